@@ -1,0 +1,87 @@
+"""What a release is made of, as values that the ledger keeps and every later step uses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from runwright.errors import InputError
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+# What people type as a version: a tag, a branch or a commit. Strict, because it becomes an argument of git, a tag of
+# an image and a part of names: no leading dash, no "..", no "@{", nothing a shell, git or Docker reads specially.
+REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}")
+
+
+def checked_ref(text: str) -> str:
+    """Return ``text`` if it can be a git ref or a commit. Raise InputError if it can not."""
+    bad = not REF.fullmatch(text) or ".." in text or "//" in text or text.endswith(("/", ".lock", "."))
+    if bad:
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        raise InputError(
+            f"{shown!r} is not a version.",
+            next="Give a tag, a branch or a commit, for example v1.4.0: letters, digits, dots, dashes and slashes, at most 128.",
+        )
+    return text
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What was built for one component, and is deployed in every environment.
+
+    reference: how the platform names it ("ghcr.io/acme/web@sha256:…", "sha256:…", a folder).
+    identity: what it is, whatever it is called: a registry digest, an image id, or a git tree.
+    """
+
+    component: str
+    reference: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a system, complete enough to be started again years later.
+
+    ref: what the person asked for. commit: the full id that it meant, or "" of an adopted version whose commit nobody knows.
+    artifacts: by component. revisions: the schema revisions (heads) that this version's code expects; None if unknown.
+    extra: what only the platform understands and needs to start it again (JSON).
+    """
+
+    system: str
+    environment: str
+    ref: str
+    commit: str
+    artifacts: tuple[Artifact, ...] = ()
+    revisions: tuple[str, ...] | None = None
+    adopted: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """How people read it: "v1.4.0 (1a2b3c4d)"."""
+        short = self.commit[:8] or "commit unknown"
+        return f"{self.ref} ({short})" if not self.commit.startswith(self.ref) else short
+
+    def artifact(self, component: str) -> Artifact:
+        """Return the artifact of ``component``. Raise KeyError if it has none."""
+        for artifact in self.artifacts:
+            if artifact.component == component:
+                return artifact
+        raise KeyError(component)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Version:
+        """Return the version that ``as_json`` gave."""
+        revisions = data.get("revisions")
+        return cls(
+            **{
+                **data,
+                "artifacts": tuple(Artifact(**a) for a in data["artifacts"]),
+                "revisions": None if revisions is None else tuple(revisions),
+            }
+        )

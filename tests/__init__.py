@@ -1,0 +1,1 @@
+"""Runwright's tests."""
