@@ -1,0 +1,1 @@
+"""How each kind of action is really performed: processes, HTTP, files. The executor alone calls these."""

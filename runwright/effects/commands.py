@@ -1,0 +1,214 @@
+"""Run a Command: in a session of its own, with a deadline, its output bounded, ended with all that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from runwright.actions import Command, Elsewhere, Output, Process
+from runwright.effects.processes import MARK, child_environment, end_session, this_process
+from runwright.errors import ActionError, DeadlineError, RunwrightError
+
+MAX_OUTPUT_BYTES = 32 * 2**20
+"""More than any answer that we parse; a program that prints without end must not fill our memory."""
+KEPT_ERROR_BYTES = 64 * 2**10
+GRACE_SECONDS = 5.0
+SAFE_POINT_SECONDS = 12.0
+"""How long a cancelled run waits for a safe point: Prefect kills it after thirty seconds, and we promise twenty."""
+DRAIN_SECONDS = 1.0
+_CHUNK = 65536
+
+
+class _Streams:
+    """Feeds standard input and collects the two outputs, without ever blocking on one of them."""
+
+    def __init__(self, child: subprocess.Popen[bytes], feed: bytes) -> None:
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.overflow = False
+        self._feed = memoryview(feed)
+        self._selector = selectors.DefaultSelector()
+        for stream, sink in ((child.stdout, self.stdout), (child.stderr, self.stderr)):
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+                self._selector.register(stream, selectors.EVENT_READ, sink)
+        if child.stdin is not None:
+            os.set_blocking(child.stdin.fileno(), False)
+            self._selector.register(child.stdin, selectors.EVENT_WRITE, None)
+
+    def pump(self, seconds: float) -> bool:
+        """Move what can be moved within ``seconds``; return whether any stream is still open."""
+        if not self._selector.get_map():
+            return False
+        for ready, _ in self._selector.select(seconds):
+            if ready.data is None:
+                self._write(ready.fileobj)
+            else:
+                self._read(ready.fileobj, ready.data)
+        return bool(self._selector.get_map())
+
+    def _write(self, stream: Any) -> None:
+        try:
+            sent = os.write(stream.fileno(), self._feed[:_CHUNK]) if self._feed else 0
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            sent = len(self._feed)
+        self._feed = self._feed[sent:]
+        if not self._feed:
+            self._close(stream)
+
+    def _read(self, stream: Any, sink: bytearray) -> None:
+        try:
+            data = os.read(stream.fileno(), _CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            self._close(stream)
+        elif sink is self.stderr:
+            sink += data
+            del sink[:-KEPT_ERROR_BYTES]
+        elif len(sink) + len(data) > MAX_OUTPUT_BYTES:
+            self.overflow = True
+        else:
+            sink += data
+
+    def _close(self, stream: Any) -> None:
+        self._selector.unregister(stream)
+        with contextlib.suppress(BrokenPipeError):
+            stream.close()
+
+    def close(self) -> None:
+        for key in list(self._selector.get_map().values()):
+            self._close(key.fileobj)
+        self._selector.close()
+
+
+def end_elsewhere(elsewhere: Elsewhere | None) -> None:
+    """End what a command started outside of its own processes. Raise ActionError if that fails."""
+    if elsewhere is None:
+        return
+    done = subprocess.run(
+        elsewhere.end, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=child_environment({}), check=False
+    )
+    if done.returncode != 0:
+        raise ActionError(
+            f"What it had started could not be ended: {' '.join(elsewhere.end)} exited with {done.returncode}.",
+            state="It may still run.",
+            next="Run that command by hand, then run again.",
+        )
+
+
+def run(
+    action: Command[Any],
+    mark: str,
+    started: Callable[[Process], None],
+    lost: Callable[[], RunwrightError | None] = lambda: None,
+) -> Output:
+    """Perform a Command and return what it left, whatever its exit code.
+
+    ``started`` is told the process as soon as there is one. Raise ActionError if the program cannot be started or
+    prints without end, DeadlineError if it was ended because it took too long, and what ``lost`` returns as soon as it
+    returns something (a safe point is waited for first). On any other exception that reaches us
+    meanwhile (a cancel) the program is ended too, or, if it has a safe point, waited for a little and then left to
+    whoever recovers the release: it is in the journal and carries its mark.
+    """
+    with contextlib.ExitStack() as files:
+        stdin: IO[bytes] | int = (
+            files.enter_context(action.stdin_from.open("rb")) if action.stdin_from else subprocess.PIPE
+        )
+        stdout: IO[bytes] | int = (
+            files.enter_context(_private(action.stdout_to)) if action.stdout_to else subprocess.PIPE
+        )
+        try:
+            child = subprocess.Popen(
+                action.argv,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                cwd=action.cwd,
+                env=child_environment({**action.env, MARK: mark}),
+                start_new_session=True,
+            )
+        except OSError as error:
+            missing = action.cwd and not action.cwd.is_dir()
+            what = f"the folder {action.cwd} is not there" if missing else (error.strerror or str(error))
+            raise ActionError(
+                f"{action.argv[0]!r} could not be started: {what}.",
+                state="It changed nothing.",
+                next=f"Install {action.argv[0]!r} or put it on the PATH of the worker, then run again.",
+            ) from error
+        process = this_process(child.pid)
+        streams = _Streams(child, action.stdin or b"")
+        until = time.monotonic() + action.deadline_seconds
+        try:
+            started(process)
+            _follow(action, child, streams, until, lost)
+        except RunwrightError:
+            _end(action, process)
+            raise
+        except BaseException:
+            if action.safe_point:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(min(SAFE_POINT_SECONDS, max(0.0, until - time.monotonic())))
+            else:
+                _end(action, process)
+            raise
+        finally:
+            streams.close()
+        return Output(child.wait(), bytes(streams.stdout), bytes(streams.stderr))
+
+
+def _follow(
+    action: Command[Any],
+    child: subprocess.Popen[bytes],
+    streams: _Streams,
+    until: float,
+    lost: Callable[[], RunwrightError | None],
+) -> None:
+    """Return when the program has ended and its outputs are read."""
+    drained: float | None = None
+    while True:
+        still_open = streams.pump(min(0.2, max(0.0, until - time.monotonic())))
+        _check(action, streams, until)
+        if action.key is not None and not action.safe_point and (why := lost()) is not None:
+            raise why
+        if child.poll() is not None:
+            # something that it left behind may hold its outputs open for ever
+            drained = drained or time.monotonic() + DRAIN_SECONDS
+            if not still_open or time.monotonic() > drained:
+                return
+        elif not still_open:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(0.05)
+
+
+def _private(path: Path) -> IO[bytes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def _check(action: Command[Any], streams: _Streams, until: float) -> None:
+    if streams.overflow:
+        raise ActionError(
+            f"It printed more than {MAX_OUTPUT_BYTES // 2**20} MiB: {action.says}.",
+            state="It was ended.",
+            next="Make the command quieter.",
+        )
+    if time.monotonic() >= until:
+        raise DeadlineError(
+            f"It took longer than {action.deadline_seconds:g} s and was ended: {action.says}.",
+            state="What it had done by then is unknown until it is looked at.",
+            next="Look at why it took so long; raise its time-out in the runbook if that is normal.",
+        )
+
+
+def _end(action: Command[Any], process: Process) -> None:
+    end_session(process, GRACE_SECONDS)
+    end_elsewhere(action.elsewhere)

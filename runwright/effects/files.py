@@ -1,0 +1,33 @@
+"""Files, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from runwright.errors import ActionError
+
+
+def write_file(path: Path, content: bytes, mode: int) -> None:
+    """Write ``content`` beside ``path``, sync it, and rename it over ``path``. Raise ActionError if that fails."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), mode)  # the process's umask does not weaken or tighten what was asked
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ActionError(
+            f"{path} could not be written: {error.strerror}.",
+            state="The file is as it was before.",
+            next="Make room or give this user the right to write there, then run again.",
+        ) from error

@@ -1,0 +1,168 @@
+"""Processes of this machine: start, watch, recognise and end them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from runwright.actions import Process, Spawn, Stop
+from runwright.effects.files import write_file
+from runwright.errors import ActionError
+
+# What a child may know of our environment. All else stays with us: a secret in our own environment reaches nobody.
+PASSED_ON = (
+    "PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR",
+    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT", "PIP_INDEX_URL", "VIRTUAL_ENV",
+)  # fmt: skip
+
+MARK = "RUNWRIGHT_ACTION"
+"""The environment variable that every child carries: which action of which release it belongs to."""
+
+_POLL_SECONDS = 0.02
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a child process: a minimal one and ``extra``."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | dict(extra)
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    return text.rpartition(")")[2].split()  # the name before it may hold spaces and brackets
+
+
+def started_at(pid: int) -> int:
+    """Return when ``pid`` started, in clock ticks since boot; 0 if there is no such process."""
+    stat = _stat(pid)
+    return int(stat[19]) if stat else 0
+
+
+def this_process(pid: int) -> Process:
+    """Return the Process with id ``pid`` on this machine."""
+    return Process(host=socket.gethostname(), pid=pid, started=started_at(pid))
+
+
+def alive(process: Process) -> bool:
+    """Return whether it still runs. A zombie, and an id that was given to another process, count as ended."""
+    stat = _stat(process.pid)
+    return stat is not None and stat[0] not in "ZX" and int(stat[19]) == process.started
+
+
+def marked(mark: str) -> Iterator[Process]:
+    """Yield the processes of this machine that carry ``mark``: what an action started, and what that started."""
+    wanted = f"{MARK}={mark}".encode()
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                process = this_process(int(folder.name))
+                if alive(process):
+                    yield process
+
+
+def _session_members(session: int) -> list[int]:
+    members = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            stat = _stat(int(folder.name))
+            if stat and int(stat[3]) == session and stat[0] not in "ZX":
+                members.append(int(folder.name))
+    return members
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def end_session(process: Process, grace_seconds: float) -> None:
+    """End ``process`` and everything in its session: asked first, killed after ``grace_seconds``.
+
+    Only what belongs to that very process is touched: an id that was reused is left alone.
+    """
+    if process.started and started_at(process.pid) not in (0, process.started):
+        return
+    members = _session_members(process.pid)
+    _signal(members, signal.SIGTERM)
+    _signal(members, signal.SIGCONT)  # one that is stopped could not hear it
+    until = time.monotonic() + grace_seconds
+    while (members := _session_members(process.pid)) and time.monotonic() < until:
+        _reap(process.pid)
+        time.sleep(_POLL_SECONDS)
+    _signal(members, signal.SIGKILL)
+    while _session_members(process.pid) and time.monotonic() < until + 5:
+        _reap(process.pid)
+        time.sleep(_POLL_SECONDS)
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+# Waits for a line from us, and runs the program only then: if we die before we sent it, it reads the end of the pipe
+# and never starts. The words of the program are its arguments, never part of the script.
+_WAIT_FOR_GO = 'read -r go && [ "$go" = go ] && exec "$@" </dev/null'
+
+
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Programs outlive the step that started them, and so must what Python knows of them."""
+
+
+def spawn(action: Spawn, mark: str) -> Process:
+    """Perform a Spawn. Raise ActionError if the program cannot be started.
+
+    The pid file is written before the program runs, so a process whose parent is killed in between is found again.
+    """
+    action.log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with action.log.open("ab") as log:
+            child = subprocess.Popen(
+                ["/bin/sh", "-c", _WAIT_FOR_GO, "runwright", *action.argv],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=action.cwd,
+                env=child_environment({**action.env, MARK: mark}),
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise ActionError(
+            f"{action.argv[0]!r} could not be started: {error.strerror}.",
+            state="It does not run.",
+            next="Check the command in the runbook and that the program is installed.",
+        ) from error
+    _STARTED.append(child)
+    assert child.stdin is not None
+    process = this_process(child.pid)
+    with child.stdin:
+        found = {"host": process.host, "pid": process.pid, "started": process.started}
+        write_file(action.pid_file, json.dumps(found).encode(), 0o644)
+        child.stdin.write(b"go\n")
+    return process
+
+
+def stop(action: Stop) -> None:
+    """Perform a Stop."""
+    process = action.process
+    if process.host != socket.gethostname():
+        raise ActionError(
+            f"Process {process.pid} runs on {process.host}, not on this machine.",
+            state="It was left alone.",
+            next=f"Run this on {process.host}, or end it there.",
+        )
+    end_session(process, action.grace_seconds)

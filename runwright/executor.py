@@ -1,0 +1,162 @@
+"""The one place where changes are made: journal, fence, deadlines, redaction, recovery and faults.
+
+For every change, in this order: what the journal says of its key; the lease; the intent, journaled; the action; the
+outcome, journaled. A key that is settled is skipped. A key in doubt (an intent without an outcome) is first recovered:
+what still runs of it is ended or awaited; then it is done again if it may be repeated, and refused if it may not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Protocol, TypeVar
+
+from runwright.actions import Action, Command, Process, Spawn, Together, Wait
+from runwright.errors import FencedError, InDoubtError, LedgerError, RunwrightError
+from runwright.ledger.journal import Entry, Journal
+from runwright.performer import Performer
+from runwright.recovery import end_or_await, mark_of
+
+T = TypeVar("T")
+
+LEDGER_PATIENCE_SECONDS = 120.0
+"""How long a change is held while the ledger cannot be reached: nothing is done that is not journaled."""
+_LEDGER_RETRY_SECONDS = 2.0
+
+
+class Faults(Protocol):
+    """Called at every point of every change; may raise, sleep, or end this process. For tests and drills."""
+
+    def __call__(self, point: str, action: Action[Any]) -> None: ...
+
+
+def no_faults(point: str, action: Action[Any]) -> None:
+    """The ``Faults`` of production."""
+
+
+def no_guard(action: Action[Any]) -> None:
+    """The ``guard`` of those who have nothing to protect."""
+
+
+class Executor:
+    """Performs actions for one release, and remembers them in its journal.
+
+    token: the lease's fencing token; None while the release is prepared, when nothing is touched that users see.
+    guard: raises RefusedError for a change that must not happen now (ending what the router names).
+    says: is told every change as a sentence, before it happens.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        performer: Performer,
+        *,
+        token: int | None = None,
+        faults: Faults = no_faults,
+        guard: Callable[[Action[Any]], None] = no_guard,
+        says: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._journal = journal
+        self._performer = performer
+        self._token = token
+        self._faults = faults
+        self._guard = guard
+        self._says = says
+
+    def __call__(self, action: Action[T]) -> T:
+        """Perform ``action`` and return its typed result (of a change that was settled before: the journaled one).
+
+        Raise FencedError if the lease is lost, InDoubtError if an earlier attempt may have taken effect and may not be
+        repeated, LedgerError if the journal cannot be written, and whatever the action itself raises.
+        """
+        if action.key is None or isinstance(action, Wait | Together):
+            return self._performer.perform(action, self, mark_of(self._journal.release_id, "read"), lambda _: None)
+        entry = self._kept(lambda: self._journal.find(action.key or ""))
+        if entry is not None and entry.state == "done":
+            return _typed(action, entry.result)
+        if entry is not None:
+            self._recover(action, entry)
+        self._guard(action)
+        return self._change(action)
+
+    def _recover(self, action: Action[Any], entry: Entry) -> None:
+        if entry.state in ("intended", "running"):
+            self._says(f"an earlier attempt was interrupted; first ending what still runs of it: {action.says}")
+            end_or_await(self._journal.release_id, entry)
+            self._kept(lambda: self._journal.fail(entry, "interrupted", ended=True))
+        if not action.repeatable:
+            raise InDoubtError(
+                f"It was begun before and did not end well ({entry.error or 'interrupted'}): {action.says}.",
+                state="Nobody knows how far it came; it is not repeated by itself.",
+                next="`runwright status` shows what is there now; `runwright rollback` decides from it.",
+            )
+
+    def _change(self, action: Action[T]) -> T:
+        entry = self._kept(
+            lambda: self._journal.intend(
+                action.key or "",
+                action.says,
+                self._token,
+                repeatable=action.repeatable,
+                safe_point=action.safe_point,
+                detail=_detail(action),
+            )
+        )
+        self._says(action.says)
+        mark = mark_of(self._journal.release_id, entry.key, entry.attempt)
+        process_seen = False
+
+        def started(process: Process) -> None:
+            nonlocal process_seen
+            process_seen = True
+            self._kept(lambda: self._journal.started(entry, process))
+            self._faults("during", action)
+
+        try:
+            self._faults("before", action)
+            # this process may have slept since the intent, and somebody else may have taken over and gone on
+            self._kept(lambda: self._journal.check(entry))
+            result = self._performer.perform(action, self, mark, started)
+            if not process_seen:
+                self._faults("during", action)
+            self._faults("unsettled", action)
+        except RunwrightError as error:
+            text = self._performer.clean(error.what)
+            with contextlib.suppress(FencedError):  # who took over has closed the entry; the error itself tells more
+                self._kept(lambda: self._journal.fail(entry, text))
+            raise
+        self._kept(lambda: self._journal.settle(entry, _plain(result)))
+        self._faults("after", action)
+        return result
+
+    def _kept(self, write: Callable[[], T]) -> T:
+        """Do something with the journal; while it cannot be reached, hold here."""
+        until = time.monotonic() + LEDGER_PATIENCE_SECONDS
+        while True:
+            try:
+                return write()
+            except LedgerError as error:
+                if time.monotonic() > until:
+                    raise
+                self._says(f"holding: the ledger does not answer ({error.what})")
+                time.sleep(_LEDGER_RETRY_SECONDS)
+
+
+def _detail(action: Action[Any]) -> dict[str, Any]:
+    """What recovery needs to know of an action without having it: JSON, and never a secret."""
+    elsewhere = action.elsewhere if isinstance(action, Command) else None
+    return {
+        "kind": type(action).__name__,
+        "deadline_seconds": action.deadline_seconds,
+        "elsewhere": asdict(elsewhere) if elsewhere else None,
+    }
+
+
+def _plain(result: Any) -> Any:
+    return asdict(result) if isinstance(result, Process) else result
+
+
+def _typed(action: Action[T], result: Any) -> T:
+    return Process(**result) if isinstance(action, Spawn) else result  # type: ignore[return-value]

@@ -1,0 +1,19 @@
+"""Where Runwright keeps what it needs on this machine: the ledger, mirrors of repositories, worktrees, logs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+HOME_VARIABLE = "RUNWRIGHT_HOME"
+LEDGER_VARIABLE = "RUNWRIGHT_LEDGER_URL"
+
+
+def home() -> Path:
+    """Return the folder (``RUNWRIGHT_HOME``, or ``.runwright`` in the current folder), absolute. It need not exist."""
+    return Path(os.environ.get(HOME_VARIABLE) or ".runwright").expanduser().absolute()
+
+
+def ledger_url() -> str:
+    """Return the ledger's SQLAlchemy URL: ``RUNWRIGHT_LEDGER_URL``, or a SQLite file in ``home()``."""
+    return os.environ.get(LEDGER_VARIABLE) or f"sqlite:///{home() / 'ledger.db'}"

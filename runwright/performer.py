@@ -1,0 +1,170 @@
+"""Performs actions for real: the hands of the executor, without its memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from runwright.actions import (
+    Action,
+    Branch,
+    Command,
+    Do,
+    Http,
+    Output,
+    Process,
+    Read,
+    Reply,
+    Spawn,
+    Stop,
+    Together,
+    Wait,
+    WriteFile,
+)
+from runwright.effects import commands, files, processes, requests
+from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, RunwrightError
+
+T = TypeVar("T")
+Clean = Callable[[str], str]
+"""Returns a text without secrets."""
+
+Lost = Callable[[], RunwrightError | None]
+"""Returns why this process must change nothing more (its lease is lost, the run was cancelled), or None."""
+
+
+def never_lost() -> None:
+    """The ``Lost`` of those who hold no lease."""
+    return
+
+
+SPAWNED_GRACE_SECONDS = 5.0
+SHOWN_LINES = 6
+"""How many of a program's last lines an error shows."""
+
+
+def unchanged(text: str) -> str:
+    """The ``Clean`` of those who have no secrets."""
+    return text
+
+
+class Performer:
+    """Performs one action. ``clean`` takes the secrets out of everything that an error shows."""
+
+    def __init__(self, clean: Clean = unchanged, lost: Lost = never_lost) -> None:
+        self.clean = clean
+        self._lost = lost
+
+    def perform(self, action: Action[T], do: Do, mark: str, started: Callable[[Process], None]) -> T:
+        """Perform ``action`` and return its typed result. ``do`` performs the parts of a Wait or a Together.
+
+        ``mark`` is carried by every process that it starts, ``started`` is told the first one.
+        Raise ActionError (or one of its kinds) if it failed, ObservationError if its answer is not understood.
+        """
+        result: Any
+        match action:
+            case Command():
+                output = commands.run(action, mark, started, self._lost)
+                if output.code not in action.ok:
+                    raise self._failed(action, output)
+                result = self._parsed(action, action.parse, output)
+            case Http():
+                reply = requests.request(action)
+                if action.ok is not None and reply.status not in action.ok:
+                    raise ActionError(
+                        f"It was answered with status {reply.status}: {action.says}.",
+                        next="Look at the log of the server that answered.",
+                    )
+                result = self._parsed(action, action.parse, reply)
+            case Read():
+                result = self._parsed(action, lambda function: function(), action.function)
+            case WriteFile():
+                files.write_file(action.path, action.content, action.mode)
+                result = None
+            case Spawn():
+                result = processes.spawn(action, mark)
+                try:
+                    started(result)
+                except RunwrightError:
+                    processes.end_session(result, SPAWNED_GRACE_SECONDS)  # nobody would know of it
+                    raise
+            case Stop():
+                processes.stop(action)
+                result = None
+            case Wait():
+                result = self._waited(action, do)
+            case Together():
+                result = together(action, do)
+            case _:
+                raise TypeError(f"no such kind of action: {type(action).__name__}")
+        return result  # type: ignore[no-any-return]
+
+    def _failed(self, action: Command[Any], output: Output) -> ActionError:
+        lines = [line for line in output.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+        shown = "\n".join(f"  | {self.clean(line)[:400]}" for line in lines[-SHOWN_LINES:])
+        ended = f"was killed by signal {-output.code}" if output.code < 0 else f"exited with {output.code}"
+        return ActionError(f"{action.argv[0]} {ended}: {action.says}." + (f"\n{shown}" if shown else ""))
+
+    def _parsed(
+        self, action: Action[Any], parse: Callable[[Any], Any], given: Output | Reply | Callable[[], Any]
+    ) -> Any:
+        try:
+            return parse(given)
+        except RunwrightError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a parser raises, its input was not understood
+            # the text of a foreign exception may quote what it could not read; only its kind is shown
+            raise ObservationError(
+                f"The answer was not understood ({type(error).__name__}): {action.says}.",
+                state="Nothing was decided from it.",
+                next="Check that the program or server is of a version that Runwright knows, and try it by hand.",
+            ) from (error if self.clean is unchanged else None)
+
+    def _waited(self, action: Wait[Any], do: Do) -> Any:
+        until = time.monotonic() + action.deadline_seconds
+        last = "there was no answer yet"
+        while True:
+            try:
+                answer = do(action.read)
+                if action.until(answer):
+                    return answer
+                last = f"the last answer was {answer!r}"[:400]
+            except CancelledError:
+                raise
+            except (ActionError, ObservationError) as error:
+                last = f"the last try failed: {error.what}"
+            if time.monotonic() + action.every_seconds > until:
+                raise DeadlineError(f"Waited {action.deadline_seconds:g} s in vain: {action.says}; {self.clean(last)}.")
+            time.sleep(action.every_seconds)
+
+
+class Prefixed:
+    """The ``do`` of one branch: the keys of its changes carry the branch's name."""
+
+    def __init__(self, do: Do, name: str) -> None:
+        self._do = do
+        self._name = name
+
+    def __call__(self, action: Action[T]) -> T:
+        if (
+            action.key is not None
+            and not action.key.startswith(f"{self._name}/")
+            and f"/{self._name}/" not in action.key
+        ):
+            raise ValueError(f"the key {action.key!r} does not carry its branch's name {self._name!r}")
+        return self._do(action)
+
+
+def together(action: Together, do: Do) -> tuple[Any, ...]:
+    """Run the branches at the same time; return their results in order. All end before an error of any is raised."""
+
+    def run(branch: Branch[Any]) -> Any:
+        return branch.run(Prefixed(do, branch.name))
+
+    with ThreadPoolExecutor(max_workers=max(1, len(action.branches))) as pool:
+        futures = [pool.submit(run, branch) for branch in action.branches]
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    if errors:
+        raise errors[0]
+    return tuple(future.result() for future in futures)

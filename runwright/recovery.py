@@ -1,0 +1,87 @@
+"""What still runs of an action whose process died: find it, end it, or wait for its safe point.
+
+A change leaves three traces: the process in the journal, a mark in the environment of everything that it started on
+this machine, and, for what it started elsewhere (a container), the words that find, await and end it there.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+
+from runwright.actions import Elsewhere, Process
+from runwright.effects.commands import end_elsewhere
+from runwright.effects.processes import alive, child_environment, end_session, marked
+from runwright.errors import ActionError, InDoubtError
+from runwright.ledger.journal import Entry
+
+_GRACE_SECONDS = 5.0
+_POLL_SECONDS = 0.2
+
+
+def mark_of(release_id: str, key: str, attempt: int = 1) -> str:
+    """Return the mark that processes of this attempt at this action carry."""
+    return f"{release_id}/{key}#{attempt}"
+
+
+def still_running(release_id: str, entry: Entry) -> list[Process]:
+    """Return the processes of this machine that belong to an entry of the journal."""
+    found = list(marked(mark_of(release_id, entry.key, entry.attempt)))
+    if entry.pid and entry.host == socket.gethostname():
+        process = Process(host=entry.host, pid=entry.pid, started=entry.pid_started or 0)
+        if alive(process) and process not in found:
+            found.append(process)
+    return found
+
+
+def end_or_await(release_id: str, entry: Entry) -> None:
+    """Make sure that nothing of an interrupted action runs any more: end it, or await it if it has a safe point.
+
+    Raise InDoubtError if it was started on another machine and cannot be reached from here, ActionError if it does not
+    end within its own deadline.
+    """
+    elsewhere = _elsewhere(entry)
+    if entry.host and entry.host != socket.gethostname() and elsewhere is None and entry.pid:
+        raise InDoubtError(
+            f"It was started on {entry.host} and may still run there (process {entry.pid}): {entry.says}.",
+            state="Nothing more was changed.",
+            next=f"Make sure on {entry.host} that it has ended, or run this on that machine.",
+        )
+    until = time.monotonic() + float((entry.detail or {}).get("deadline_seconds", 600.0))
+    if entry.safe_point:
+        _await(release_id, entry, elsewhere, until)
+        return
+    for process in still_running(release_id, entry):
+        end_session(process, _GRACE_SECONDS)
+        if alive(process):  # a child that made a session of its own is its own leader
+            raise ActionError(f"Process {process.pid} cannot be ended: {entry.says}.", state="It still runs.")
+    end_elsewhere(elsewhere)
+
+
+def _await(release_id: str, entry: Entry, elsewhere: Elsewhere | None, until: float) -> None:
+    while still_running(release_id, entry) or (elsewhere and _runs(elsewhere)):
+        if time.monotonic() > until:
+            raise ActionError(
+                f"It still runs and may not be interrupted: {entry.says}.",
+                state="Nothing more was changed.",
+                next="Wait until it has ended, then run `runwright rollback` again.",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _runs(elsewhere: Elsewhere) -> bool:
+    done = subprocess.run(
+        elsewhere.running,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        env=child_environment({}),
+        check=False,
+    )
+    return done.returncode == 0 and bool(done.stdout.strip())
+
+
+def _elsewhere(entry: Entry) -> Elsewhere | None:
+    words = (entry.detail or {}).get("elsewhere")
+    return Elsewhere(**{name: tuple(value) for name, value in words.items()}) if words else None

@@ -1,0 +1,150 @@
+"""How actions are performed: what a wait takes for an answer, and what an error shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runwright.actions import Action, Command, Output, Process, Read, Reply, Spawn, Wait
+from runwright.effects.processes import alive
+from runwright.errors import (
+    ActionError,
+    CancelledError,
+    DeadlineError,
+    FencedError,
+    ObservationError,
+    RunwrightError,
+    VerificationError,
+)
+from runwright.performer import Performer
+from runwright.testing.direct import Direct
+
+SECRET = "hunter2-correct-horse"
+
+
+def answers(*given: Any) -> tuple[Callable[[], Any], list[Any]]:
+    """Return a function that gives one answer after the other (an exception is raised), and what it gave."""
+    left, gave = list(given), []
+
+    def answer() -> Any:
+        value = left.pop(0) if len(left) > 1 else left[0]
+        gave.append(value)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    return answer, gave
+
+
+def wait(*given: Any, deadline: float = 30.0) -> tuple[Wait[Any], list[Any]]:
+    function, gave = answers(*given)
+    read = Read(says="ask", function=function)
+    action = Wait(
+        says="wait until it is 3", read=read, until=lambda a: a == 3, every_seconds=0.001, deadline_seconds=deadline
+    )
+    return action, gave
+
+
+@pytest.mark.parametrize(
+    "not_yet", [1, ActionError("refused"), ObservationError("not understood"), DeadlineError("late")]
+)
+def test_a_wait_asks_again_until_the_answer_is_right(not_yet: Any) -> None:
+    """Given answers that are not right yet, or reads that fail, the wait goes on and returns the one that is right."""
+    action, gave = wait(not_yet, not_yet, 3)
+    assert Direct()(action) == 3
+    assert len(gave) == 3
+
+
+@pytest.mark.parametrize(
+    "final", [VerificationError("It has ended."), CancelledError("Cancelled."), FencedError("Lost.")]
+)
+def test_a_wait_ends_at_once_where_waiting_is_in_vain(final: RunwrightError) -> None:
+    """Given a read that sees that it will never be right, nothing more is asked."""
+    action, gave = wait(1, final, 3)
+    with pytest.raises(type(final), match=final.what):
+        Direct()(action)
+    assert len(gave) == 2
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [(7, "the last answer was 7"), (ActionError("It is refused"), "the last try failed: It is refused")],
+)
+def test_a_wait_in_vain_tells_the_last_answer(last: Any, told: str) -> None:
+    """Given a deadline that passes, the error says what was waited for, for how long, and what came last."""
+    action, _ = wait(last, deadline=0.05)
+    with pytest.raises(DeadlineError) as caught:
+        Direct()(action)
+    assert caught.value.what.startswith("Waited 0.05 s in vain: wait until it is 3;")
+    assert told in caught.value.what
+
+
+def test_a_wait_in_vain_shows_no_secret() -> None:
+    """Given a last answer that holds a secret, the error does not."""
+    performer = Performer(clean=lambda text: text.replace(SECRET, "***"))
+    action, _ = wait(SECRET, deadline=0.01)
+
+    def do(one: Action[Any]) -> Any:
+        return performer.perform(one, do, "test", lambda _: None)
+
+    with pytest.raises(DeadlineError) as caught:
+        do(action)
+    assert "***" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_an_answer_that_cannot_be_parsed_is_an_observation_that_failed() -> None:
+    """Given a parser that stumbles, the error names the action and the kind of the mistake, not what it could not read."""
+
+    def parse(output: Output) -> int:
+        return int(output.text)
+
+    action = Command(says="count", argv=("echo", SECRET), parse=parse)
+    with pytest.raises(ObservationError, match=r"not understood \(ValueError\): count") as caught:
+        Performer(clean=lambda text: text).perform(action, Direct(), "test", lambda _: None)
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_an_error_of_ours_passes_a_parser_unchanged() -> None:
+    """Given a parser that knows what is wrong, its own error arrives."""
+
+    def parse(_: Reply | Output) -> None:
+        raise VerificationError("It is another server.")
+
+    with pytest.raises(VerificationError, match="another server"):
+        Direct()(Command(says="ask", argv=("true",), parse=parse))
+
+
+def test_a_program_that_failed_shows_its_last_lines() -> None:
+    """Given a program that fails, the error has its exit code and the last lines that it printed, cleaned."""
+    script = f"for i in 1 2 3 4 5 6 7 8; do echo line $i {SECRET} >&2; done; exit 3"
+    performer = Performer(clean=lambda text: text.replace(SECRET, "***"))
+    with pytest.raises(ActionError) as caught:
+        performer.perform(Command(says="do it", argv=("sh", "-c", script)), Direct(), "test", lambda _: None)
+    lines = caught.value.what.splitlines()
+    assert lines[0] == "sh exited with 3: do it."
+    assert lines[1:] == [f"  | line {i} ***" for i in range(3, 9)]
+
+
+def test_a_program_that_was_killed_says_by_which_signal() -> None:
+    """Given a program that a signal ended, that is what is said, not an exit code."""
+    with pytest.raises(ActionError, match="was killed by signal 9: do it"):
+        Direct()(Command(says="do it", argv=("sh", "-c", "kill -9 $$")))
+
+
+def test_a_program_that_cannot_be_journaled_does_not_stay(tmp_path: Path) -> None:
+    """Given a lease that is lost while a program is started, the program is ended: nobody would know of it."""
+    seen: list[Process] = []
+
+    def started(process: Process) -> None:
+        seen.append(process)
+        raise FencedError("Somebody else took the lease.")
+
+    action = Spawn(says="serve", key="s", argv=("sleep", "60"), log=tmp_path / "log", pid_file=tmp_path / "pid")
+    with pytest.raises(FencedError):
+        Performer().perform(action, Direct(), "test", started)
+    assert not alive(seen[0])
