@@ -1,0 +1,1 @@
+"""Runbooks: the schema, the loader and its messages."""

@@ -1,0 +1,75 @@
+"""Rules: each can be judged in every environment where it applies, and can be breached within the watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runwright.runbook.base import as_duration
+from runwright.runbook.checks import Rule
+from runwright.runbook.document import Mistake, unknown
+from runwright.runbook.model import Runbook
+from runwright.runbook.targets import Scrape
+from runwright.runbook.words import Path
+
+
+def rule_mistakes(book: Runbook) -> Iterator[Mistake]:
+    """Yield what is wrong with the rules of the watch."""
+    for i, rule in enumerate(book.watch.rules):
+        path: Path = ("watch", "rules", i)
+        places = [n for n in book.environments if not rule.environments or n in rule.environments]
+        yield from _probe(book, rule, path, places)
+        yield from _metrics(book, rule, path, places)
+        yield from _time(book, rule, path, places)
+        for j, service in enumerate(rule.services):
+            if service not in book.services():
+                what = unknown("service", service, book.services())
+                yield Mistake((*path, "services", j), what, needs=("components",))
+
+
+def _probe(book: Runbook, rule: Rule, path: Path, places: list[str]) -> Iterator[Mistake]:
+    if rule.probe is None:
+        return
+    known = [p.id for p in (*book.verify.health, *book.verify.smoke)]
+    if rule.probe not in known:
+        yield Mistake((*path, "probe"), unknown("probe", rule.probe, known), needs=("verify",))
+        return
+    silent = [n for n in places if rule.probe not in [p.id for p in book.probes_of(n)]]
+    if silent:
+        what = f"the probe `{rule.probe}` is not asked in {', '.join(silent)}, where this rule applies. Limit the rule with `environments`."
+        yield Mistake((*path, "probe"), what, (f"environments: [{', '.join(n for n in places if n not in silent)}]",))
+
+
+def _metrics(book: Runbook, rule: Rule, path: Path, places: list[str]) -> Iterator[Mistake]:
+    if rule.measure is None and rule.promql is None:
+        return
+    key = "measure" if rule.measure else "promql"
+    blind = [n for n in places if book.environments[n].metrics is None]
+    if blind:
+        what = f"{', '.join(blind)} has no `metrics` that could answer this. Add them, or limit the rule with `environments`."
+        example = ('metrics: {kind: scrape, url: "${url.api}/metrics"}',)
+        yield Mistake((*path, key), what, example, needs=("environments",))
+    scraped = [n for n in places if isinstance(book.environments[n].metrics, Scrape)]
+    if rule.promql and scraped:
+        what = f"a query needs a Prometheus server; {', '.join(scraped)} reads a /metrics page itself (`kind: scrape`). Use `measure`, or limit the rule with `environments`."
+        yield Mistake((*path, key), what, ("measure: error_ratio",), needs=("environments",))
+
+
+def _time(book: Runbook, rule: Rule, path: Path, places: list[str]) -> Iterator[Mistake]:
+    every = rule.every or book.watch.every
+    needed = rule.warmup + max(rule.lasting, every * ((rule.failures or 1) - 1))
+    short = [n for n in places if needed >= book.watch_seconds(n) > 0]
+    if short:
+        what = f"this needs {as_duration(needed)} to be breached, and {short[0]} is watched for {as_duration(book.watch_seconds(short[0]))}: it could never be breached."
+        yield Mistake(path, what, needs=("environments",))
+
+
+def rule_warnings(book: Runbook) -> Iterator[str]:
+    """Yield the rules that could put back a good release because of a few requests."""
+    for rule in book.watch.rules:
+        if rule.purpose != "rollback" or rule.measure in (None, "request_rate"):
+            continue
+        lacking = [key for key, value in (("for", rule.lasting), ("min_requests", rule.min_requests)) if not value]
+        if lacking:
+            yield (
+                f"watch.rules `{rule.id}`: without {' and '.join(f'`{key}`' for key in lacking)} a few bad requests are enough to put a release back."
+            )

@@ -1,0 +1,207 @@
+"""What must fit together between the parts of a runbook, beyond what each part alone must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runwright.runbook.base import as_duration
+from runwright.runbook.checked_probes import probe_mistakes, probe_warnings
+from runwright.runbook.checked_watch import rule_mistakes, rule_warnings
+from runwright.runbook.document import Mistake, unknown
+from runwright.runbook.model import PRODUCTION_WATCH_SECONDS, Runbook
+from runwright.runbook.targets import (
+    ComposeTarget,
+    Environment,
+    HostTarget,
+    PostgresDatabase,
+)
+from runwright.runbook.words import Path
+
+
+def mistakes(book: Runbook) -> list[Mistake]:
+    """Return everything that does not fit together in ``book``."""
+    checks = (_names, _services, _environments, _migrate, _backup, _production, _gates, probe_mistakes, rule_mistakes)
+    return [mistake for check in checks for mistake in check(book)]
+
+
+def warnings(book: Runbook) -> list[str]:
+    """Return what is allowed in ``book`` and yet worth a second look, one sentence each."""
+    return [*_production_warnings(book), *probe_warnings(book), *rule_warnings(book)]
+
+
+def _names(book: Runbook) -> Iterator[Mistake]:
+    lists = {
+        ("gates",): [g.id for g in book.gates],
+        ("watch", "rules"): [r.id for r in book.watch.rules],
+        ("verify", "health"): [p.id for p in book.verify.health],
+        ("verify", "smoke"): [p.id for p in book.verify.smoke],
+    }
+    probes = [p.id for p in book.verify.health]
+    for above, ids in lists.items():
+        earlier = probes if above == ("verify", "smoke") else []
+        for i, name in enumerate(ids):
+            if name in ids[:i] or name in earlier:
+                yield Mistake((*above, i, "id"), f"`{name}` is the id of another one already; give it one of its own.")
+    limited: list[tuple[Path, list[str]]] = [
+        *((("gates", i), g.environments) for i, g in enumerate(book.gates)),
+        *((("watch", "rules", i), r.environments) for i, r in enumerate(book.watch.rules)),
+        *((("verify", "health", i), p.environments) for i, p in enumerate(book.verify.health)),
+        *((("verify", "smoke", i), p.environments) for i, p in enumerate(book.verify.smoke)),
+    ]
+    for path, names in limited:
+        for i, name in enumerate(names):
+            if name not in book.environments:
+                what = unknown("environment", name, book.environments)
+                yield Mistake((*path, "environments", i), what, needs=("environments",))
+
+
+def _services(book: Runbook) -> Iterator[Mistake]:
+    first: dict[str, str] = {}
+    for name, component in book.components.items():
+        for i, service in enumerate(component.services or [name]):
+            if service in first:
+                path: Path = ("components", name, "services", i) if component.services else ("components", name)
+                what = f"the service `{service}` belongs to the component `{first[service]}` already; a service runs one of them."
+                yield Mistake(path, what)
+            first.setdefault(service, name)
+
+
+def _environments(book: Runbook) -> Iterator[Mistake]:
+    for name, place in book.environments.items():
+        path: Path = ("environments", name)
+        yield from _target(book, place, path)
+        if isinstance(place.database, PostgresDatabase):
+            yield from _postgres(place, place.database, (*path, "database"))
+
+
+def _target(book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
+    target = place.target
+    if isinstance(target, HostTarget):
+        if place.router is None:
+            what = "the host platform runs two colours and needs a `router` that sends traffic to one of them."
+            yield Mistake(path, what, ("router: {kind: forwarder, listen: 8080}",))
+        if "front" in place.urls:
+            yield Mistake((*path, "urls", "front"), "`front` is the forwarder's address by itself; leave it out.")
+    elif place.router is not None:
+        what = f"`router` is for the host platform; {target.platform} replaces its services in place. Leave it out."
+        yield Mistake((*path, "router"), what)
+    if not isinstance(target, ComposeTarget):
+        return
+    services = book.services()
+    for i, service in enumerate(target.order):
+        here = (*path, "target", "order", i)
+        if service not in services:
+            yield Mistake(here, unknown("service", service, services), needs=("components",))
+        elif service in target.order[:i]:
+            yield Mistake(here, f"`{service}` is in this list already.")
+    if target.order and set(target.order) < set(services):
+        missing = ", ".join(sorted(set(services) - set(target.order)))
+        what = f"an order names all services, and {missing} is not in it."
+        yield Mistake((*path, "target", "order"), what, needs=("components",))
+    if target.allow_source_mounts and place.tier != "development":
+        what = "source code mounted from the host is for development only: the code that runs would not be the image's, and no way back would change it."
+        yield Mistake((*path, "target", "allow_source_mounts"), what)
+
+
+def _postgres(place: Environment, database: PostgresDatabase, path: Path) -> Iterator[Mistake]:
+    if (database.service is None) == (database.host is None):
+        given = "both are given" if database.service else "neither is given"
+        what = (
+            f"a PostgreSQL database needs `service` (a service of the Compose project) or `host` (a server); {given}."
+        )
+        yield Mistake(path, what, ("service: db",))
+    elif database.service and isinstance(place.target, HostTarget):
+        yield Mistake((*path, "service"), "`service` is for Compose; on the host platform give the server's `host`.")
+
+
+def _migrate(book: Runbook) -> Iterator[Mistake]:
+    migrate = book.migrate
+    if migrate is None:
+        return
+    component = migrate.component or next(iter(book.components))
+    if component not in book.components:
+        what = unknown("component", component, book.components)
+        yield Mistake(("migrate", "component"), what, needs=("components",))
+    else:
+        services = book.components[component].services or [component]
+        if migrate.service and migrate.service not in services:
+            what = f"`{migrate.service}` is no service of the component `{component}` ({', '.join(services)}); the job would not run the release's own image."
+            yield Mistake(("migrate", "service"), what, needs=("components",))
+    for name, place in book.environments.items():
+        if place.database is None:
+            what = "there is a `migrate` section, and this environment names no `database` that it migrates."
+            example = ("database: {kind: postgres, service: db, name: shop, user: shop}",)
+            yield Mistake(("environments", name), what, example)
+
+
+def _backup(book: Runbook) -> Iterator[Mistake]:
+    if book.backup is None and book.schedules.backup:
+        what = "backups are scheduled, and there is no `backup` section that says where to."
+        yield Mistake(("schedules", "backup"), what, ("backup: {directory: /var/backups/shop}",), needs=("backup",))
+    if book.backup and not any(place.database for place in book.environments.values()):
+        what = "there is a `backup` section, and no environment names a `database`."
+        yield Mistake(("backup",), what, needs=("environments",))
+
+
+def _production(book: Runbook) -> Iterator[Mistake]:
+    least = as_duration(PRODUCTION_WATCH_SECONDS)
+    why = f"production is watched for at least {least}: most bad releases show within that time, and it can not be skipped."
+    for name, place in book.environments.items():
+        if place.tier != "production":
+            continue
+        path: Path = ("environments", name)
+        if place.watch is not None and place.watch < PRODUCTION_WATCH_SECONDS:
+            yield Mistake((*path, "watch"), f"{as_duration(place.watch)} is too short: {why}", (f"watch: {least}",))
+        if place.watch is None and book.watch.duration < PRODUCTION_WATCH_SECONDS:
+            what = f"{as_duration(book.watch.duration)} is too short: {why} Another environment may have a shorter one of its own."
+            yield Mistake(("watch", "duration"), what, (f"duration: {least}",))
+        if place.database is not None and book.migrate is not None and book.backup is None:
+            what = f"`{name}` is production, has a database and migrations: it needs a `backup`, or a failed migration could not be undone."
+            yield Mistake(path, what, ("backup: {directory: /var/backups/shop}",), needs=("backup",))
+        if book.backup is not None and book.backup.when == "never":
+            what = f"`never` is refused: `{name}` is production. Say migrations or always."
+            yield Mistake(("backup", "when"), what, ("when: always",))
+        if not any(p for p in book.verify.health if not p.environments or name in p.environments):
+            what = (
+                f"`{name}` is production and has no probe in verify.health: nothing would say whether a release works."
+            )
+            example = ('verify: {health: [{id: ready, get: "${url.api}/readyz"}]}',)
+            yield Mistake(path, what, example, needs=("verify",))
+
+
+def _production_warnings(book: Runbook) -> Iterator[str]:
+    for name, place in book.environments.items():
+        if not book.probes_of(name):
+            yield f"environments.{name}: no probe is asked here; a release counts as good as soon as its services are healthy."
+        if place.tier == "production" and (place.refs == "any" or "branch:" in place.refs):
+            yield f"environments.{name}.refs: `{place.refs}` lets a branch into production, which moves while it is released; prefer tag:*."
+        if place.tier == "production" and not any(r.purpose == "rollback" for r in book.rules_of(name)):
+            yield f"environments.{name}: no rule with `purpose: rollback` is watched here; only failing health probes put it back."
+
+
+def _gates(book: Runbook) -> Iterator[Mistake]:
+    for i, gate in enumerate(book.gates):
+        path: Path = ("gates", i, gate.kind)
+        places = {n: p for n, p in book.environments.items() if not gate.environments or n in gate.environments}
+        lacking = {
+            "database": [n for n, p in places.items() if p.database is None],
+            "backup": [n for n, p in places.items() if p.database is None or book.backup is None],
+            "metrics": [n for n, p in places.items() if p.metrics is None],
+            "env": [n for n, p in places.items() if not (p.config.required or p.config.forms)],
+            "baseline": [n for n in places if not any(n in (p.environments or [n]) for p in book.verify.health)],
+        }.get(gate.kind, [])
+        needed = {
+            "database": "a `database`",
+            "backup": "a `database`, and the runbook a `backup`",
+            "metrics": "`metrics`",
+            "env": "`config` with `required` or `forms`",
+            "baseline": "a probe in verify.health",
+        }
+        if lacking:
+            what = f"this gate needs {needed[gate.kind]}, which {', '.join(lacking)} has not: it could never fail. Add it, or limit the gate with `environments`."
+            yield Mistake(path, what, needs=("environments", "backup", "verify"))
+        if gate.tls and not gate.tls.url.startswith(("https://", "${url.")):
+            yield Mistake((*path, "url"), "a certificate is looked at over https://.")
+        if gate.ci and gate.ci.github is None and "github" not in book.source.repo:
+            what = "`source.repo` is not on GitHub; say whose checks are meant."
+            yield Mistake(path, what, ("github: acme/shop",), needs=("source",))

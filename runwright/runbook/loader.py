@@ -1,0 +1,213 @@
+"""Find runbooks and load them: all mistakes of a file at once, each with its line, what was meant, and an example."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runwright.errors import InputError, RunbookError
+from runwright.runbook import crosscheck
+from runwright.runbook.base import FROM_A_FILE
+from runwright.runbook.document import Document, Mistake, nearest, read, unknown
+from runwright.runbook.mistakes import mistakes_in
+from runwright.runbook.model import Runbook
+from runwright.runbook.words import Path as Where
+from runwright.runbook.words import dotted, follow
+
+SYSTEMS_VARIABLE = "RUNWRIGHT_SYSTEMS"
+SHIPPED = Path(__file__).resolve().parents[2] / "deployments" / "systems"
+_SUFFIXES = (".yaml", ".yml")
+_ATTEMPTS = 5  # a wrong value is taken out, is missing then, and is given an example: three rounds are enough
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A runbook, the file that it is from, the SHA-256 of that file's bytes (hex), and what is worth a second look."""
+
+    runbook: Runbook
+    path: Path
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+
+def load(path: Path | str) -> Loaded:
+    """Return the runbook in the file ``path``, with its relative paths made absolute from the file's folder.
+
+    Raise RunbookError if the file can not be read or has mistakes; its text lists all of them.
+    """
+    file = Path(path).expanduser()
+    text = _bytes(file)
+    document = read(text, file)
+    data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
+    found = [*document.mistakes, *mistakes_in(data, Runbook, document.written)]
+    pruned = _without(data, [m.path for m in found])
+    if pruned is not None:
+        book = Runbook.model_validate(pruned, context=FROM_A_FILE)
+        found += [m for m in crosscheck.mistakes(book) if not _doubtful(m, found)]
+        if not found:
+            return Loaded(
+                _absolute(book, file.absolute().parent),
+                file.absolute(),
+                hashlib.sha256(text).hexdigest(),
+                tuple(crosscheck.warnings(book)),
+            )
+    raise _error(file, document, found)
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        folder, others = file.parent, []
+        if folder.is_dir():
+            others = nearest(file.name, [p.name for p in folder.iterdir() if p.suffix in _SUFFIXES])
+        hint = f" Did you mean {folder / others[0]}?" if others else ""
+        raise RunbookError(f"There is no file {file}.{hint}", next="Name a runbook: a .yaml file.") from None
+    except IsADirectoryError:
+        next_ = f"Name one of its files, or set {SYSTEMS_VARIABLE} to the folder."
+        raise RunbookError(f"{file} is a folder, and a file is meant.", next=next_) from None
+    except OSError as error:
+        raise RunbookError(f"{file} can not be read: {error.strerror}.", next="Look at its permissions.") from None
+
+
+# ------------------------------------------------------------------------------------------------- mistakes
+
+
+def _without(data: Any, paths: list[Where]) -> Any:
+    """Return ``data`` with examples in place of what is wrong, so that the rest can be checked too; None if that fails."""
+    left = copy.deepcopy(data)
+    for _ in range(_ATTEMPTS):
+        for path in sorted(paths, key=len, reverse=True):
+            _replace(left, path)
+        paths = [m.path for m in mistakes_in(left, Runbook)]
+        if not paths:
+            return left
+    return None
+
+
+def _replace(data: Any, path: Where) -> None:
+    """Take what is at ``path`` out; put an example there if it is missing already. Lists keep their positions."""
+    key = follow(Runbook, path).key
+    while path and isinstance(path[-1], int) and not (key and isinstance(key.example[0], dict)):
+        path = path[:-1]
+    for part in path[:-1]:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return  # something around it is gone already
+    if not path:
+        return
+    if isinstance(data, list) and isinstance(path[-1], int) and path[-1] < len(data) and key:
+        data[path[-1]] = {**key.example[0], "id": f"example-{path[-1]}"}
+    elif isinstance(data, dict) and path[-1] in data:
+        del data[path[-1]]
+    elif isinstance(data, dict) and key:
+        data[str(path[-1])] = copy.deepcopy(key.example)
+
+
+def _doubtful(mistake: Mistake, found: list[Mistake]) -> bool:
+    """Return whether a mistake may only be the consequence of another one that is reported already."""
+    inside = any(m.path[: len(mistake.path)] == mistake.path[: len(m.path)] for m in found)
+    return inside or any({*m.path[:1], *m.meant} & set(mistake.needs) for m in found)
+
+
+def _error(file: Path, document: Document, found: list[Mistake]) -> RunbookError:
+    ordered = sorted(found, key=lambda m: m.place or document.place(m.path))
+    count = "1 mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"
+    blocks = [f"{file} has {count}:"]
+    for mistake in ordered:
+        line, column = mistake.place or document.place(mistake.path)
+        lines = [f"{file}:{line}:{column}: {dotted(mistake.path)}", f"    {mistake.what}"]
+        if mistake.example:
+            lines += ["    For example:", *(f"        {line}" for line in mistake.example)]
+        blocks.append("\n".join(lines))
+    sections = sorted({str(m.path[0]) for m in ordered if m.path and m.path[0] in Runbook.model_fields})
+    about = f" {sections[0]}" if sections else ""
+    next_ = f"Correct the file, then `runwright check {file}`. `runwright docs{about}` explains what belongs there."
+    return RunbookError("\n\n".join(blocks), next=next_)
+
+
+# ---------------------------------------------------------------------------------------------------- paths
+
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|github:|[^/\s]+@?[^/\s]*:")
+
+
+def _absolute(book: Runbook, folder: Path) -> Runbook:
+    """Return ``book`` with its local paths seen from ``folder``: it must mean the same wherever Runwright is started."""
+
+    def seen(text: str) -> str:
+        return os.path.normpath(folder / Path(text).expanduser())
+
+    changes: dict[str, Any] = {}
+    if not _REMOTE.match(book.source.repo):
+        changes["source"] = book.source.model_copy(update={"repo": seen(book.source.repo)})
+    if book.backup is not None:
+        changes["backup"] = book.backup.model_copy(update={"directory": seen(book.backup.directory)})
+    places = {}
+    for name, place in book.environments.items():
+        directory = getattr(place.target, "directory", "")
+        target = place.target.model_copy(update={"directory": seen(directory)}) if directory else place.target
+        places[name] = place.model_copy(update={"target": target})
+    return book.model_copy(update={**changes, "environments": places})
+
+
+# ------------------------------------------------------------------------------------------------- which there are
+
+
+def find() -> dict[str, Path]:
+    """Return {system: file} of the shipped runbooks and of those in ``RUNWRIGHT_SYSTEMS``, sorted by name.
+
+    ``RUNWRIGHT_SYSTEMS`` holds folders and files, separated as PATH is. Raise InputError if one of them is not there,
+    RunbookError if two files are of one system. A file with mistakes is listed too: ``load`` tells them.
+    """
+    found: dict[str, Path] = {}
+    for file in _files():
+        name = system_of(file)
+        if name in found and not found[name].samefile(file):
+            what = f"Two runbooks are of the system `{name}`: {found[name]} and {file}."
+            raise RunbookError(what, next=f"Rename one of them (`system:`), or take it out of {SYSTEMS_VARIABLE}.")
+        found[name] = file
+    return dict(sorted(found.items()))
+
+
+def _files() -> list[Path]:
+    named = [
+        Path(part).expanduser().absolute() for part in os.environ.get(SYSTEMS_VARIABLE, "").split(os.pathsep) if part
+    ]
+    files: list[Path] = []
+    for place in [SHIPPED, *named]:
+        if place.is_dir():
+            inside = (p for p in place.iterdir() if p.suffix in _SUFFIXES and not p.name.startswith("."))
+            files += sorted(p for p in inside if p.is_file())
+        elif place.is_file():
+            files.append(place)
+        elif place != SHIPPED:
+            next_ = f"Correct {SYSTEMS_VARIABLE}: folders or files, separated by {os.pathsep!r}."
+            raise InputError(f"{place} is not there.", next=next_)
+    return files
+
+
+def system_of(file: Path) -> str:
+    """Return the name of the system whose runbook ``file`` is; the file's own name if it can not be read."""
+    try:
+        name = read(_bytes(file), file).data.get("system")
+    except RunbookError:
+        name = None
+    return name if isinstance(name, str) and name else file.stem
+
+
+def load_system(name: str) -> Loaded:
+    """Return the runbook of the system ``name``. Raise InputError, which lists the systems, if there is none."""
+    files = find()
+    if name not in files:
+        there = unknown("system", name, files)
+        raise InputError(
+            there[0].upper() + there[1:],
+            next="`runwright docs` shows how to write a runbook.",
+        )
+    return load(files[name])

@@ -1,0 +1,189 @@
+"""A runbook: how one system is released, as data."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from runwright.errors import InputError
+from runwright.runbook.base import Duration, EnvironmentKey, Model, Name, ServiceName, Text, Words, example
+from runwright.runbook.checks import HttpProbe, Rule, Verify, Watch
+from runwright.runbook.forms import Cron, TimeZone
+from runwright.runbook.gates import Gate
+from runwright.runbook.targets import Environment
+
+PRODUCTION_WATCH_SECONDS = 1800.0
+"""Production is never watched for less: CS-19, MF-45 and FP-60 all ask for thirty minutes, and it may not be skipped."""
+
+
+PathInImage = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9._/-]+$"), Words("a path of letters, digits and . _ / -", "a path")
+]
+
+
+class Source(Model):
+    """Where the code is."""
+
+    repo: Text = example(
+        "https://github.com/acme/shop",
+        "A git URL, github:OWNER/NAME, or a path on this machine, absolute or relative to this file.",
+    )
+    token: Text | None = example(
+        "github_token", "The name of the block's secret that may read a private repository over https.", None
+    )
+
+
+class Component(Model):
+    """What is built once and deployed: one image (or one tree, on the host platform)."""
+
+    services: list[ServiceName] = example(
+        ["api", "worker"],
+        "The services that run it, in the order in which they are replaced. Default: the component's own name.",
+        [],
+    )
+    context: Text | None = example(
+        "./backend", "The folder to build. Default on Compose: as the first service's `build` says.", None
+    )
+    dockerfile: Text | None = example("docker/Dockerfile", "The Dockerfile, relative to the context.", None)
+    build_args: dict[EnvironmentKey, str] = example(
+        {"API_URL": "https://api.example.com"}, "Build arguments that are no secrets.", {}
+    )
+    command: list[Text] = example(
+        ["make", "build"], "On the host platform: a command that turns the tree into what runs.", []
+    )
+    per_environment: bool = example(
+        False, "Whether each environment needs a build of its own (a web front end with addresses baked in).", False
+    )
+
+
+class Migrate(Model):
+    """What moves the database's schema."""
+
+    tool: Literal["alembic", "flyway", "sql"] = example("alembic", "The tool. Only alembic is built yet.")
+    component: Name | None = example("api", "The component whose code holds the migrations. Default: the first.", None)
+    service: ServiceName | None = example(
+        "api", "The service whose configuration the one-off job gets. Default: the component's first.", None
+    )
+    directory: PathInImage = example(".", "Where alembic.ini is, in the image: relative to its working directory.", ".")
+    config: PathInImage = example("alembic.ini", "Its configuration file.", "alembic.ini")
+    timeout: Duration = example("10m", "How long all migrations together may take.", 600.0)
+    lock_timeout: Duration = example(
+        "5s", "How long a statement may wait for a lock while it holds up the application.", 5.0
+    )
+
+
+class Backup(Model):
+    """The backup that is taken before a release with migrations, and on a schedule."""
+
+    directory: Text = example("/var/backups/shop", "Where dumps are written, absolute or relative to this file.")
+    when: Literal["migrations", "always", "never"] = example(
+        "always",
+        "migrations: before a release that has some; always: before every release. `never` is refused in production.",
+        "always",
+    )
+    min_bytes: Annotated[int, Field(ge=1)] = example(1024, "A dump that is smaller is no backup.", 64)
+    keep: Duration = example(
+        "30d", "How long dumps are kept. One that a release may still need is never removed.", 2592000.0
+    )
+    at_most: Duration = example(
+        "1h", "How old the backup may be when migrations begin; an older one is taken again.", 3600.0
+    )
+
+
+class Rollback(Model):
+    """The way back."""
+
+    hold: Duration = example("24h", "How long the old version is kept after the watch.", 86400.0)
+    target: Duration = example("5m", "How long the way back may take before somebody is paged.", 300.0)
+
+
+class Schedules(Model):
+    """What runs by itself; the times are cron expressions."""
+
+    backup: Cron | None = example("15 2 * * *", "Backups.", None)
+    timezone: TimeZone = example("UTC", "The time zone of the times.", "UTC")
+
+
+class Notify(Model):
+    """Who hears of it."""
+
+    webhook: Text | None = example(
+        "slack_webhook", "The name of the block's secret that holds an incoming webhook's URL.", None
+    )
+
+
+class Runbook(Model):
+    """How one system is released. One file a system."""
+
+    system: Name = example("shop", "The system's name.")
+    description: str = example("The web shop", "One sentence about it.", "")
+    source: Source = example({"repo": "https://github.com/acme/shop"}, "Where the code is.")
+    components: dict[Name, Component] = example(
+        {"api": {"services": ["api", "worker"]}}, "What is built and deployed.", min_length=1
+    )
+    environments: dict[Name, Environment] = example(
+        {
+            "production": {
+                "tier": "production",
+                "target": {"platform": "compose", "project": "shop", "directory": "/opt/shop"},
+            }
+        },
+        "Where it is released to.",
+        min_length=1,
+    )
+    gates: list[Gate] = example([{"id": "ci", "ci": {}}], "The checklist before a release.", [])
+    backup: Backup | None = example(
+        {"directory": "/var/backups/shop"}, "The backup. Required in production if there is a database.", None
+    )
+    migrate: Migrate | None = example({"tool": "alembic"}, "What moves the schema.", None)
+    verify: Verify = example(
+        {"health": [{"id": "ready", "get": "${url.api}/readyz"}]}, "How a release is proven.", Verify()
+    )
+    watch: Watch = example(
+        {"duration": "30m", "rules": [{"id": "down", "probe": "ready", "failures": 3}]},
+        "How long it is watched, and what must not happen.",
+        Watch(),
+    )
+    rollback: Rollback = example({"hold": "24h"}, "The way back.", Rollback())
+    schedules: Schedules = example({"backup": "15 2 * * *"}, "What runs by itself.", Schedules())
+    notify: Notify = example({"webhook": "slack_webhook"}, "Who hears of it.", Notify())
+
+    def services(self) -> dict[str, str]:
+        """Return {service: component}, in the order in which services are replaced."""
+        return {s: name for name, component in self.components.items() for s in (component.services or [name])}
+
+    def gates_of(self, environment: str) -> list[Gate]:
+        """Return the gates of one environment."""
+        return [g for g in self.gates if not g.environments or environment in g.environments]
+
+    def rules_of(self, environment: str) -> list[Rule]:
+        """Return the watch rules of one environment."""
+        return [r for r in self.watch.rules if not r.environments or environment in r.environments]
+
+    def probes_of(self, environment: str) -> list[HttpProbe]:
+        """Return the probes of one environment: health, then smoke."""
+        return [
+            p for p in (*self.verify.health, *self.verify.smoke) if not p.environments or environment in p.environments
+        ]
+
+    def watch_seconds(self, environment: str) -> float:
+        """Return how long a release is watched there; in production at least thirty minutes."""
+        place = self.environments[environment]
+        wanted = self.watch.duration if place.watch is None else place.watch
+        return max(wanted, PRODUCTION_WATCH_SECONDS) if place.tier == "production" else wanted
+
+    def block_of(self, environment: str) -> str:
+        """Return the name of the environment's block."""
+        return self.environments[environment].block or f"{self.system}-{environment}"
+
+
+def environment(runbook: Runbook, name: str) -> Environment:
+    """Return one environment of ``runbook``. Raise InputError, which lists the names, if it has none of that name."""
+    if name in runbook.environments:
+        return runbook.environments[name]
+    names = ", ".join(runbook.environments)
+    near = get_close_matches(name, runbook.environments, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise InputError(f"{runbook.system} has no environment {name!r}.{hint}", next=f"Name one of: {names}.")

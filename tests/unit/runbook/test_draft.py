@@ -1,0 +1,175 @@
+"""The first runbook of a system."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runwright.runbook.draft import DraftFacts, ServiceFacts, draft, service_facts
+from runwright.runbook.loader import load
+
+DATABASE = ServiceFacts("db", image="postgres:15", postgres={"POSTGRES_DB": "shop", "POSTGRES_USER": "owner"})
+API = ServiceFacts(
+    "api",
+    context="backend",
+    ports=((8000, 8080),),
+    healthcheck="CMD-SHELL curl -fsS http://localhost:8080/readyz || exit 1",
+    depends_on=("db",),
+)
+WORKER = ServiceFacts("worker", context="backend", depends_on=("db",))
+WEB = ServiceFacts("web", context="web", ports=((3000, 3000),))
+PROXY = ServiceFacts("caddy", image="caddy:2", ports=((80, 80),), depends_on=("api",))
+
+
+def facts(*services, **more):
+    return DraftFacts(
+        **{"project": "shop", "directory": "/opt/shop", "repo": "/home/me/shop", "services": services, **more}
+    )
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    def _loaded(given_facts):
+        file = tmp_path / "shop.yaml"
+        file.write_text(draft(given_facts))
+        return load(file).runbook
+
+    return _loaded
+
+
+def test_a_usual_system_is_drafted_whole(loaded):
+    """Components by folder, the database's names, the healthcheck's path on its published port, and the migrations."""
+    book = loaded(facts(DATABASE, API, WORKER, WEB, PROXY, alembic="backend"))
+    assert book.services() == {"api": "api", "worker": "api", "web": "web"}
+    place = book.environments["development"]
+    assert place.urls == {"api": "http://localhost:8000", "web": "http://localhost:3000"}
+    assert (place.database.service, place.database.name, place.database.user) == ("db", "shop", "owner")
+    assert [(p.id, p.get) for p in book.verify.health] == [
+        ("api-readyz", "${url.api}/readyz"),
+        ("web-front", "${url.web}/"),
+    ]
+    assert book.migrate.component == "api"
+    assert book.watch.rules[0].probe == "api-readyz"
+
+
+def test_a_draft_is_short_and_marks_what_it_guessed():
+    """About forty lines; every guess is a `# check:`; what stays as it is is named."""
+    text = draft(facts(DATABASE, API, WORKER, WEB, PROXY, alembic="backend"))
+    assert 30 <= len(text.splitlines()) <= 45
+    assert "db, caddy stay as they are" in text
+    assert "# check: no healthcheck names a path" in text
+
+
+@pytest.mark.parametrize(
+    "command, path",
+    [
+        ("CMD curl -f http://localhost:8080/healthz", "/healthz"),
+        ("CMD-SHELL wget -qO- http://127.0.0.1:8080/health/ready || exit 1", "/health/ready"),
+        ('CMD python -c import urllib.request; urllib.request.urlopen("http://127.0.0.1:8080/up").read()', "/up"),
+        ("CMD curl -f http://0.0.0.0:8080", "/"),
+        ("CMD curl -f http://localhost:9999/other", "/"),
+        ("CMD curl -f http://example.com:8080/elsewhere", "/"),
+        ("CMD curl -f http://localhost:$PORT/x", "/"),
+        ("CMD curl -f http://localhost:8080/x?token=secret", "/x"),
+        ("CMD redis-cli ping", "/"),
+        ("", "/"),
+    ],
+)
+def test_the_path_of_a_probe_is_what_the_healthcheck_asks(loaded, command, path):
+    """curl, wget or Python, on this container's own published port; anything else is no evidence."""
+    book = loaded(facts(ServiceFacts("api", context=".", ports=((8000, 8080),), healthcheck=command)))
+    assert [p.get for p in book.verify.health] == ["${url.api}" + path]
+
+
+@pytest.mark.parametrize(
+    "alembic, context, directory",
+    [
+        (".", ".", "."),
+        ("backend", "backend", "."),
+        ("backend", "./backend/", "."),
+        ("backend/db", "backend", "db"),
+        ("db", ".", "db"),
+    ],
+)
+def test_migrations_are_where_the_image_has_them(loaded, alembic, context, directory):
+    """alembic.ini is named relative to the folder that its component is built from."""
+    book = loaded(facts(DATABASE, ServiceFacts("api", context=context), alembic=alembic))
+    assert (book.migrate.component, book.migrate.directory) == ("api", directory)
+
+
+def test_migrations_that_no_component_is_built_from_are_a_guess():
+    """The draft says so instead of naming a folder that is not in the image."""
+    assert "# check: alembic.ini is in tools" in draft(facts(DATABASE, API, alembic="tools"))
+
+
+def test_migrations_without_a_database_are_left_for_a_person(loaded):
+    """A database that was not recognised is asked for; the draft loads without it."""
+    known = facts(API, alembic="backend")
+    assert "no database that could be recognised" in draft(known)
+    assert loaded(known).migrate is None
+
+
+def test_a_system_without_ports_has_no_probes_and_says_so(loaded):
+    """Nothing is invented: no address, no probe, and a line that asks for one."""
+    known = facts(WORKER)
+    assert "# check: no port is published" in draft(known)
+    assert loaded(known).verify.health == []
+
+
+def test_a_rendered_compose_file_gives_facts_without_its_secrets():
+    """Of environments only the database's name and user are kept."""
+    rendered = {
+        "services": {
+            "api": {
+                "build": {"context": "/work/shop/backend"},
+                "environment": {"SECRET_KEY": "hunter2", "POSTGRES_PASSWORD": "hunter2"},
+                "ports": [{"target": 8080, "published": "8000"}, {"target": 9000}],
+                "healthcheck": {"test": ["CMD", "curl", "http://localhost:8080/up"]},
+                "depends_on": {"db": {"condition": "service_healthy"}},
+            },
+            "db": {"image": "postgres:15", "environment": {"POSTGRES_DB": "shop", "POSTGRES_PASSWORD": "hunter2"}},
+            "odd": None,
+        }
+    }
+    found = service_facts(json.loads(json.dumps(rendered)), "/work/shop")
+    assert found[0] == ServiceFacts(
+        "api",
+        context="backend",
+        ports=((8000, 8080),),
+        healthcheck="CMD curl http://localhost:8080/up",
+        depends_on=("db",),
+    )
+    assert found[1] == ServiceFacts("db", image="postgres:15", postgres={"POSTGRES_DB": "shop"})
+    assert "hunter2" not in repr(found)
+
+
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", fullmatch=True)
+services = st.builds(
+    ServiceFacts,
+    name=names,
+    image=st.sampled_from(["", "postgres:15", "redis:7", "ghcr.io/acme/x@sha256:1"]),
+    context=st.sampled_from(["", ".", "./api", "api", "we b", "#x"]),
+    ports=st.lists(st.tuples(st.integers(1, 65535), st.integers(1, 65535)), max_size=2).map(tuple),
+    healthcheck=st.sampled_from(
+        ["", "curl http://localhost:80/a'b", "wget http://127.0.0.1/" + "x" * 90, "http://[::1/"]
+    ),
+    postgres=st.dictionaries(st.sampled_from(["POSTGRES_DB", "POSTGRES_USER"]), st.text(max_size=5)),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(services, min_size=1, max_size=5, unique_by=lambda s: s.name),
+    st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True),
+    st.sampled_from([None, ".", "api", "api/db", "we b"]),
+    st.sampled_from(["/opt/shop", "/home/a b/#shop", "/x: y", "/ü"]),
+)
+def test_every_draft_loads(loaded, known, project, alembic, directory):
+    """Whatever a project is called and made of, what was drafted from it is a runbook without mistakes."""
+    book = loaded(
+        DraftFacts(project, directory, directory, tuple(known), files=("a b.yml",), alembic=alembic, env_file="/x #y")
+    )
+    assert book.environments["development"].target.directory == directory
