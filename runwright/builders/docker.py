@@ -1,0 +1,313 @@
+"""Images as artifacts: built once from one commit, kept by a tag of ours or pushed to a registry."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runwright.actions import UNKNOWN, Command, Do, Output, WriteFile
+from runwright.errors import ActionError, InputError, ObservationError
+from runwright.runbook.model import Component
+from runwright.runbook.targets import Registry
+from runwright.versions import Artifact
+
+BUILD_SECONDS = 1800.0
+PUSH_SECONDS = 900.0
+REVISION = "org.opencontainers.image.revision"
+VERSION = "org.opencontainers.image.version"
+SYSTEM = "runwright.system"
+_LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?/")
+# .ID and not .Id: with the latter docker falls back to untyped data, where what is empty is an error
+_FORMAT = (
+    '{"id":{{json .ID}},"digests":{{json .RepoDigests}},'
+    f'"revision":{{{{json (index .Config.Labels "{REVISION}")}}}}}}'
+)
+
+
+@dataclass(frozen=True)
+class ComposeBuild:
+    """How Compose is called for what is in the tree: `Compose.build_argv`, the folder that relative paths in its files
+    mean, the first service of each component, and what it interpolates from (may hold secrets)."""
+
+    argv: tuple[str, ...]
+    directory: Path
+    services: Mapping[str, str]
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class _Image:
+    id: str
+    revision: str
+    digests: tuple[str, ...]
+
+
+class Docker:
+    """Builds the images of ``system``. Without a ``registry`` an image's id is its identity, kept by a tag of ours.
+
+    state: our own folder. compose: needed for components without a `context`. env: for docker itself, such as a
+    DOCKER_CONFIG with the registry's login.
+    """
+
+    def __init__(
+        self,
+        system: str,
+        environment: str,
+        state: Path,
+        *,
+        registry: Registry | None = None,
+        compose: ComposeBuild | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._system = system
+        self._environment = environment
+        self._state = state
+        self._registry = registry
+        self._compose = compose
+        self._env = dict(env or {})
+
+    def build(
+        self, do: Do, tree: Path, component: str, spec: Component, commit: str, version: str, key: str
+    ) -> Artifact:
+        """Build ``component`` from ``tree``, a clean checkout of ``commit``, and return the image.
+
+        An image of that commit that is here, or in the registry, is used again. ``version`` becomes a label and a tag.
+        Raise ActionError if it cannot be built or pushed.
+        """
+        key = f"{key}/{component}"
+        name = component if not spec.per_environment else f"{component}-{self._environment}"
+        keep_as = f"runwright/{self._system}-{name}:{commit[:12]}"
+        remote = f"{self._registry.prefix}/{name}" if self._registry else ""
+        image = self._known(do, keep_as, commit)
+        if image is None and remote and self._in_registry(do, f"{remote}:{commit[:12]}", assume=False):
+            self._fetch(do, f"{remote}:{commit[:12]}", keep_as, key)
+            image = self._known(do, keep_as, commit)
+        if image is None:
+            self._build(
+                do, tree, component, spec, {REVISION: commit, VERSION: version, SYSTEM: self._system}, keep_as, key
+            )
+            image = self._known(do, keep_as, commit, assume=_Image("sha256:(not built yet)", commit, ()))
+        if image is None:
+            raise ActionError(
+                f"{keep_as} was built and is not the image of commit {commit[:12]}.",
+                state="Nothing was deployed.",
+                next="Look at its labels (docker image inspect); a Dockerfile must not set org.opencontainers.image.revision.",
+            )
+        if not remote:
+            self._tag(do, keep_as, f"{keep_as.rpartition(':')[0]}:{valid_tag(version)}", f"{key}/tag")
+            return Artifact(component, image.id, image.id)
+        return self._push(do, component, keep_as, remote, (commit[:12], valid_tag(version)), key)
+
+    def exists(self, do: Do, artifact: Artifact) -> bool:
+        """Return whether ``artifact`` is on this machine (an image id) or in its registry (a digest)."""
+        if "@" in artifact.reference:
+            return self._in_registry(do, artifact.reference)
+        image = self._image(do, artifact.reference)
+        return image is not None and image.id == artifact.identity
+
+    # ---------------------------------------------------------------------------------------------------- building
+
+    def _build(
+        self, do: Do, tree: Path, component: str, spec: Component, labels: Mapping[str, str], tag: str, key: str
+    ) -> None:
+        if spec.context is not None:
+            argv, env = self._docker_build(tree, spec, spec.context, labels, tag), self._env
+        elif self._compose is not None:
+            argv = self._compose_build(do, tree, component, spec, self._compose, labels, tag, key)
+            env = {**self._compose.env, **self._env}
+        else:
+            raise InputError(
+                f"Component {component} has no context to build.",
+                next="Give it `context` in the runbook; without it only components of a Compose target can be built.",
+            )
+        do(
+            Command(
+                says=f"build {tag} from commit {labels[REVISION][:12]}",
+                key=f"{key}/build",
+                argv=argv,
+                env=env,
+                deadline_seconds=BUILD_SECONDS,
+            )
+        )
+
+    def _docker_build(
+        self, tree: Path, spec: Component, context: str, labels: Mapping[str, str], tag: str
+    ) -> tuple[str, ...]:
+        folder = tree / context
+        words = ["docker", "build", "--quiet", "--tag", tag]
+        if spec.dockerfile:
+            words += ["--file", str(folder / spec.dockerfile)]
+        for flag, pairs in (("--label", labels), ("--build-arg", spec.build_args)):
+            for name, value in pairs.items():
+                words += [flag, f"{name}={value}"]
+        return (*words, str(folder))
+
+    def _compose_build(
+        self,
+        do: Do,
+        tree: Path,
+        component: str,
+        spec: Component,
+        compose: ComposeBuild,
+        labels: Mapping[str, str],
+        tag: str,
+        key: str,
+    ) -> tuple[str, ...]:
+        service = compose.services[component]
+        contexts = do(
+            Command(
+                says=f"read what {service} is built from",
+                argv=(*compose.argv, "config", "--format", "json"),
+                env=compose.env,
+                parse=lambda output: parse_contexts(output, service),
+                assume=dict[str, str](),
+            )
+        )
+        build: dict[str, Any] = {"labels": dict(labels), "args": dict(spec.build_args)}
+        for name, folder in contexts.items():
+            moved = _moved(folder, compose.directory, tree)
+            if name == "":
+                build["context"] = moved
+            else:
+                build.setdefault("additional_contexts", {})[name] = moved
+        path = self._state / f"build-{component}.yml"
+        content = yaml.safe_dump({"services": {service: {"image": tag, "build": _escaped(build)}}}).encode()
+        do(WriteFile(says=f"write {path}", key=f"{key}/override", path=path, content=content, mode=0o600))
+        return (*compose.argv, "-f", str(path), "build", "--quiet", service)
+
+    # ---------------------------------------------------------------------------------------------------- looking
+
+    def _image(self, do: Do, reference: str, assume: _Image | None = None) -> _Image | None:
+        return do(
+            Command(
+                says=f"look for image {reference}",
+                argv=("docker", "image", "inspect", "--format", _FORMAT, reference),
+                ok=frozenset({0, 1}),
+                parse=_parse_image,
+                assume=assume,
+            )
+        )
+
+    def _known(self, do: Do, tag: str, commit: str, assume: _Image | None = None) -> _Image | None:
+        image = self._image(do, tag, assume)
+        return image if image is not None and image.revision == commit else None
+
+    def _in_registry(self, do: Do, reference: str, assume: bool | None = None) -> bool:
+        insecure = ("--insecure",) if _LOOPBACK.match(reference) else ()
+        return do(
+            Command(
+                says=f"ask the registry for {reference}",
+                argv=("docker", "manifest", "inspect", *insecure, reference),
+                env=self._env,
+                ok=frozenset({0, 1}),
+                parse=_parse_manifest,
+                assume=UNKNOWN if assume is None else assume,
+                deadline_seconds=60.0,
+            )
+        )
+
+    # ---------------------------------------------------------------------------------------------------- registry
+
+    def _fetch(self, do: Do, reference: str, keep_as: str, key: str) -> None:
+        do(
+            Command(
+                says=f"pull {reference}, which was built before",
+                key=f"{key}/pull",
+                argv=("docker", "pull", "--quiet", reference),
+                env=self._env,
+                deadline_seconds=PUSH_SECONDS,
+            )
+        )
+        self._tag(do, reference, keep_as, f"{key}/keep")
+
+    def _tag(self, do: Do, image: str, tag: str, key: str) -> None:
+        do(Command(says=f"call it {tag}", key=key, argv=("docker", "tag", image, tag)))
+
+    def _push(self, do: Do, component: str, keep_as: str, remote: str, tags: tuple[str, ...], key: str) -> Artifact:
+        for number, tag in enumerate(dict.fromkeys(tags), 1):
+            self._tag(do, keep_as, f"{remote}:{tag}", f"{key}/tag/{number}")
+            do(
+                Command(
+                    says=f"push {remote}:{tag}",
+                    key=f"{key}/push/{number}",
+                    argv=("docker", "push", "--quiet", f"{remote}:{tag}"),
+                    env=self._env,
+                    deadline_seconds=PUSH_SECONDS,
+                )
+            )
+        unknown = f"{remote}@sha256:(not pushed yet)"
+        image = self._image(do, keep_as, assume=_Image("", "", (unknown,)))
+        found = [d for d in (image.digests if image else ()) if d.startswith(f"{remote}@")]
+        if len(found) != 1 or (found[0] != unknown and not self._in_registry(do, found[0])):
+            raise ActionError(
+                f"{remote}:{tags[0]} was pushed, and the registry does not have it under one digest.",
+                state="Nothing was deployed.",
+                next=f"Run `docker manifest inspect {remote}:{tags[0]}` by hand and look at the registry's log.",
+            )
+        return Artifact(component, found[0], found[0].partition("@")[2])
+
+
+def valid_tag(version: str) -> str:
+    """Return ``version`` as a tag of an image: a git ref may hold "/" and "+", a tag may not."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", version).lstrip(".-")[:128] or "unnamed"
+
+
+def parse_contexts(output: Output, service: str) -> dict[str, str]:
+    """Return the folders that ``service`` is built from: "" is its context, other names are additional contexts.
+
+    Raise InputError if it is not built.
+    """
+    services = json.loads(output.stdout).get("services") or {}
+    build = (services.get(service) or {}).get("build")
+    if not build:
+        raise InputError(
+            f"Service {service} is not built by the Compose files.",
+            next="Give its component a `context` in the runbook, or name a service that has `build`.",
+        )
+    if isinstance(build, str):
+        return {"": build}
+    return {"": build.get("context", "."), **(build.get("additional_contexts") or {})}
+
+
+def _moved(folder: str, directory: Path, tree: Path) -> str:
+    # Compose resolves contexts in the user's folder; what is built is the clean tree
+    path = Path(folder)
+    return str(tree / path.relative_to(directory)) if path.is_relative_to(directory) else folder
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _escaped(v) for name, v in value.items()}
+    return value.replace("$", "$$") if isinstance(value, str) else value
+
+
+def _parse_image(output: Output) -> _Image | None:
+    error = output.stderr.decode("utf-8", "replace").lower()
+    if output.code:
+        if "no such image" in error:
+            return None
+        raise ObservationError(
+            "Docker could not tell about an image.",
+            next="Run `docker images` by hand; if it fails too, the engine is not running or may not be used by this user.",
+        )
+    raw = json.loads(output.stdout)
+    return _Image(raw["id"], raw["revision"] or "", tuple(raw["digests"] or ()))
+
+
+def _parse_manifest(output: Output) -> bool:
+    if output.code == 0:
+        return True
+    error = output.stderr.decode("utf-8", "replace").lower()
+    if "no such manifest" in error or "manifest unknown" in error or "not found" in error:
+        return False
+    raise ObservationError(
+        "The registry could not be asked.",
+        state="Nothing was built or pushed.",
+        next="Check that it is reachable from here and that the environment's block holds a login that it accepts.",
+    )

@@ -1,0 +1,28 @@
+"""What every builder offers: one artifact from one commit, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from runwright.actions import Do
+from runwright.runbook.model import Component
+from runwright.versions import Artifact
+
+
+class Builder(Protocol):
+    """Makes a component's artifact. The same commit is never built twice: what is whole already is used again."""
+
+    def build(
+        self, do: Do, tree: Path, component: str, spec: Component, commit: str, version: str, key: str
+    ) -> Artifact:
+        """Build ``component`` from ``tree``, a clean checkout of ``commit``, and return what was built.
+
+        ``version`` is what people call it; it becomes a label, never the identity. Raise ActionError if it cannot be
+        built; then nothing is left behind that looks like an artifact.
+        """
+        ...
+
+    def exists(self, do: Do, artifact: Artifact) -> bool:
+        """Return whether ``artifact`` is there, whole, and is what its identity says."""
+        ...

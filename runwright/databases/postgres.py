@@ -1,0 +1,398 @@
+"""A PostgreSQL database: dumped with pg_dump, proven by reading the whole dump back, restored beside the live one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from runwright.actions import Command, Do, Output, Read, WriteFile
+from runwright.databases.postgres_client import Client, first_line, rows
+from runwright.databases.shape import (
+    LAST_SUCCESS,
+    BackupFile,
+    checked_backup_name,
+    checked_database_name,
+    checked_scratch,
+    last_success,
+)
+from runwright.errors import ActionError, CancelledError, DeadlineError, RefusedError, VerificationError
+from runwright.runbook.targets import PostgresDatabase
+
+T = TypeVar("T")
+
+DUMP_SECONDS = 3600.0
+RESTORE_SECONDS = 7200.0
+RESTORED_FROM = "runwright: restored from "
+"""Begins the comment on a database that we made; the dump's sha256 follows."""
+
+# Tables with rows of their own, as pg_dump sees them: no views, no partitioned parents, nothing of an extension.
+_COUNT_TABLES = (
+    "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' "
+    "AND n.nspname NOT LIKE 'pg\\_%' AND NOT EXISTS "
+    "(SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
+)
+# Asks for the rows only if the table is there, in one go: a program in a container takes longer to start than to answer.
+_REVISIONS = (
+    "SELECT 'SELECT version_num FROM alembic_version' WHERE to_regclass('alembic_version') IS NOT NULL \\gexec\n"
+)
+_OURS = "NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
+# Everything that a migration can leave behind, a line each; alembic_version's rows are no part of it.
+_SCHEMA = f"""
+SELECT md5(coalesce(string_agg(line, E'\\n' ORDER BY line), '')) FROM (
+    SELECT format('%s %s.%s.%s %s %s %s', c.relkind, n.nspname, c.relname, a.attname,
+                  format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid))
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname {_OURS}
+    UNION ALL
+    SELECT format('index %s', pg_get_indexdef(i.indexrelid))
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname {_OURS}
+    UNION ALL
+    SELECT format('constraint %s %s %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid))
+    FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace WHERE n.nspname {_OURS}
+    UNION ALL
+    SELECT format('enum %s.%s %s', n.nspname, t.typname, string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder))
+    FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE n.nspname {_OURS} GROUP BY n.nspname, t.typname
+) AS found (line)
+"""  # noqa: S608 - made of constants
+_LIKE_LIVE = (
+    "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()"
+)
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """What is written beside a dump once it is whole."""
+
+    backup: BackupFile
+    tables: int
+
+
+class Postgres:
+    """The database that ``database`` names.
+
+    compose_exec: the words before a program that is to run in the server's container ("docker", "compose", …, "exec",
+    "-T", SERVICE), or None if the server is reached over the network with the clients of this machine.
+    password: only ever passed by environment. now: the clock, for how long a dump took.
+    """
+
+    def __init__(
+        self,
+        database: PostgresDatabase,
+        compose_exec: tuple[str, ...] | None,
+        password: str | None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._client = Client(database, compose_exec, password)
+        self._now = now
+
+    def reachable(self, do: Do) -> str:
+        """Return the server's name and version ("PostgreSQL 15.8"). Raise ActionError if it does not answer."""
+        return do(
+            self._client.query(
+                "SHOW server_version",
+                self._name,
+                says="ask the database server for its version",
+                parse=lambda o: f"PostgreSQL {first_line(o).split()[0]}",
+                assume="PostgreSQL",
+            )
+        )
+
+    def revisions(self, do: Do) -> tuple[str, ...]:
+        """Return the rows of alembic_version, sorted; () if that table is not there."""
+        return self._revisions_of(do, self._name)
+
+    def schema(self, do: Do) -> str:
+        """Return a fingerprint of the schema: its columns, defaults, indexes, constraints and enums."""
+        return do(self._client.query(_SCHEMA, self._name, says="read the schema", parse=first_line))
+
+    def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:
+        """Dump the database to ``directory``/``name``.dump, prove it, write LAST_SUCCESS and return it with its proof.
+
+        A dump of that name that is whole already is proven again and returned. Never returns None.
+        Raise ActionError if it cannot be taken, VerificationError if it cannot be proven; LAST_SUCCESS stays as it was.
+        """
+        dump = directory / f"{checked_backup_name(name)}.dump"
+        noted = do(_read_note(dump, assume=None))
+        proven = self._take(do, dump, key) if noted is None else self._proven(do, noted)
+        marker, content = directory / LAST_SUCCESS, last_success(proven)
+        if do(Read(says=f"read {marker}", function=lambda: _bytes(marker), assume=b"")) != content:
+            do(WriteFile(path=marker, content=content, says=f"note it in {marker}", key=f"{key}/mark"))
+        return proven
+
+    def prove(self, do: Do, backup: BackupFile) -> BackupFile:
+        """Read the whole dump back and return ``backup`` with what was found. Only reads.
+
+        Raise VerificationError if it is not there, is not what was written, is cut off, or misses tables.
+        """
+        noted = do(_read_note(Path(backup.location), assume=_Noted(backup, 0)))
+        if noted is None:
+            raise _bad(backup.location, "what it should hold was not noted beside it, or the file is gone")
+        return self._proven(do, _Noted(backup, noted.tables))
+
+    def restore(self, do: Do, backup: BackupFile, into: str, key: str) -> str:
+        """Restore ``backup`` into the new database ``into``, all or nothing, and return that name.
+
+        Raise RefusedError if that is the live database or holds something already, VerificationError if the tables or
+        revisions in it are not the backup's.
+        """
+        checked_database_name(into, self._name)
+        mark = RESTORED_FROM + backup.sha256
+        there, comment = self._look(do, into)
+        if not there:
+            self._create(do, into, f"{key}/create")
+        tables = self._tables(do, into, assume=0) if there else 0
+        if tables and comment != mark:
+            raise RefusedError(
+                f"The database {into} is there already, with {tables} tables that are not this backup's.",
+                state="Nothing was changed.",
+                next="Restore into another name, or drop that database by hand if nobody needs it.",
+            )
+        if not tables:  # marked first: what is in a marked database came from one transaction, so it is whole
+            says = f"mark {into} as made from this backup"
+            do(self._client.statement(f"COMMENT ON DATABASE \"{into}\" IS '{mark}'", into, says, f"{key}/comment"))
+            do(self._restoring(backup, into, f"{key}/restore"))
+        self._compare(do, backup, into)
+        return into
+
+    def drop_scratch(self, do: Do, into: str, key: str) -> None:
+        """Drop the database ``into`` if it is there. Raise RefusedError if its name lacks our mark."""
+        checked_scratch(into)
+        if self._look(do, into, assumed=True)[0]:
+            says = f"drop the scratch database {into}"
+            statement = f'DROP DATABASE IF EXISTS "{into}" WITH (FORCE)'
+            do(self._client.statement(statement, self._name, says, f"{key}/drop"))
+
+    # ------------------------------------------------------------------------------------------------- taking a dump
+
+    @property
+    def _name(self) -> str:
+        return self._database.name
+
+    def _take(self, do: Do, dump: Path, key: str) -> BackupFile:
+        engine = self.reachable(do)
+        self._client.require_new_enough(do, engine)
+        tables = self._tables(do, self._name, assume=0)
+        revisions = self.revisions(do)
+        began = do(Read(says="look at the clock", function=self._now, assume=datetime.fromtimestamp(0, UTC)))
+        partial = dump.with_name(f"{dump.name}.partial")
+        do(
+            self._client.command(
+                "pg_dump",
+                ("--format=custom", "--dbname", self._name),
+                says=f"dump {self._name} to {dump}",
+                key=f"{key}/dump",
+                stdout_to=partial,
+                deadline_seconds=DUMP_SECONDS,
+            )
+        )
+        do(Command(says=f"call it {dump.name}", key=f"{key}/name", argv=("mv", "-f", "--", str(partial), str(dump))))
+        # read back before it is noted: a dump without its note is no backup
+        size, ended = do(Read(says=f"look at {dump}", function=lambda: _stat(dump), assume=(0, began)))
+        backup = BackupFile(
+            location=str(dump),
+            bytes=size,
+            sha256=self._sha256(do, dump, assume=""),
+            seconds=round(max(0.0, (ended - began).total_seconds()), 3),
+            engine=engine,
+            revisions=revisions,
+            taken_at=min(began, ended).isoformat(timespec="seconds"),
+        )
+        noted = _Noted(backup, tables)
+        proven = self._readable(do, noted)
+        do(
+            WriteFile(
+                path=_note_of(dump),
+                content=_note(noted),
+                mode=0o600,
+                key=f"{key}/note",
+                says=f"note what {dump.name} holds beside it",
+            )
+        )
+        return proven
+
+    def _proven(self, do: Do, noted: _Noted) -> BackupFile:
+        backup, dump = noted.backup, Path(noted.backup.location)
+        if not do(Read(says=f"see whether {dump} is there", function=dump.is_file, assume=True)):
+            raise _bad(str(dump), "the file is not there")
+        sha256 = self._sha256(do, dump, assume=backup.sha256)
+        if sha256 != backup.sha256:
+            raise _bad(str(dump), f"its sha256 is {sha256[:12]}, {backup.sha256[:12]} was written")
+        return self._readable(do, noted)
+
+    def _readable(self, do: Do, noted: _Noted) -> BackupFile:
+        backup, dump = noted.backup, Path(noted.backup.location)
+        listed = _or_bad(
+            dump, do, self._restored(dump, ("--list",), "read its table of contents", table_data, noted.tables)
+        )
+        if listed < noted.tables:
+            raise _bad(str(dump), f"it holds the rows of {listed} tables, the database had {noted.tables}")
+        # --list reads the beginning only, and a dump that was cut off still lists everything (D-105)
+        _or_bad(dump, do, self._restored(dump, ("--file=/dev/null",), "read all of it back", lambda _: None, None))
+        proof = (
+            f"read back to its end by pg_restore: {listed} tables, {backup.bytes:,} bytes, sha256 {backup.sha256[:12]}"
+        )
+        return replace(backup, proof=proof)
+
+    def _restored(
+        self, dump: Path, words: tuple[str, ...], says: str, parse: Callable[[Output], T], assume: T
+    ) -> Command[T]:
+        return self._client.command(
+            "pg_restore", words, says=f"{says}: {dump.name}", stdin_from=dump, parse=parse, assume=assume,
+            deadline_seconds=DUMP_SECONDS,
+        )  # fmt: skip
+
+    def _sha256(self, do: Do, dump: Path, assume: str) -> str:
+        return do(
+            Command(
+                says=f"hash {dump}",
+                argv=("sha256sum", "--", str(dump)),
+                assume=assume,
+                parse=lambda o: o.text.lstrip("\\").split()[0],
+                deadline_seconds=DUMP_SECONDS,
+            )
+        )
+
+    # ------------------------------------------------------------------------------------------------- other databases
+
+    def _look(self, do: Do, name: str, *, assumed: bool = False) -> tuple[bool, str]:
+        sql = f"SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = '{name}'"  # noqa: S608 - a checked name
+        return do(
+            self._client.query(
+                sql, self._name, says=f"see whether the database {name} is there", parse=_exists, assume=(assumed, "")
+            )
+        )
+
+    def _create(self, do: Do, name: str, key: str) -> None:
+        encoding, collate, ctype = do(
+            self._client.query(
+                _LIKE_LIVE,
+                self._name,
+                says=f"see how {self._name} sorts its text",
+                parse=lambda o: _three(rows(o)[0]),
+                assume=("UTF8", "C", "C"),
+            )
+        )
+        statement = (
+            f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING {_text(encoding)} '
+            f"LC_COLLATE {_text(collate)} LC_CTYPE {_text(ctype)}"
+        )
+        do(self._client.statement(statement, self._name, f"create the database {name}", key))
+
+    def _restoring(self, backup: BackupFile, into: str, key: str) -> Command[None]:
+        return self._client.command(
+            "pg_restore",
+            ("--exit-on-error", "--single-transaction", "--no-owner", "--dbname", into),
+            says=f"restore {backup.location} into the new database {into}",
+            key=key,
+            stdin_from=Path(backup.location),
+            deadline_seconds=RESTORE_SECONDS,
+        )
+
+    def _compare(self, do: Do, backup: BackupFile, into: str) -> None:
+        noted = do(_read_note(Path(backup.location), assume=None))
+        tables = self._tables(do, into, assume=noted.tables if noted else 0)
+        revisions = self._revisions_of(do, into, assume=backup.revisions)
+        wanted = noted.tables if noted else tables
+        if (tables, revisions) != (wanted, backup.revisions):
+            raise VerificationError(
+                f"The restored database {into} has {tables} tables at revision {', '.join(revisions) or 'none'}; the backup "
+                f"was of {wanted} at {', '.join(backup.revisions) or 'none'}.",
+                state="The live database was not touched.",
+                next="Do not use it. Take the backup before, or look at what restored differently.",
+            )
+
+    def _tables(self, do: Do, name: str, assume: int) -> int:
+        return do(
+            self._client.query(
+                _COUNT_TABLES,
+                name,
+                says=f"count the tables of {name}",
+                assume=assume,
+                parse=lambda o: int(first_line(o)),
+            )
+        )
+
+    def _revisions_of(self, do: Do, name: str, assume: tuple[str, ...] = ()) -> tuple[str, ...]:
+        return do(
+            self._client.script(
+                _REVISIONS,
+                name,
+                says=f"read the schema revision of {name}",
+                assume=assume,
+                parse=lambda o: tuple(sorted(row[0] for row in rows(o))),
+            )
+        )
+
+
+def table_data(output: Output) -> int:
+    """Return how many tables a dump holds rows of, from what ``pg_restore --list`` printed."""
+    return sum(" TABLE DATA " in line for line in output.text.splitlines() if not line.startswith(";"))
+
+
+def _or_bad(dump: Path, do: Do, read: Command[T]) -> T:
+    try:
+        return do(read)
+    except (DeadlineError, CancelledError):
+        raise  # they say nothing about the dump
+    except ActionError as error:
+        raise _bad(str(dump), f"it cannot be read back. {error.what}") from error
+
+
+def _bad(dump: str, problem: str) -> VerificationError:
+    return VerificationError(
+        f"The backup {dump} is not good: {problem}.",
+        state=f"The live database was only read. {LAST_SUCCESS} still names the backup before.",
+        next="Check the disk that it is on and the server's log, then take another backup.",
+    )
+
+
+def _note_of(dump: Path) -> Path:
+    return dump.with_name(f"{dump.name}.json")
+
+
+def _note(noted: _Noted) -> bytes:
+    return json.dumps({"backup": noted.backup.as_json(), "tables": noted.tables}, sort_keys=True).encode() + b"\n"
+
+
+def _read_note(dump: Path, assume: _Noted | None) -> Read[_Noted | None]:
+    def read() -> _Noted | None:
+        try:
+            data: dict[str, Any] = json.loads(_note_of(dump).read_bytes()) if dump.is_file() else {}
+        except (FileNotFoundError, ValueError):
+            return None
+        return _Noted(BackupFile.from_json(data["backup"]), int(data["tables"])) if data else None
+
+    return Read(says=f"see whether {dump} is there", function=read, assume=assume)
+
+
+def _stat(path: Path) -> tuple[int, datetime]:
+    found = path.stat()
+    return found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _exists(output: Output) -> tuple[bool, str]:
+    found = output.text.splitlines()
+    return bool(found), found[0] if found else ""
+
+
+def _three(row: list[str]) -> tuple[str, str, str]:
+    first, second, third = row
+    return first, second, third
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

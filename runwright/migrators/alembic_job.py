@@ -1,0 +1,234 @@
+"""Runs inside of a version's own artifact (``python -c``): reads its Alembic migrations, or carries them out.
+
+It uses the artifact's own Alembic and SQLAlchemy, whichever they are, and Python from 3.8 on; nothing of Runwright.
+
+    read DIRECTORY CONFIG [CURRENT...]              prints MARKER and one line of JSON; does not touch the database
+    upgrade DIRECTORY CONFIG MILLISECONDS PLAN      PLAN: JSON with the heads of the code and the current revisions
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tokenize
+import traceback
+from pathlib import Path
+from typing import Any
+
+MARKER = "runwright-migrations-1: "
+FAILED = "runwright-failed-1: "  # begins the line that tells which migration failed, and what went wrong first
+# The advisory lock of PostgreSQL (two numbers) that whoever migrates a database with this program holds: "runw", "migr".
+LOCK = (0x72756E77, 0x6D696772)
+REFUSED = 3
+ABORTED = "25P02"  # PostgreSQL's answer to all that follows an error in a transaction: it tells nothing of the error
+
+
+class Refused(Exception):
+    """The database or the artifact is not what was planned; nothing was changed."""
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the arguments say. Return the exit code."""
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]  # a folder named "alembic" beside alembic.ini must not hide the package
+    mode, directory, config, *rest = arguments
+    start, answer = Path.cwd(), sys.stdout
+    os.chdir(directory)
+    if mode == "read":
+        with contextlib.redirect_stdout(sys.stderr):  # whatever the revision files print while they are loaded
+            found = read(config, tuple(rest), start)
+        answer.write("\n" + MARKER + json.dumps(found) + "\n")
+        return 0
+    try:
+        upgrade(config, int(rest[0]), json.loads(rest[1]))
+    except Refused as reason:
+        sys.stderr.write(f"\nrefused, nothing was changed: {reason}\n")
+        return REFUSED
+    except Exception as error:  # noqa: BLE001 - told, and then it has failed
+        traceback.print_exc()
+        sys.stderr.write("\n" + FAILED + json.dumps(_failure(error)) + "\n")
+        return 1
+    return 0
+
+
+# -------------------------------------------------------------------------------------------------------------- read
+
+
+def read(config: str, current: tuple[str, ...], start: Path) -> dict[str, Any]:
+    """Return the heads, and the revisions that a database at ``current`` lacks, in upgrade order, with their source."""
+    try:
+        from alembic.script import ScriptDirectory
+        from alembic.util import CommandError
+    except ImportError:
+        return {"error": "Alembic is not installed in it"}
+    try:
+        script = ScriptDirectory.from_config(_config(config))
+        known = {revision.revision for revision in script.walk_revisions()}
+        unknown = [revision for revision in current if revision not in known]
+        steps = [] if unknown else script.iterate_revisions("heads", current, implicit_base=True)
+        pending = [_described(revision, start) for revision in steps]
+        return {"heads": list(script.get_heads()), "unknown": unknown, "pending": pending[::-1]}
+    except CommandError as error:
+        return {"error": str(error)}
+    except Exception as error:  # noqa: BLE001 - a revision file can raise anything
+        return {"error": _told(error)}
+
+
+def _told(error: Exception) -> str:
+    """Return an error as "KeyError at FILE:LINE"; its words only if Alembic raised it: others may hold settings."""
+    import alembic
+
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    file, line = (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else ("?", 0)
+    ours = file.startswith(os.path.dirname(alembic.__file__))  # noqa: PTH120 - a text is compared with a text
+    return f"{type(error).__name__}{f' {error}' if ours else ''} at {file}:{line}"
+
+
+def _config(name: str, **options: Any) -> Any:
+    from alembic.config import Config
+
+    if Path(name).name == "pyproject.toml":
+        return Config(toml_file=name, **options)
+    if not Path(name).exists():
+        from alembic.util import CommandError
+
+        raise CommandError(f"there is no {name} in {Path.cwd()}")
+    if "toml_file" in Config.__init__.__code__.co_varnames:  # from 1.16 on a pyproject.toml is read as well
+        return Config(name, toml_file="pyproject.toml", **options)
+    return Config(name, **options)
+
+
+def _described(revision: Any, start: Path) -> dict[str, Any]:
+    source = None
+    if revision.path.endswith(".py"):
+        with tokenize.open(revision.path) as file:
+            source = file.read()
+    return {
+        "revision": revision.revision,
+        "down_revisions": _listed(revision.down_revision),
+        "title": " ".join((revision.doc or "").split()),
+        "path": os.path.relpath(revision.path, start),
+        "source": source,
+    }
+
+
+def _listed(value: Any) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else list(value)
+
+
+# ----------------------------------------------------------------------------------------------------------- upgrade
+
+
+def upgrade(config_name: str, lock_timeout_milliseconds: int, plan: dict[str, list[str]]) -> None:
+    """Upgrade the database to the heads, as ``alembic upgrade heads`` does; refuse if it is not as planned."""
+    from alembic.config import CommandLine
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
+
+    options = CommandLine().parser.parse_args(["-c", config_name, "upgrade", "heads"])
+    config = _config(config_name, cmd_opts=options)
+    script = ScriptDirectory.from_config(config)
+    heads, planned = set(script.get_heads()), set(plan["current"])
+    if heads != set(plan["heads"]):
+        raise Refused(f"the code's heads are {sorted(heads)}, planned was {sorted(plan['heads'])}")
+    _limit_lock_waits(lock_timeout_milliseconds)
+    _listen_for_errors()
+
+    def steps(found: Any, context: Any) -> Any:
+        _lock(context.connection)
+        current = set(context.get_current_heads())
+        if current != set(_listed(found)):
+            raise Refused(f"another process has just migrated the database to {sorted(current)}")
+        if current not in (planned, heads):
+            raise Refused(f"the database is at {sorted(current)}, planned was {sorted(planned)}")
+        return _one_by_one(script._upgrade_revs("heads", found))
+
+    with EnvironmentContext(config, script, fn=steps, as_sql=False, starting_rev=None, destination_rev="heads"):
+        script.run_env()
+
+
+_running: dict[str, str] = {}  # the migration that runs now: its revision and its file
+_refusals: list[BaseException] = []  # what the database refused in it, the first one first
+
+
+def _one_by_one(steps: Any) -> Any:
+    for step in steps:
+        _refusals.clear()
+        script = step.revision
+        _running.update(revision=script.revision, path=os.path.relpath(script.path))
+        yield step
+    _running.clear()
+
+
+def _listen_for_errors() -> None:
+    """Keep what the database refuses: a migration that goes on after it ends with another, meaningless error."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def keep(context: Any) -> None:
+        if context.original_exception is not None:
+            _refusals.append(context.original_exception)
+
+    def hide(connection: Any, *_: Any) -> None:
+        connection.engine.hide_parameters = True  # rows of the data would be printed with the error
+
+    event.listen(Engine, "handle_error", keep)
+    event.listen(Engine, "engine_connect", hide)
+
+
+def _failure(error: BaseException) -> dict[str, str]:
+    """Return which migration failed and why, in one line that is short enough to be passed on whole."""
+    cause = getattr(error, "orig", None) or error
+    if _sqlstate(cause) == ABORTED:
+        cause = next((c for c in reversed(_refusals) if _sqlstate(c) != ABORTED), cause)
+    lines = str(cause).strip().encode("ascii", "replace").decode().splitlines()  # others may hold rows of the data
+    return {**_running, "error": type(cause).__name__ + (f": {lines[0][:160]}" if lines else "")}
+
+
+def _sqlstate(error: BaseException) -> str:
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+
+
+def _limit_lock_waits(milliseconds: int) -> None:
+    """Let no statement wait for a lock of PostgreSQL longer than so, whichever way env.py makes its connection."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def limit(dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        if dialect.name != "postgresql":
+            return
+        if dialect.driver == "asyncpg":
+            parameters["server_settings"] = dict(
+                parameters.get("server_settings") or {}, lock_timeout=str(milliseconds)
+            )
+        elif dialect.driver in ("psycopg", "psycopg2", "psycopg_async"):
+            before = parameters.get("options") or os.environ.get("PGOPTIONS", "")
+            parameters["options"] = f"{before} -c lock_timeout={milliseconds}".strip()
+
+    event.listen(Engine, "do_connect", limit)
+
+
+_mine: set[int] = set()  # the server's processes behind our own connections: env.py may use several
+
+
+def _lock(connection: Any) -> None:
+    """Hold PostgreSQL's advisory lock until the connection ends; refuse at once if another process holds it."""
+    if connection is None or connection.dialect.name != "postgresql":
+        return
+    if connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK[0]}, {LOCK[1]})").scalar():
+        _mine.add(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+        return
+    holders = connection.exec_driver_sql(
+        "SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()"  # noqa: S608 - two numbers of ours
+        f" WHERE l.locktype = 'advisory' AND l.granted AND (l.classid, l.objid, l.objsubid) = ({LOCK[0]}, {LOCK[1]}, 2)"
+    )
+    if not _mine & {row[0] for row in holders}:
+        raise Refused("another process migrates this database now")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

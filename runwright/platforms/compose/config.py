@@ -1,0 +1,213 @@
+"""What a Compose file says, as small facts. The rendered file holds every secret, so it never leaves its parser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runwright.actions import Command, Do, Output
+from runwright.errors import ActionError, InputError
+from runwright.platforms.compose.cli import Project
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Something mounted into a service. ``kind`` is bind, volume or tmpfs; ``raw`` is what the file says of it."""
+
+    kind: str
+    source: str
+    target: str
+    read_only: bool
+    raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a service is built from: absolute folder (or an address), and Dockerfile."""
+
+    context: str
+    dockerfile: str = "Dockerfile"
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """One service of the file.
+
+    ports: (port in the container, port on the host or "" for a free one). replicas: None if the file does not say.
+    entrypoint: None if the image's own is used. healthcheck: whether the file has one; the image may have one too.
+    """
+
+    name: str
+    image: str | None = None
+    build: Build | None = None
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[tuple[int, str], ...] = ()
+    depends_on: tuple[str, ...] = ()
+    healthcheck: bool = False
+    profiles: tuple[str, ...] = ()
+    replicas: int | None = None
+    entrypoint: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ComposeConfig:
+    """The services of a project with its profiles applied, and the files that its configs and secrets come from."""
+
+    name: str
+    services: Mapping[str, ServiceConfig]
+    configs: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def needed_by(self, services: Iterable[str]) -> tuple[str, ...]:
+        """Return what ``services`` depend on, however far, without them: first what depends on nothing."""
+        wanted, seen, found = set(services), set[str](), list[str]()
+
+        def visit(name: str) -> None:
+            for other in self.services[name].depends_on if name in self.services else ():
+                if other not in seen:
+                    seen.add(other)
+                    visit(other)
+                    found.append(other)
+
+        for service in services:
+            visit(service)
+        return tuple(s for s in found if s not in wanted)
+
+
+def read_config(do: Do, project: Project, *, interpolate: bool = True) -> ComposeConfig:
+    """Return what the files of ``project`` say, as Compose itself understands them.
+
+    With ``interpolate`` the env files must be there and every variable has its value. Without it nothing but the files
+    is needed; names that hold variables are left as they are written.
+    Raise ActionError if Compose refuses the files.
+    """
+    flags = () if interpolate else ("--no-interpolate",)
+    return do(
+        Command(
+            says=f"read what the Compose files of {project.name} say",
+            argv=project.argv("config", "--format", "json", *flags),
+            env=project.env,
+            ok=frozenset(range(256)),
+            parse=parse_config,
+        )
+    )
+
+
+def check_config(do: Do, project: Project) -> None:
+    """Prove that Compose accepts the files of ``project``. Raise ActionError if it does not."""
+    do(
+        Command(
+            says=f"let Compose check {', '.join(f.name for f in project.files)}",
+            argv=project.argv("config", "--quiet"),
+            env=project.env,
+            ok=frozenset(range(256)),
+            parse=_refusal,
+            assume=None,
+        )
+    )
+
+
+def parse_config(output: Output) -> ComposeConfig:
+    """Return the facts of ``docker compose config --format json``. Raise ActionError if Compose refused the files."""
+    _refusal(output)
+    data = json.loads(output.stdout)
+    return ComposeConfig(
+        name=str(data.get("name", "")),
+        services={name: _service(name, raw or {}) for name, raw in (data.get("services") or {}).items()},
+        configs=_files(data.get("configs")),
+        secrets=_files(data.get("secrets")),
+    )
+
+
+def _refusal(output: Output) -> None:
+    if output.code == 0:
+        return
+    lines = [line.strip() for line in output.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    # an env file that cannot be parsed is quoted in the message, with the secret that stands there
+    quoting = any('near "' in line or "unexpected character" in line for line in lines)
+    shown = "a line of an env file cannot be read (it is not shown, it may hold a secret)" if quoting else lines[-1:]
+    what = shown if isinstance(shown, str) else (shown[0] if shown else f"it exited with {output.code}")
+    raise ActionError(
+        f"Docker Compose refuses the configuration: {what}",
+        state="Nothing was started or stopped.",
+        next="Run `docker compose config --quiet` in the application's folder and put right what it names.",
+    )
+
+
+def _service(name: str, raw: Mapping[str, Any]) -> ServiceConfig:
+    health = raw.get("healthcheck") or {}
+    build = raw.get("build")
+    deploy = raw.get("deploy") or {}
+    replicas = raw.get("scale", deploy.get("replicas"))
+    return ServiceConfig(
+        name=name,
+        image=raw.get("image"),
+        build=_build(build) if build else None,
+        mounts=tuple(_mount(m) for m in raw.get("volumes") or ()),
+        ports=tuple(port for p in raw.get("ports") or () if (port := _port(p)) is not None),
+        depends_on=tuple(raw.get("depends_on") or ()),
+        healthcheck=bool(health) and not health.get("disable") and health.get("test") != ["NONE"],
+        profiles=tuple(raw.get("profiles") or ()),
+        replicas=None if replicas is None else int(replicas),
+        entrypoint=_words(raw.get("entrypoint")),
+    )
+
+
+def _build(raw: Any) -> Build:
+    if isinstance(raw, str):
+        return Build(raw)
+    return Build(str(raw.get("context", ".")), str(raw.get("dockerfile", "Dockerfile")))
+
+
+def _mount(raw: Any) -> Mount:
+    if isinstance(
+        raw, str
+    ):  # Compose renders the long form; an older one left the short form of what it cannot resolve
+        source, _, rest = raw.partition(":")
+        target, _, mode = rest.partition(":")
+        raw = {"type": "bind" if source.startswith((".", "/", "~")) else "volume", "source": source, "target": target}
+        if mode == "ro":
+            raw["read_only"] = True
+    return Mount(
+        kind=str(raw.get("type", "volume")),
+        source=str(raw.get("source", "")),
+        target=str(raw.get("target", "")),
+        read_only=bool(raw.get("read_only", False)),
+        raw=raw,
+    )
+
+
+def _port(raw: Any) -> tuple[int, str] | None:
+    """Return (port in the container, port on this machine or ""); of a range the first; None if a variable hides it."""
+    if isinstance(raw, dict):
+        target, published = str(raw["target"]), str(raw.get("published") or "")
+    else:
+        # not interpolated, a variable may hold colons of its own: ${BIND:-127.0.0.1}:80
+        plain = re.sub(r"\$\{[^}]*\}", "$", str(raw)).split("/")[0].split(":")
+        target, published = plain[-1], plain[-2] if len(plain) > 1 else ""
+    target, published = target.partition("-")[0], published.partition("-")[0]
+    return (int(target), published if published.isdigit() else "") if target.isdigit() else None
+
+
+def _words(raw: Any) -> tuple[str, ...] | None:
+    if raw is None:
+        return None
+    return tuple(raw.split()) if isinstance(raw, str) else tuple(str(word) for word in raw)
+
+
+def _files(raw: Any) -> dict[str, str]:
+    return {name: str(entry["file"]) for name, entry in (raw or {}).items() if entry and entry.get("file")}
+
+
+def require_services(config: ComposeConfig, services: Iterable[str], project: Project) -> None:
+    """Raise InputError if one of ``services`` is not in the files (or only in a profile that is not enabled)."""
+    missing = [s for s in services if s not in config.services]
+    if missing:
+        raise InputError(
+            f"The Compose files of {project.name} have no service {', '.join(missing)}; "
+            f"they have {', '.join(sorted(config.services)) or 'none'}.",
+            next="Correct `components` in the runbook, or enable the service's profile with `profiles` in its target.",
+        )

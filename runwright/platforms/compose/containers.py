@@ -1,0 +1,220 @@
+"""What the containers of a project are and how they fare. Only the fields below are read; environments never are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from runwright.actions import Command, Do, Output
+from runwright.errors import ActionError, ObservationError
+from runwright.platforms.shape import ServiceFact
+
+PROJECT = "com.docker.compose.project"
+RELEASE, COMMIT, SYSTEM, ENVIRONMENT, KEY = (
+    f"runwright.{name}" for name in ("release", "commit", "system", "environment", "key")
+)
+_LABELS = {
+    "service": "com.docker.compose.service",
+    "oneoff": "com.docker.compose.oneoff",
+    "files": "com.docker.compose.project.config_files",
+    "directory": "com.docker.compose.project.working_dir",
+    "env_files": "com.docker.compose.project.environment_file",
+    "release": RELEASE,
+    "commit": COMMIT,
+}
+# .ID and not .Id: with the latter docker falls back to untyped data, where a missing healthcheck is an error
+_FORMAT = (
+    '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"state":{{json .State.Status}},'
+    '"exit_code":{{.State.ExitCode}},"oom_killed":{{.State.OOMKilled}},"created":{{json .Created}},"started":{{json .State.StartedAt}},'
+    '"restarts":{{.RestartCount}},"ports":{{json .NetworkSettings.Ports}},'
+    '"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}}'
+    + "".join(f',"{name}":{{{{json (index .Config.Labels "{label}")}}}}' for name, label in _LABELS.items())
+    + "}"
+)
+_LEFTOVER = re.compile(r"[0-9a-f]{12}_(?P<name>.+)")
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a project.
+
+    state: created, running, restarting, paused, exited or dead. health: starting, healthy, unhealthy, or None if it
+    has no healthcheck. image: the image id that it really runs. release, commit: "" if we did not start it.
+    created, started: ISO 8601. files, directory, env_files: what Compose wrote down when it made it.
+    """
+
+    id: str
+    name: str
+    service: str
+    image: str
+    state: str
+    exit_code: int = 0
+    oom_killed: bool = False
+    restarts: int = 0
+    health: str | None = None
+    created: str = ""
+    started: str = ""
+    oneoff: bool = False
+    port: int | None = None
+    release: str = ""
+    commit: str = ""
+    files: tuple[str, ...] = ()
+    directory: str = ""
+    env_files: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self.state == "running"
+
+    @property
+    def meant_name(self) -> str | None:
+        """The name that it was to get when an interrupted Compose left it; None if it is no leftover."""
+        found = _LEFTOVER.fullmatch(self.name)
+        return found["name"] if found else None
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it, "" if nothing is: it ended, restarts or is unhealthy."""
+        ended = f"exit code {self.exit_code}, OOMKilled {'yes' if self.oom_killed else 'no'}"
+        if self.state in ("exited", "dead", "removing"):
+            return f"{self.name} ended ({ended})"
+        if self.state == "restarting" or self.restarts:
+            return f"{self.name} was restarted {self.restarts} times ({ended})"
+        return f"{self.name} is unhealthy" if self.health == "unhealthy" else ""
+
+    def fact(self) -> ServiceFact:
+        """Return it the way every platform tells it."""
+        return ServiceFact(
+            service=self.service,
+            instance=self.name,
+            identity=self.image,
+            running=self.running,
+            healthy=None if self.health is None else self.health == "healthy",
+            restarts=self.restarts,
+            commit=self.commit,
+            release=self.release,
+            port=self.port,
+        )
+
+
+def containers_of(do: Do, project: str) -> tuple[Container, ...] | None:
+    """Return the containers of ``project``, one-off ones too; None in a plan, where nobody knows yet."""
+    ids = do(
+        Command(
+            says=f"list the containers of {project}",
+            argv=("docker", "ps", "-a", "--no-trunc", "--filter", f"label={PROJECT}={project}", "--format", "{{.ID}}"),
+            parse=_ids,
+            assume=None,
+        )
+    )
+    if not ids:
+        return ids if ids is None else ()
+    return do(inspect(ids))
+
+
+def inspect(ids: Iterable[str], *, says: str = "look at the containers") -> Command[tuple[Container, ...] | None]:
+    """Return the read that tells how the containers ``ids`` fare. One that vanished is left out."""
+    # 1 is its exit code if one of them vanished meanwhile; the others are printed all the same
+    return Command(
+        says=says,
+        argv=("docker", "container", "inspect", "--format", _FORMAT, *ids),
+        ok=frozenset({0, 1}),
+        parse=parse_containers,
+        assume=None,
+    )
+
+
+def volumes_of(project: str) -> Command[tuple[str, ...] | None]:
+    """Return the read that lists the volumes of ``project``, also those whose containers were removed."""
+    return Command(
+        says=f"list the volumes of {project}",
+        argv=("docker", "volume", "ls", "--quiet", "--filter", f"label={PROJECT}={project}"),
+        parse=_ids,
+        assume=None,
+    )
+
+
+def _ids(output: Output) -> tuple[str, ...] | None:
+    return tuple(output.text.split())
+
+
+def parse_containers(output: Output) -> tuple[Container, ...]:
+    """Return the containers of an inspection, by name. Raise ObservationError if docker could not be asked."""
+    error = output.stderr.decode("utf-8", "replace")
+    if output.code and "no such container" not in error.lower():
+        raise ObservationError(
+            "Docker could not tell about the containers.",
+            next="Run `docker ps` by hand; if it fails too, the engine is not running or may not be used by this user.",
+        )
+    return tuple(
+        sorted(
+            (_container(json.loads(line)) for line in output.text.splitlines() if line.strip()), key=lambda c: c.name
+        )
+    )
+
+
+def _container(raw: dict[str, object]) -> Container:
+    ports = raw.pop("ports")
+    given = {name: value for name, value in raw.items() if name not in ("name", "oneoff", "files", "env_files")}
+    return Container(
+        **given,  # type: ignore[arg-type]
+        name=str(raw["name"]).removeprefix("/"),
+        oneoff=str(raw["oneoff"]).lower() == "true",
+        files=_list(raw["files"]),
+        env_files=_list(raw["env_files"]),
+        port=_published(ports),
+    )
+
+
+def _list(raw: object) -> tuple[str, ...]:
+    return tuple(part for part in str(raw or "").split(",") if part)
+
+
+def _published(ports: object) -> int | None:
+    if not isinstance(ports, dict):
+        return None
+    found = [int(b["HostPort"]) for bindings in ports.values() for b in bindings or () if b.get("HostPort")]
+    return found[0] if found else None
+
+
+class Settled:
+    """Answers whether containers have settled: healthy, or (without a healthcheck) running for ``seconds`` unchanged.
+
+    One that is in trouble ends the waiting at once: `require_sound` then tells what happened.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._since: dict[tuple[str, str], float] = {}
+
+    def __call__(self, containers: tuple[Container, ...] | None) -> bool:
+        seen = containers or ()
+        settled = [self._one(c) for c in seen]  # each one's clock starts when it is first seen to run
+        return any(c.trouble for c in seen) or all(settled)
+
+    def _one(self, container: Container) -> bool:
+        if not container.running:
+            return False
+        if container.health is not None:
+            return container.health == "healthy"
+        now = self._clock()
+        return now - self._since.setdefault((container.id, container.started), now) >= self._seconds
+
+
+def require_sound(containers: Iterable[Container], images: dict[str, str]) -> None:
+    """Raise ActionError if a container is in trouble or runs another image than ``images`` says for its service."""
+    for container in containers:
+        what = container.trouble
+        wanted = images.get(container.service)
+        if not what and wanted and container.image != wanted:
+            what = f"{container.name} runs image {container.image[:19]}, not {wanted[:19]}"
+        if what:
+            raise ActionError(
+                f"{what}.",
+                state=f"Service {container.service} of the new version is not serving.",
+                next=f"Read what it printed: docker logs --tail 100 {container.name}",
+            )

@@ -1,0 +1,129 @@
+"""The Compose files of a commit: which they are, what they name beside themselves, and which of it git tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runwright.actions import Command, Do, Output, Read
+from runwright.errors import InputError, NotBuiltError
+from runwright.platforms.compose.mounts import Tracked
+from runwright.runbook.targets import ComposeTarget
+
+# What Compose looks for if it is given no file; the first of each that is there
+BASE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDE_NAMES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the files name that the rendered configuration no longer tells.
+
+    env_files: by service, as they are written. elsewhere: "service x extends base.yml", "include base.yml".
+    """
+
+    env_files: dict[str, tuple[Any, ...]]
+    elsewhere: tuple[str, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads tags that only Compose knows (!reset, !override) as the values that they stand before."""
+
+
+def _untagged(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
+
+_Loader.add_multi_constructor("!", _untagged)
+
+
+def compose_files(do: Do, target: ComposeTarget, tree: Path) -> tuple[str, ...]:
+    """Return the Compose files in ``tree``, relative to it. Raise InputError if one is missing."""
+
+    def look() -> tuple[str, ...]:
+        if target.files:
+            return tuple(f for f in target.files if (tree / f).is_file())
+        base = [n for n in BASE_NAMES if (tree / n).is_file()][:1]
+        return (*base, *([n for n in OVERRIDE_NAMES if (tree / n).is_file()][:1] if base else ()))
+
+    found = do(Read(says=f"find the Compose files in {tree}", function=look))
+    missing = [f for f in target.files if f not in found]
+    if missing or not found:
+        raise InputError(
+            f"There is no {', '.join(missing) or ' or '.join(BASE_NAMES)} in this version's tree, {tree}.",
+            next="List the Compose files, relative to the repository, in `files` of the target.",
+        )
+    return found
+
+
+def read_sources(do: Do, tree: Path, files: Iterable[str]) -> Sources:
+    """Return what ``files`` in ``tree`` name. Raise NotBuiltError if they take services from other files."""
+    names = tuple(files)
+    sources = do(
+        Read(says=f"read {', '.join(names)}", function=lambda: parse_sources([(tree / f).read_text() for f in names]))
+    )
+    if sources.elsewhere:
+        raise NotBuiltError(
+            f"The Compose files take parts from other files: {'; '.join(sources.elsewhere)}. Compose would look for those "
+            "in the folder that the application is run from, and not find the released version's.",
+            next="List those files in `files` of the target instead, in the order in which they override one another.",
+        )
+    return sources
+
+
+def parse_sources(texts: Iterable[str]) -> Sources:
+    """Return what the Compose files with these ``texts``, in their order, name beside themselves."""
+    env_files: dict[str, tuple[Any, ...]] = {}
+    elsewhere: list[str] = []
+    for text in texts:
+        data = yaml.load(text, Loader=_Loader) or {}  # noqa: S506 - a SafeLoader that also reads Compose's tags
+        for entry in _listed(data.get("include")):
+            elsewhere.append(f"include {entry.get('path') if isinstance(entry, dict) else entry}")
+        for name, service in (data.get("services") or {}).items():
+            extends = (service or {}).get("extends")
+            if isinstance(extends, dict) and extends.get("file"):
+                elsewhere.append(f"service {name} extends {extends['file']}")
+            env_files[name] = (*env_files.get(name, ()), *_listed((service or {}).get("env_file")))
+    return Sources({name: entries for name, entries in env_files.items() if entries}, tuple(elsewhere))
+
+
+def env_path(entry: Any) -> str:
+    """Return the path of an ``env_file`` entry, whichever way it is written."""
+    return str(entry["path"] if isinstance(entry, dict) else entry)
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def tracked_files(do: Do, tree: Path, paths: Iterable[str]) -> Tracked:
+    """Return which files git tracks in ``tree`` at or under ``paths`` (relative to it)."""
+    wanted = sorted(set(paths))
+    if not wanted:
+        return Tracked(frozenset())
+    return do(
+        Command(
+            says="ask git which of the mounted files it tracks",
+            argv=("git", "--literal-pathspecs", "-C", str(tree), "ls-files", "-z", "--", *wanted),
+            parse=_names,
+        )
+    )
+
+
+def _names(output: Output) -> Tracked:
+    return Tracked(frozenset(name for name in output.text.split("\0") if name))

@@ -1,0 +1,136 @@
+"""Whether an env file holds what its environment needs. Keys are named; values are never shown."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from dotenv.parser import parse_stream
+
+from runwright.actions import Do, Read
+from runwright.errors import ObservationError, RunbookError
+from runwright.policy.gates import Answer, GateResult, GateState, ask
+from runwright.runbook.targets import EnvFile
+
+MAX_BYTES: Final = 2**20
+_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHELL: Final = re.compile(r"\$\(.+\)")
+
+
+@dataclass(frozen=True, repr=False)
+class EnvFacts:
+    """What an env file holds. ``values``: the last value of each key, as it is written, None if it has no ``=``.
+
+    ``repeated``: lines by key, of keys that are set more than once. ``unread``: numbers of lines that are no setting.
+    """
+
+    values: Mapping[str, str | None]
+    repeated: Mapping[str, tuple[int, ...]]
+    unread: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return f"EnvFacts({len(self.values)} keys)"
+
+
+def env_holds(
+    do: Do, gate_id: str, spec: EnvFile, *, path: Path | None, secrets: Mapping[str, str], now: datetime
+) -> GateResult:
+    """Return whether the env file ``path`` and the environment block's ``secrets`` hold together what ``spec`` asks for.
+
+    A secret of the block stands for a key of the same name, also where the file has another value. Without a file
+    (``path`` is None) the secrets are all there is. Blind if the file cannot be read.
+    """
+
+    def question() -> Answer:
+        facts = EnvFacts({}, {}, ())
+        if path is not None:
+            facts = do(Read(says=f"read the keys of {path}", function=lambda: read_env_file(path)))
+        return judge(facts, spec, secrets, str(path) if path is not None else "the block")
+
+    return ask(gate_id, now, question)
+
+
+def judge(facts: EnvFacts, spec: EnvFile, secrets: Mapping[str, str], place: str) -> Answer:
+    """Return what ``facts`` and ``secrets`` say together. All problems are told at once."""
+    values = {**facts.values, **{key: value for key, value in secrets.items() if value}}
+    problems = [problem for key in spec.required if (problem := _required(key, values, spec))]
+    problems += [problem for key in spec.forms if (problem := _form(key, values, spec))]
+    if facts.unread:
+        lines = ", ".join(map(str, facts.unread))
+        problems.append(f"no KEY=VALUE in line {lines}, so that what follows may be read wrongly")
+    if problems:
+        return GateState.FAIL, f"{place}: {'; '.join(problems)}."
+    found = f"{place}: all {len(spec.required)} required keys are set"
+    if facts.repeated:
+        twice = "; ".join(f"{key} in lines {', '.join(map(str, lines))}" for key, lines in facts.repeated.items())
+        return GateState.WARN, f"{found}. Set more than once, the last one counts: {twice}."
+    return GateState.PASS, f"{found}."
+
+
+def read_env_file(path: Path) -> EnvFacts:
+    """Return what the file ``path`` holds, read as Compose and python-dotenv read it, with nothing interpolated.
+
+    Raise ObservationError if it cannot be read or is no text.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ObservationError(f"{path} is larger than {MAX_BYTES // 2**20} MiB.", next="Name an env file.")
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ObservationError(f"{path} is not UTF-8 text.", next="Save it as UTF-8.") from None
+    except FileNotFoundError:
+        raise ObservationError(
+            f"There is no env file {path}.", next="Create it, or name the right one in the runbook: target.env_file."
+        ) from None
+    except OSError as error:
+        raise ObservationError(
+            f"{path} cannot be read: {error.strerror}.", next="Let the user that runs Runwright read it."
+        ) from None
+    values: dict[str, str | None] = {}
+    lines: dict[str, tuple[int, ...]] = {}
+    unread: list[int] = []
+    for binding in parse_stream(io.StringIO(text)):
+        # blank lines before a setting belong to it
+        text = binding.original.string
+        line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+        if binding.error or (binding.value is None and binding.key and not _KEY.fullmatch(binding.key)):
+            unread.append(line)
+        elif binding.key is not None:
+            values[binding.key] = binding.value
+            if binding.value is not None:  # a bare word may be part of somebody's secret: it is never shown
+                lines[binding.key] = (*lines.get(binding.key, ()), line)
+    return EnvFacts(values, {key: where for key, where in lines.items() if len(where) > 1}, tuple(unread))
+
+
+def _required(key: str, values: Mapping[str, str | None], spec: EnvFile) -> str:
+    value = values.get(key)
+    if key not in values:
+        return f"{key} is missing"
+    if value is None or not value.strip():
+        return f"{key} is empty"
+    if any(_compiled(pattern).search(value) for pattern in spec.placeholders):
+        return f"{key} still holds a placeholder"
+    if _SHELL.search(value):
+        return f"{key} holds a shell command, which an env file does not run"
+    return ""
+
+
+def _form(key: str, values: Mapping[str, str | None], spec: EnvFile) -> str:
+    value = values.get(key)
+    if not value or _compiled(spec.forms[key]).match(value):
+        return ""
+    return f"{key} does not have the form {spec.forms[key]}"
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise RunbookError(
+            f"{pattern!r} in `config` is no regular expression: {error}.", next="Correct it in the runbook."
+        ) from error

@@ -1,0 +1,154 @@
+"""Judge an HTTP answer, or the lack of one: pure functions that end in a short reason without secrets."""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from runwright.actions import Reply
+from runwright.errors import ActionError, DeadlineError
+from runwright.probes.matchers import find, mismatch, shown
+from runwright.probes.values import Values
+from runwright.runbook.base import as_duration
+from runwright.runbook.checks import Expectation, HttpProbe
+
+MAX_BODY_BYTES = 2**20
+"""An answer to a probe is small; of a longer one only so much is read."""
+SHOWN_MISMATCHES = 3
+
+_OUR_NETWORK = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE})
+
+
+def mismatches(probe: HttpProbe, reply: Reply, values: Values, now: datetime) -> list[str]:
+    """Return what is wrong with ``reply``; empty if it is as the probe expects.
+
+    Of several expected answers (``expect_any``) one must match, besides what the probe itself expects of the body. A
+    status that an alternative gives counts in place of the probe's.
+    """
+    body, unread = _json(reply)
+    common = _body_mismatches(probe, reply, body, unread, values, now)
+    if not probe.expect_any:
+        return [*_status_mismatch(reply, probe.status), *common]
+    tried: list[list[str]] = []
+    for one in probe.expect_any:
+        status = one.status if "status" in one.model_fields_set else probe.status
+        tried.append([*_status_mismatch(reply, status), *_body_mismatches(one, reply, body, unread, values, now)])
+    if all(tried):
+        alternatives = "; or ".join(", ".join(wrong) for wrong in tried)
+        return [f"none of {len(tried)} right answers: {alternatives}", *common]
+    return common
+
+
+def reason_of(wrong: list[str], reply: Reply, values: Values) -> str:
+    """Return the reason of a failure in one line, redacted: "answered 503, expected 200; body: ok is false, expected true"."""
+    more = f"; and {len(wrong) - SHOWN_MISMATCHES} more" if len(wrong) > SHOWN_MISMATCHES else ""
+    to = ""
+    if 300 <= reply.status < 400 and (place := reply.headers.get("location")):
+        parts = urlsplit(place)  # its query may carry a token
+        to = f" (it redirects to {parts.scheme + '://' + parts.netloc if parts.netloc else ''}{parts.path})"
+    status = "" if any("answered " in one for one in wrong) else f"answered {reply.status}; "
+    return values.redact(status + "; ".join(wrong[:SHOWN_MISMATCHES]) + more + to)
+
+
+def saved_from(probe: HttpProbe, reply: Reply) -> tuple[dict[str, str], list[str]]:
+    """Return what the probe saves of a right answer, as text, and what is wrong if something to save is not there."""
+    saved: dict[str, str] = {}
+    wrong: list[str] = []
+    body, unread = _json(reply)
+    for name, path in probe.save.items():
+        try:
+            found = [] if unread else find(body, path)
+        except ValueError as error:
+            wrong.append(str(error))
+            continue
+        if len(found) != 1 or found[0][1] is None or isinstance(found[0][1], (dict, list)):
+            wrong.append(f"body: {path}, which is to be saved as {name}, is {'not one value' if found else 'missing'}")
+        else:
+            value = found[0][1]
+            saved[name] = value if isinstance(value, str) else json.dumps(value)
+    return saved, wrong
+
+
+def no_answer(error: ActionError, timeout: float) -> tuple[bool, str]:
+    """Return (whether the reason lies on our side, the reason) of a request that got no answer.
+
+    A name that cannot be resolved, and a network of ours that is down, say nothing about the release. A refused or
+    broken connection, a certificate and a silence do.
+    """
+    for cause in _chain(error):
+        if isinstance(cause, socket.gaierror):
+            return True, "its name could not be resolved"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return False, f"its certificate is not valid: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return (
+                False,
+                f"no TLS connection: {(getattr(cause, 'reason', None) or 'the handshake failed').lower().replace('_', ' ')}",
+            )
+        if isinstance(cause, ConnectionRefusedError):
+            return False, "it refused the connection"
+        if isinstance(cause, ConnectionResetError):
+            return False, "it broke the connection"
+        if isinstance(cause, OSError) and cause.errno in _OUR_NETWORK:
+            return True, f"this machine could not reach its network: {errno.errorcode[cause.errno]}"
+    if isinstance(error, DeadlineError):
+        return False, f"no answer within {as_duration(timeout)}"
+    return False, f"no answer: {error.what}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _status_mismatch(reply: Reply, status: int | list[int]) -> list[str]:
+    right = status if isinstance(status, list) else [status]
+    if reply.status in right:
+        return []
+    return [f"answered {reply.status}, expected {' or '.join(str(one) for one in right)}"]
+
+
+def _body_mismatches(
+    expected: Expectation, reply: Reply, body: Any, unread: str, values: Values, now: datetime
+) -> list[str]:
+    wrong: list[str] = []
+    if expected.json_body and unread:
+        wrong.append(f"body: {unread}")
+    elif expected.json_body:
+        wrong += [
+            f"body: {why}"
+            for path, matcher in expected.json_body.items()
+            if (why := mismatch(body, path, matcher, now))
+        ]
+    if expected.contains is not None and values.fill(expected.contains) not in _text(reply):
+        wrong.append(f"body: does not contain {shown(expected.contains)}")
+    for name, value in expected.headers.items():
+        actual = reply.headers.get(name.lower())
+        if actual != value:
+            wrong.append(f"header {name} is {'missing' if actual is None else shown(actual)}, expected {shown(value)}")
+    return wrong
+
+
+def _text(reply: Reply) -> str:
+    return reply.body[:MAX_BODY_BYTES].decode("utf-8", "replace")
+
+
+def _json(reply: Reply) -> tuple[Any, str]:
+    """Return (the JSON value, "") or (None, why it could not be read)."""
+    if len(reply.body) > MAX_BODY_BYTES:
+        return None, "longer than 1 MiB, not read as JSON"
+    try:
+        return json.loads(_text(reply)), ""
+    except (ValueError, RecursionError):
+        kind = reply.headers.get("content-type", "no content-type").split(";")[0].strip()[:60]
+        return None, f"not JSON ({kind}, {len(reply.body):,} bytes)"

@@ -1,0 +1,289 @@
+"""The forwarder that ships with Runwright, as a router: started, asked and told through its own small API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runwright.actions import UNKNOWN, Do, Http, Process, Read, Reply, Spawn, Stop, Wait, WriteFile
+from runwright.effects.processes import alive
+from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, VerificationError
+from runwright.routers.shape import RouterFacts
+from runwright.runbook.targets import Forwarder
+from runwright.traffic import Upstream
+
+START_SECONDS = 20.0
+GRACE_SECONDS = 15.0  # more than the forwarder itself gives to requests in flight
+ASK_SECONDS = 5.0
+POLL_SECONDS = 0.1
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where a running forwarder is administered, and the process that it is."""
+
+    process: Process
+    url: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Door({self.url})"  # the token stays out of every message
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What every request to it must carry."""
+        return {"authorization": f"Bearer {self.token}"}
+
+
+_ASSUMED = Door(Process("", 0, 0), "http://127.0.0.1:0", "")  # of a forwarder that only a plan has started
+
+
+class ForwarderRouter:
+    """A forwarder whose files are in ``state``, an absolute folder; ``python`` runs it."""
+
+    def __init__(self, spec: Forwarder, state: Path, python: str) -> None:
+        self._spec = spec
+        self._state = state
+        self._python = python
+        self._target_file = state / "target.json"
+        self._pid_file = state / "pid.json"
+        self.log = state / "forwarder.log"
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    def facts(self, do: Do) -> RouterFacts:
+        """Return what it serves and what its target file names. Down is a fact; a file that cannot be read is an error."""
+        return self._facts(do, None)
+
+    def target(self, do: Do) -> Upstream | None:
+        """Return what it serves now; what it would come back with if it is down; None if it was never told."""
+        facts = self.facts(do)
+        return facts.serving if facts.running else facts.written
+
+    def in_flight(self, do: Do, slot: str) -> int:
+        """Return how many requests ``slot`` is answering now (without open websockets). Raise ActionError if down."""
+        return _in_flight(self.status(do), slot)
+
+    def status(self, do: Do) -> dict[str, Any]:
+        """Return what it counted: ``slots`` (in_flight, upgraded, requests, errors), ``unserved`` by status, target."""
+        return do(self._status(self._open_door(do)))
+
+    def _facts(self, do: Do, assume: Upstream | None) -> RouterFacts:
+        written = do(
+            Read(says="read the forwarder's target file", function=lambda: _file(self._target_file), assume=assume)
+        )
+        door = do(self._see_door())
+        front = do(Read(says="read where the forwarder listens", function=self._front, assume=""))
+        if door is None:
+            return RouterFacts(False, None, written, front)
+        ask = Http(
+            method="GET",
+            url=f"{door.url}/target",
+            headers=door.headers,
+            parse=_served,
+            deadline_seconds=ASK_SECONDS,
+            says="ask the forwarder what it serves",
+            assume=assume,
+        )
+        try:
+            return RouterFacts(True, do(ask), written, front)
+        except CancelledError:
+            raise
+        except ActionError:
+            return RouterFacts(False, None, written, front)  # its process is there, but it does not answer
+
+    def _see_door(self) -> Read[Door | None]:
+        return Read(says="see whether the forwarder runs", function=self._door, assume=_ASSUMED)
+
+    def _door(self) -> Door | None:
+        """Return the door of the process that runs, None if none does: a stale file never sends the token elsewhere."""
+        try:
+            process = Process(**json.loads(self._pid_file.read_bytes()))
+            where = json.loads((self._state / "admin.json").read_bytes())
+            token = (self._state / "token").read_text().strip()
+        except FileNotFoundError:
+            return None
+        if not alive(process) or where["pid"] != process.pid:
+            return None
+        return Door(process, f"http://{where['host']}:{where['port']}", token)
+
+    def _front(self) -> str:
+        try:
+            where = json.loads((self._state / "listen.json").read_bytes())
+        except FileNotFoundError:
+            return ""
+        host = "127.0.0.1" if where["host"] in _EVERYWHERE else where["host"]
+        return f"http://{f'[{host}]' if ':' in host else host}:{where['port']}"
+
+    def _open_door(self, do: Do) -> Door:
+        door = do(self._see_door())
+        if door is None:
+            raise ActionError(
+                "The forwarder does not run.",
+                state="Nothing answers at the address that clients use.",
+                next=f"Run the release again, which starts it; why it ended is in {self.log}.",
+            )
+        return door
+
+    def _status(self, door: Door) -> Http[dict[str, Any]]:
+        return Http(
+            method="GET",
+            url=f"{door.url}/status",
+            headers=door.headers,
+            parse=lambda reply: json.loads(reply.body),
+            deadline_seconds=ASK_SECONDS,
+            says="ask the forwarder what is in flight",
+            assume={"slots": {}},
+        )
+
+    # ------------------------------------------------------------------------------------------------------ changing
+
+    def ensure(self, do: Do, key: str) -> None:
+        """Start it if it does not run. It comes back with the target of its file. Raise VerificationError if it ends."""
+        if self._facts(do, None).running:
+            return
+        before = do(Read(says="read which process it was", function=self._recorded, assume=None))
+        if before is not None and alive(before):
+            do(Stop(process=before, says="end the forwarder that does not answer", key=f"{key}/clear"))
+        again = f"-after-{before.pid}" if before else ""  # a second start in one release is a change of its own
+        words = ("--state", str(self._state), "--host", self._spec.host, "--listen", str(self._spec.listen))
+        do(
+            Spawn(
+                argv=(self._python, "-P", "-m", "runwright.routers.forwarder_server", *words),
+                env={"PYTHONUNBUFFERED": "1"},
+                cwd=self._state.parent,
+                log=self.log,
+                pid_file=self._pid_file,
+                says="start the forwarder",
+                key=f"{key}/start{again}",
+            )
+        )
+        answers = Read(says="see whether the forwarder answers", function=self._started, assume=True)
+        do(
+            Wait(
+                read=answers,
+                until=bool,
+                every_seconds=POLL_SECONDS,
+                deadline_seconds=START_SECONDS,
+                says=f"wait until the forwarder listens (its log: {self.log})",
+                assume=True,
+            )
+        )
+
+    def switch(self, do: Do, to: Upstream, key: str) -> int:
+        """Send every new request to ``to`` and wait for those in flight elsewhere, up to the drain timeout.
+
+        Return how many of those are still in flight; they are left to finish. Raise VerificationError if it is not
+        seen to serve ``to`` afterwards, ActionError if it does not run or its target was changed by somebody else.
+        """
+        before = self._facts(do, None)
+        if before.written != to:
+            content = json.dumps(asdict(to)).encode() + b"\n"
+            do(WriteFile(path=self._target_file, content=content, says=f"note {to.slot} as target", key=f"{key}/file"))
+        if before.serving != to or not before.running:
+            self._put(do, to, before.serving, key)
+        after = self._facts(do, to)
+        if not after.running or after.serving != to or after.written != to:
+            raise VerificationError(
+                f"The forwarder was told to serve {to.slot} ({to.host}:{to.port}) and is not seen to. {after.problem}",
+                state="Both versions still run; nothing was stopped.",
+                next=f"Look at {self.log}, then run it again: the target is absolute, so repeating it is safe.",
+            )
+        return self._drain(do, to)
+
+    def stop(self, do: Do, key: str) -> None:
+        """Stop it; its target file stays."""
+        process = do(Read(says="read which process the forwarder is", function=self._recorded, assume=None))
+        if process is not None and alive(process):
+            do(
+                Stop(
+                    process=process,
+                    grace_seconds=GRACE_SECONDS,
+                    deadline_seconds=GRACE_SECONDS + 10,
+                    says="stop the forwarder",
+                    key=f"{key}/stop",
+                )
+            )
+
+    def _put(self, do: Do, to: Upstream, expected: Upstream | None, key: str) -> None:
+        door = self._open_door(do)
+        body = {**asdict(to), "expect": asdict(expected) if expected else None}
+        do(
+            Http(
+                method="PUT",
+                url=f"{door.url}/target",
+                headers=door.headers,
+                body=json.dumps(body).encode(),
+                deadline_seconds=ASK_SECONDS,
+                says=f"send traffic to {to.slot} ({to.host}:{to.port})",
+                key=f"{key}/put",
+            )
+        )
+
+    def _drain(self, do: Do, to: Upstream) -> int:
+        door = self._open_door(do)
+        wait = Wait(
+            read=self._status(door),
+            until=lambda status: not _elsewhere(status, to.slot),
+            every_seconds=POLL_SECONDS,
+            deadline_seconds=self._spec.drain_timeout,
+            says=f"wait until nothing is in flight but on {to.slot}",
+            assume=UNKNOWN,
+        )
+        try:
+            do(wait)
+        except DeadlineError:
+            return _elsewhere(self.status(do), to.slot)
+        return 0
+
+    def _recorded(self) -> Process | None:
+        try:
+            return Process(**json.loads(self._pid_file.read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def _started(self) -> bool:
+        process = self._recorded()
+        if process is not None and not alive(process):
+            raise VerificationError(
+                "The forwarder ended at once.",
+                state="It does not run; nothing answers at the address that clients use.",
+                next=f"Why is in {self.log}; often its port is taken by another program. Then run it again.",
+            )
+        return self._door() is not None
+
+
+def _file(path: Path) -> Upstream | None:
+    try:
+        return _upstream(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+
+
+def _served(reply: Reply) -> Upstream | None:
+    return _upstream(json.loads(reply.body))
+
+
+def _upstream(data: Any) -> Upstream | None:
+    if data is None:
+        return None
+    try:
+        return Upstream(slot=str(data["slot"]), host=str(data["host"]), port=int(data["port"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ObservationError(
+            "The forwarder's target is not understood.",
+            state="Nothing was changed.",
+            next="It is an object with slot, host and port; write it anew by running the release again.",
+        ) from error
+
+
+def _in_flight(status: dict[str, Any], slot: str) -> int:
+    return int(status["slots"].get(slot, {}).get("in_flight", 0))
+
+
+def _elsewhere(status: dict[str, Any], slot: str) -> int:
+    return sum(_in_flight(status, other) for other in status["slots"] if other != slot)

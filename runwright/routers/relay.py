@@ -1,0 +1,446 @@
+"""The forwarder's work: one client's connection, its requests passed on one by one to whatever is the target then.
+
+Each request gets a connection of its own to the upstream, so that a client that keeps its connection moves to the new
+upstream with its next request, and no request is lost to an upstream that closes an idle connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import h11
+
+HEADER_BYTES = 64 * 1024  # all headers of a request together
+CHUNK_BYTES = 64 * 1024  # what is held of a body, in each direction
+HEADER_SECONDS = 10.0  # from the first byte of a request to the end of its headers
+IDLE_SECONDS = 75.0  # between two requests
+BODY_SECONDS = 30.0  # between two pieces of a request's body
+CONNECT_SECONDS = 5.0
+RETRY_SECONDS = 1.0  # an upstream that refuses connections is asked again for so long
+RETRY_PAUSE_SECONDS = 0.02
+UPSTREAM_SECONDS = 300.0  # between two pieces of an answer
+WRITE_SECONDS = 60.0  # until a side that reads too slowly is given up
+LINGER_SECONDS = 1.0
+MAX_CONNECTIONS = 2000
+
+Headers = list[tuple[bytes, bytes]]
+_HOP_BY_HOP = {
+    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+    b"trailer", b"transfer-encoding", b"upgrade",
+}  # fmt: skip
+_FORWARDED = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests are sent."""
+
+    slot: str
+    host: str
+    port: int
+
+
+@dataclass
+class Board:
+    """What the forwarder knows of itself: its target, and what it counted, by slot."""
+
+    target: Target | None = None
+    connections: int = 0
+    in_flight: Counter[str] = field(default_factory=Counter)
+    upgraded: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    unserved: Counter[str] = field(default_factory=Counter)
+    stopping: bool = False
+
+    @contextlib.contextmanager
+    def counted(self, counter: Counter[str], slot: str) -> Iterator[None]:
+        """Count one in ``counter`` for as long as the block runs."""
+        counter[slot] += 1
+        try:
+            yield
+        finally:
+            counter[slot] -= 1
+
+
+class _ClientGoneError(Exception):
+    """The client closed its connection, or broke it."""
+
+
+class _AnswerError(Exception):
+    """The forwarder itself answers: a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(status, sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+class _UpstreamGoneError(Exception):
+    """The upstream ended or broke its answer."""
+
+
+class Peer:
+    """One HTTP/1.1 connection: a stream with its parser."""
+
+    def __init__(
+        self, role: type[h11.SERVER] | type[h11.CLIENT], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.http = h11.Connection(role, max_incomplete_event_size=HEADER_BYTES)
+        self.reader = reader
+        self.writer = writer
+        self.method = b""
+
+    async def event(self, seconds: float) -> Any:
+        """Return the next event, waiting at most ``seconds`` for each piece. Raise TimeoutError."""
+        while (event := self.http.next_event()) is h11.NEED_DATA:
+            async with asyncio.timeout(seconds):
+                self.http.receive_data(await self.reader.read(CHUNK_BYTES))
+        return event
+
+    async def send(self, event: h11.Event) -> None:
+        """Send ``event``, and wait while the other side is slower than we are."""
+        data = self.http.send(event)
+        if data:
+            self.writer.write(data)
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self.writer.drain()
+
+    def close(self) -> None:
+        """Close it; what was written before is still sent."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self.writer.close()
+
+
+async def serve(board: Board, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve one client's connection until it ends."""
+    board.connections += 1
+    client = Peer(h11.SERVER, reader, writer)
+    try:
+        if board.connections > MAX_CONNECTIONS:
+            board.unserved["503"] += 1
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return
+        wait = HEADER_SECONDS
+        while await _one_request(board, client, wait) and not board.stopping:
+            client.http.start_next_cycle()
+            wait = IDLE_SECONDS
+    except (_ClientGoneError, OSError, TimeoutError):
+        pass  # nobody is left who could be answered
+    except asyncio.CancelledError:
+        pass  # the forwarder ends, and so does this task
+    finally:
+        board.connections -= 1
+        client.close()
+
+
+async def _one_request(board: Board, client: Peer, wait: float) -> bool:
+    """Answer one request; return whether the connection can be used again."""
+    try:
+        request = await _request(client, wait)
+        if request is None:
+            return False
+        if request.method == b"CONNECT":
+            raise _AnswerError(405, "This is no proxy for other servers.")
+        if request.http_version not in (b"1.0", b"1.1"):
+            raise _AnswerError(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
+        names = [name for name, _ in request.headers]
+        if b"transfer-encoding" in names and b"content-length" in names:
+            raise _AnswerError(400, "A request has one length: Content-Length or Transfer-Encoding, not both.")
+        return await _forwarded(board, client, request)
+    except h11.RemoteProtocolError as error:
+        await _answer(board, client, error.error_status_hint or 400, "The request is not valid HTTP/1.1.")
+    except _AnswerError as error:
+        await _answer(board, client, error.status, error.sentence)
+    return False
+
+
+async def _request(client: Peer, wait: float) -> h11.Request | None:
+    """Return the next request, or None if the client has no more."""
+    if not client.http.trailing_data[0]:
+        async with asyncio.timeout(wait):
+            data = await client.reader.read(CHUNK_BYTES)
+        if not data:
+            return None
+        client.http.receive_data(data)
+    try:
+        async with asyncio.timeout(HEADER_SECONDS):
+            event = await client.event(HEADER_SECONDS)
+    except TimeoutError:
+        raise _AnswerError(408, "The headers of the request came too slowly.") from None
+    if not isinstance(event, h11.Request):
+        return None
+    client.method = event.method
+    return event
+
+
+async def _answer(board: Board, client: Peer, status: int, sentence: str) -> None:
+    """Answer ourselves, and end the connection so that the client can read the answer."""
+    board.unserved[str(status)] += 1
+    if client.http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        client.writer.transport.abort()  # half of another answer is out: the client must see that it is cut
+        return
+    body = f"{status} {sentence}\n".encode()
+    headers = [
+        ("content-type", "text/plain; charset=utf-8"),
+        ("content-length", str(len(body))),
+        ("connection", "close"),
+        ("retry-after", "1"),
+    ]
+    reason = HTTPStatus(status).phrase.encode()
+    await client.send(h11.Response(status_code=status, headers=headers[: 4 if status == 503 else 3], reason=reason))
+    if client.method != b"HEAD":
+        await client.send(h11.Data(data=body))
+    await client.send(h11.EndOfMessage())
+    await _linger(client)
+
+
+async def _linger(client: Peer) -> None:
+    """Read on for a moment: closing with unread bytes resets the connection and may take the answer with it."""
+    with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+        client.writer.write_eof()
+        async with asyncio.timeout(LINGER_SECONDS):
+            while await client.reader.read(CHUNK_BYTES):
+                pass
+
+
+async def _forwarded(board: Board, client: Peer, request: h11.Request) -> bool:
+    """Pass ``request`` on to the target of this moment and its answer back; return whether the client can go on."""
+    upgrade = _upgrade(request)
+    slot, flight, upstream = await _connected(board)
+    try:
+        with contextlib.ExitStack() as stack:
+            stack.push(flight)
+            head = h11.Request(method=request.method, target=request.target, headers=_onward(client, request, upgrade))
+            with contextlib.suppress(OSError):  # it may have answered already, and closed
+                await upstream.send(head)
+            exchange = _Exchange(board, slot, client, upstream, bool(upgrade))
+            if not await exchange.run():
+                return await _reusable(client)
+        with board.counted(board.upgraded, slot):
+            await _spliced(client, upstream)
+        return False
+    finally:
+        upstream.close()
+
+
+async def _reusable(client: Peer) -> bool:
+    if client.http.their_state is h11.SEND_BODY:
+        await _linger(client)  # it was answered before it had sent everything
+    return client.http.our_state is h11.DONE and client.http.their_state is h11.DONE
+
+
+async def _connected(board: Board) -> tuple[str, contextlib.ExitStack, Peer]:
+    """Connect to the target, which is read anew for each try: nothing was sent yet, so every method may be tried again.
+
+    The request counts as in flight from before the connection is made: no switch can miss it.
+    """
+    until = asyncio.get_running_loop().time() + RETRY_SECONDS
+    while True:
+        target = board.target
+        if target is None:
+            raise _AnswerError(503, "No version is served here yet.")
+        flight = contextlib.ExitStack()
+        flight.enter_context(board.counted(board.in_flight, target.slot))
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                reader, writer = await asyncio.open_connection(target.host, target.port, limit=CHUNK_BYTES)
+            board.requests[target.slot] += 1
+            return target.slot, flight, Peer(h11.CLIENT, reader, writer)
+        except OSError as error:  # TimeoutError is one
+            with flight:  # it counts until it is tried again
+                if asyncio.get_running_loop().time() > until:
+                    board.requests[target.slot] += 1
+                    raise _AnswerError(502, "The application cannot be reached.") from error
+                await asyncio.sleep(RETRY_PAUSE_SECONDS)
+        except BaseException:
+            flight.close()
+            raise
+
+
+class _Exchange:
+    """One request and its answer, both directions at once."""
+
+    def __init__(self, board: Board, slot: str, client: Peer, upstream: Peer, upgrade: bool) -> None:
+        self._board = board
+        self._slot = slot
+        self._client = client
+        self._upstream = upstream
+        self._upgrade = upgrade
+        self._sent = False
+
+    async def run(self) -> bool:
+        """Return whether the connection was upgraded. Raise _AnswerError or _ClientGoneError."""
+        sending = asyncio.create_task(self._send_request())
+        answering = asyncio.create_task(self._pass_answer())
+        try:
+            await asyncio.wait({sending, answering}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and not answering.done():
+                sending.result()  # raises if the client is gone; otherwise only the answer is waited for
+            return await answering
+        except _UpstreamGoneError as error:
+            self._board.errors[self._slot] += 1
+            raise _AnswerError(502, "The application ended the connection before it had answered.") from error
+        except TimeoutError as error:
+            self._board.errors[self._slot] += 1
+            raise _AnswerError(504, "The application did not answer in time.") from error
+        finally:
+            for task in (sending, answering):
+                task.cancel()
+            await asyncio.gather(sending, answering, return_exceptions=True)
+
+    async def _send_request(self) -> None:
+        """Pass the request's body on, then watch for a client that goes away."""
+        client, upstream = self._client, self._upstream
+        while True:
+            try:
+                event = await client.event(BODY_SECONDS)
+            except TimeoutError:
+                raise _AnswerError(408, "The body of the request came too slowly.") from None
+            except OSError as error:
+                raise _ClientGoneError from error
+            try:
+                await upstream.send(h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event)
+            except OSError:
+                return  # it answers without reading on; its answer tells why
+            if isinstance(event, h11.EndOfMessage):
+                break
+        self._sent = True
+        if self._upgrade:
+            return  # what comes now may be of the new protocol
+        try:
+            data = await client.reader.read(CHUNK_BYTES)
+        except OSError as error:
+            raise _ClientGoneError from error
+        if not data:
+            raise _ClientGoneError
+        client.http.receive_data(data)  # the next request already; it waits, and nothing more is read
+
+    async def _pass_answer(self) -> bool:
+        client = self._client
+        while True:
+            event = await self._upstream_event()
+            try:
+                if isinstance(event, h11.InformationalResponse):
+                    if event.status_code == 101:
+                        await client.send(event)
+                        return True
+                    if client.http.their_http_version == b"1.1":
+                        await client.send(event)
+                elif isinstance(event, h11.Response):
+                    self._board.errors[self._slot] += event.status_code >= 500
+                    await client.send(_answered(event))
+                elif isinstance(event, h11.Data):
+                    await client.send(h11.Data(data=event.data))
+                else:
+                    await client.send(h11.EndOfMessage())
+                    return False
+            except OSError as error:
+                raise _ClientGoneError from error
+            except h11.LocalProtocolError as error:  # an answer that contradicts itself
+                raise _UpstreamGoneError from error
+
+    async def _upstream_event(self) -> Any:
+        try:
+            event = await self._upstream.event(UPSTREAM_SECONDS)
+        except TimeoutError:
+            if self._sent:
+                raise
+            return await self._upstream_event()  # it cannot answer what it does not have yet
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise _UpstreamGoneError from error
+        if isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
+            raise _UpstreamGoneError
+        return event
+
+
+async def _spliced(client: Peer, upstream: Peer) -> None:
+    """Copy bytes both ways until one side ends."""
+    upstream.writer.write(client.http.trailing_data[0])
+    client.writer.write(upstream.http.trailing_data[0])
+    both = {
+        asyncio.create_task(_copied(client.reader, upstream.writer)),
+        asyncio.create_task(_copied(upstream.reader, client.writer)),
+    }
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both, timeout=LINGER_SECONDS)  # the last words of the other side
+    finally:
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
+
+
+async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, RuntimeError):
+        while data := await reader.read(CHUNK_BYTES):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+
+def _tokens(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> set[bytes]:
+    return {
+        token.strip().lower()
+        for name, value in headers
+        if name == wanted
+        for token in value.split(b",")
+        if token.strip()
+    }
+
+
+def _upgrade(request: h11.Request) -> bytes:
+    """Return the protocol that the client wants to change to, or b""."""
+    if b"upgrade" not in _tokens(request.headers, b"connection"):
+        return b""
+    return next((value for name, value in request.headers if name == b"upgrade"), b"")
+
+
+def _end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    pairs = list(headers)
+    hop = _HOP_BY_HOP | _tokens(pairs, b"connection")
+    return [(name, value) for name, value in pairs if name not in hop]
+
+
+def _answered(response: h11.Response) -> h11.Response:
+    headers = _end_to_end(response.headers)
+    if any(name == b"transfer-encoding" for name, _ in response.headers):
+        headers = [pair for pair in headers if pair[0] != b"content-length"]
+    return h11.Response(status_code=response.status_code, headers=headers, reason=response.reason)
+
+
+def _onward(client: Peer, request: h11.Request, upgrade: bytes) -> Headers:
+    """Return the headers for the upstream: who asked, how and for what, and how long the body is."""
+    address = (client.writer.get_extra_info("peername") or ("",))[0]
+    given = dict(request.headers)
+    # only a proxy on this machine is believed about others
+    known = {name: given[name] for name in _FORWARDED if name in given} if _is_loopback(address) else {}
+    before = known.get(b"x-forwarded-for")
+    headers = [pair for pair in _end_to_end(request.headers) if pair[0] not in _FORWARDED]
+    headers.append((b"x-forwarded-for", (before + b", " if before else b"") + address.encode()))
+    headers.append((b"x-forwarded-proto", known.get(b"x-forwarded-proto", b"http")))
+    if host := known.get(b"x-forwarded-host") or given.get(b"host"):
+        headers.append((b"x-forwarded-host", host))
+    if b"transfer-encoding" in given:
+        headers.append((b"transfer-encoding", b"chunked"))
+    if upgrade:
+        headers += [(b"connection", b"upgrade"), (b"upgrade", upgrade)]
+    else:
+        headers.append((b"connection", b"close"))
+    if b"host" not in given:
+        headers.append((b"host", b""))  # HTTP/1.0 has none, HTTP/1.1 must
+    return headers
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,170 @@
+"""What the image builder asks to be done, on recorded answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from runwright.actions import Command, Output, WriteFile
+from runwright.builders.docker import ComposeBuild, Docker, parse_contexts, valid_tag
+from runwright.errors import ActionError, InputError, ObservationError
+from runwright.performer import Performer
+from runwright.planning import Planner
+from runwright.runbook.model import Component
+from runwright.runbook.targets import Registry
+from runwright.testing.replies import Replies
+from runwright.versions import Artifact
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+ABSENT = Output(1, b"", b"Error response from daemon: No such image: x")
+TREE = Path("/tree")
+
+
+def image(revision: str = COMMIT, digests: list[str] | None = None) -> Output:
+    return Output(0, json.dumps({"id": "sha256:abc", "digests": digests, "revision": revision}).encode(), b"")
+
+
+def builder(registry: str = "", compose: ComposeBuild | None = None) -> Docker:
+    place = Registry(prefix=registry) if registry else None
+    return Docker("shop", "production", Path("/state"), registry=place, compose=compose)
+
+
+@pytest.mark.parametrize(
+    ("version", "tag"),
+    [("v1.4.0", "v1.4.0"), ("feature/x+1", "feature-x-1"), ("..", "unnamed"), ("-x", "x"), ("a" * 200, "a" * 128)],
+)
+def test_a_version_becomes_a_valid_tag(version: str, tag: str) -> None:
+    """A git ref may hold what a tag may not."""
+    assert valid_tag(version) == tag
+
+
+def test_a_context_is_built_with_the_commit_as_a_label() -> None:
+    """The exact command is the plan; build arguments and Dockerfile are the runbook's."""
+    do = Replies({"docker image inspect": [ABSENT, image()]}, lenient=True)
+    spec = Component(context="./backend", dockerfile="docker/Dockerfile", build_args={"COLOUR": "blue"})
+    artifact = builder().build(do, TREE, "api", spec, COMMIT, "v1", "build")
+    assert artifact == Artifact("api", "sha256:abc", "sha256:abc")
+    assert do.keys == ["build/api/build", "build/api/tag"]
+    command = do.changes[0]
+    assert isinstance(command, Command)
+    assert command.argv == (
+        "docker", "build", "--quiet", "--tag", f"runwright/shop-api:{COMMIT[:12]}",
+        "--file", "/tree/backend/docker/Dockerfile",
+        "--label", f"org.opencontainers.image.revision={COMMIT}", "--label", "org.opencontainers.image.version=v1",
+        "--label", "runwright.system=shop", "--build-arg", "COLOUR=blue", "/tree/backend",
+    )  # fmt: skip
+
+
+def test_an_image_of_another_commit_under_our_tag_is_an_error_after_a_build() -> None:
+    """A Dockerfile that sets the label itself would make every commit look alike."""
+    do = Replies({"docker image inspect": image("f" * 40)}, lenient=True)
+    with pytest.raises(ActionError, match="not the image of commit"):
+        builder().build(do, TREE, "api", Component(context="."), COMMIT, "v1", "build")
+
+
+def test_each_environment_has_its_own_image_where_the_runbook_says_so() -> None:
+    """A web front end with addresses baked in."""
+    do = Replies({"docker image inspect": [ABSENT, image()]}, lenient=True)
+    builder().build(do, TREE, "web", Component(context=".", per_environment=True), COMMIT, "v1", "build")
+    assert any("runwright/shop-web-production:" in w for a in do.changes if isinstance(a, Command) for w in a.argv)
+
+
+def test_a_compose_build_moves_every_context_into_the_tree_and_writes_no_secret() -> None:
+    """Contexts in the user's folder are the tree's; those elsewhere stay."""
+    rendered = {
+        "services": {
+            "api": {
+                "build": {
+                    "context": "/opt/shop/back$end",
+                    "additional_contexts": {"lib": "/opt/shop/lib", "base": "docker-image://x"},
+                },
+                "environment": {"SECRET": "geheim-1"},
+            }
+        }
+    }
+    compose = ComposeBuild(("docker", "compose", "-p", "shop"), Path("/opt/shop"), {"api": "api"}, {"S": "geheim-2"})
+    config = Output(0, json.dumps(rendered).encode(), b"")
+    do = Replies({"docker image inspect": [ABSENT, image()], "config --format json": config}, lenient=True)
+    builder(compose=compose).build(do, TREE, "api", Component(services=["api"]), COMMIT, "v1", "build")
+    assert do.keys == ["build/api/override", "build/api/build", "build/api/tag"]
+    written, command = do.changes[0], do.changes[1]
+    assert isinstance(written, WriteFile)
+    assert isinstance(command, Command)
+    said = yaml.safe_load(written.content)["services"]["api"]
+    assert said["image"] == f"runwright/shop-api:{COMMIT[:12]}"
+    assert said["build"]["context"] == "/tree/back$$end"
+    assert said["build"]["additional_contexts"] == {"lib": "/tree/lib", "base": "docker-image://x"}
+    assert command.argv[-5:] == ("-f", "/state/build-api.yml", "build", "--quiet", "api")
+    assert b"geheim" not in written.content
+    assert "geheim" not in repr(do.changes)
+
+
+def test_what_cannot_be_built_is_told_before_anything_is_done() -> None:
+    """No context and no Compose; a service without a build."""
+    do = Replies({"docker image inspect": ABSENT})
+    with pytest.raises(InputError, match="no context"):
+        builder().build(do, TREE, "api", Component(), COMMIT, "v1", "build")
+    with pytest.raises(InputError, match="not built"):
+        parse_contexts(Output(0, b'{"services": {"api": {"image": "x"}}}', b""), "api")
+
+
+def test_pushed_is_what_the_registry_has_under_one_digest() -> None:
+    """Commit and version are pushed; the digest of that very repository is the identity."""
+    digests = ["other.example.com/api@sha256:1", "r.example.com/shop/api@sha256:2"]
+    do = Replies(
+        {"docker image inspect": image(digests=digests), "docker manifest inspect": Output(0, b"{}", b"")}, lenient=True
+    )
+    artifact = builder("r.example.com/shop").build(do, TREE, "api", Component(context="."), COMMIT, "v1", "build")
+    assert artifact == Artifact("api", "r.example.com/shop/api@sha256:2", "sha256:2")
+    assert do.keys == ["build/api/tag/1", "build/api/push/1", "build/api/tag/2", "build/api/push/2"]
+    do = Replies({"docker image inspect": image(digests=digests[:1])}, lenient=True)
+    with pytest.raises(ActionError, match="does not have it"):
+        builder("r.example.com/shop").build(do, TREE, "api", Component(context="."), COMMIT, "v1", "build")
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "there"),
+    [(0, "", True), (1, "no such manifest: r/x:y", False), (1, "manifest unknown", False), (1, "EOF", None)],
+)
+def test_a_registry_that_does_not_answer_is_not_an_empty_one(code: int, error: str, there: bool | None) -> None:
+    """Only its own "no" means that an image is not there."""
+    do = Replies({"docker manifest inspect": Output(code, b"", error.encode())})
+    artifact = Artifact("api", "r.example.com/shop/api@sha256:2", "sha256:2")
+    if there is None:
+        with pytest.raises(ObservationError, match="could not be asked"):
+            builder().exists(do, artifact)
+    else:
+        assert builder().exists(do, artifact) is there
+
+
+def test_plain_http_is_allowed_to_this_machine_only() -> None:
+    """A registry on the loopback address needs no certificate; every other does."""
+    for reference, insecure in (("localhost:5000/x@sha256:1", True), ("localhost.example.com/x@sha256:1", False)):
+        do = Replies({"docker manifest inspect": Output(0, b"", b"")})
+        builder().exists(do, Artifact("api", reference, "sha256:1"))
+        command = do.actions[0]
+        assert isinstance(command, Command)
+        assert ("--insecure" in command.argv) is insecure
+
+
+def test_an_engine_that_does_not_answer_builds_nothing() -> None:
+    """No answer is no "there is none"."""
+    do = Replies({"docker image inspect": Output(1, b"", b"Cannot connect to the Docker daemon")})
+    with pytest.raises(ObservationError):
+        builder().build(do, TREE, "api", Component(context="."), COMMIT, "v1", "build")
+
+
+def test_a_plan_shows_every_build_and_push() -> None:
+    """Of two components that are not built yet, both appear, with the exact words."""
+    plan = Planner(Performer())
+    plan(WriteFile(says="something before", key="before", path=Path("/nowhere"), content=b""))
+    compose = ComposeBuild(("docker", "compose", "-p", "shop"), Path("/opt/shop"), {"web": "web"})
+    maker = builder("r.example.com/shop", compose)
+    maker.build(plan, TREE, "api", Component(context="."), COMMIT, "v1", "build")
+    maker.build(plan, TREE, "web", Component(), COMMIT, "v1", "build")
+    keys = [step.key for step in plan.steps]
+    assert keys[1:6] == [f"build/api/{k}" for k in ("build", "tag/1", "push/1", "tag/2", "push/2")]
+    assert keys[6:8] == ["build/web/override", "build/web/build"]
