@@ -1,0 +1,1 @@
+"""What a person, a schedule or an automation starts: one file, one procedure."""

@@ -1,0 +1,66 @@
+"""What is the way back: the last proven release, or what runs now, adopted."""
+
+from __future__ import annotations
+
+from runwright.errors import RefusedError
+from runwright.ledger.release import Release
+from runwright.platforms.host.driver import Host
+from runwright.platforms.shape import Observed
+from runwright.versions import Version
+from tasks import drivers
+from tasks.work import Work
+
+
+def previous_release(work: Work) -> Release | None:
+    """Return the release to go back to; None if nothing ran before. What runs and was never released by us is adopted.
+
+    Raise RefusedError if what runs is not what the ledger says: somebody changed it by hand.
+    """
+    release = work.release
+    live = work.ledger.releases.live(release.system, release.environment)
+    observed = work.platform.observe(work.do)
+    if live is not None and live.version is not None:
+        if not (strange := differences(live.version, observed, work)):
+            return live
+        if not release.parameters.get("adopt"):
+            raise RefusedError(
+                f"What runs is not what the ledger says: {'; '.join(strange)}.",
+                state="Nothing was changed.",
+                next="Find out who changed it. To take what runs now as the way back, deploy again with `adopt` "
+                "(`runwright deploy --adopt`, or the parameter adopt=true).",
+            )
+    if not observed.running:
+        return None
+    version = adopted(work)
+    if version is None:
+        return None
+    work.say(f"What runs now was not released by Runwright; it is adopted as the way back: {version.name}.")
+    return work.ledger.releases.adopt(
+        release.system, release.environment, version, runbook=release.runbook, deployer=release.deployer
+    )
+
+
+def adopted(work: Work) -> Version | None:
+    """Return what runs as a version that can be started again; where two slots run, the one that the router serves."""
+    platform = work.platform
+    if isinstance(platform, Host) and work.router is not None:
+        target = work.router.target(work.do)
+        return platform.adopt(work.do, "prepare/adopt", target.slot if target else "")
+    return platform.adopt(work.do, "prepare/adopt")
+
+
+def differences(version: Version, observed: Observed, work: Work) -> list[str]:
+    """Return, as phrases, what runs although ``version`` has no such artifact. What is stopped is no difference."""
+    known = drivers.expected(work.site, version)
+    slot = ""
+    if work.router is not None:
+        target = work.router.target(work.do)
+        slot = target.slot if target else ""
+    strange = []
+    for fact in observed.running:
+        if slot and fact.slot != slot:
+            continue  # the colour that gets no traffic is replaced by this release anyway
+        wanted = known.get(fact.service)
+        if wanted is not None and fact.identity != wanted:
+            strange.append(f"{fact.service} runs {fact.identity[:19]}, and {version.name} is {wanted[:19]}")
+    return strange

@@ -1,0 +1,201 @@
+"""Open a release, or take up one that is there: before anything else is done."""
+
+from __future__ import annotations
+
+import getpass
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.runtime import flow_run
+
+from runwright.errors import InputError, LeaseHeldError, NotBuiltError, RefusedError, RunwrightError
+from runwright.ledger import Ledger, open_ledger
+from runwright.ledger.release import Release
+from runwright.ledger.states import ENDED, ReleaseState
+from runwright.policy.levels import Level
+from runwright.policy.support import unsupported
+from runwright.runbook.loader import load_system
+from runwright.runbook.model import PRODUCTION_WATCH_SECONDS, Runbook
+from runwright.runbook.snapshot import to_json
+from runwright.versions import checked_ref
+from tasks.work import sayer
+
+UNTOUCHED = frozenset({ReleaseState.PREPARING, ReleaseState.PLANNED, ReleaseState.APPROVED})
+"""In these states nothing has been changed yet."""
+
+
+@contextmanager
+def released(
+    system: str,
+    environment: str,
+    version: str,
+    deployer: str,
+    attestations: dict[str, str],
+    watch_minutes: float | None,
+    adopt: bool = False,
+) -> Iterator[str]:
+    """Open a release for this run and give its id; abandon it if its preparation fails.
+
+    Raise InputError, RunbookError, NotBuiltError or RefusedError before anything is done.
+    """
+    ledger = open_ledger()
+    try:
+        runbook = checked(system, environment, version, watch_minutes)
+        _nobody_else(ledger, system, environment)
+        release = ledger.releases.open(
+            system,
+            environment,
+            version,
+            procedure="deploy",
+            run_id=_run_id(),
+            runbook=to_json(runbook),
+            parameters={"attestations": attestations, "watch_minutes": watch_minutes, "adopt": adopt},
+            deployer=deployer or getpass.getuser(),
+        )
+        _not_over(release)
+        sayer()(f"Release {release.id}: {version} to {system}/{environment}, asked for by {release.deployer}.")
+        try:
+            yield release.id
+        except RunwrightError as error:
+            _abandon_if_untouched(ledger, release.id, error)
+            raise
+    finally:
+        ledger.close()
+
+
+def _run_id() -> str:
+    return str(flow_run.get_id() or uuid.uuid4())
+
+
+def checked(system: str, environment: str, version: str, watch_minutes: float | None) -> Runbook:
+    """Return the runbook, if what is asked for can be released at all. Raise InputError or NotBuiltError if not."""
+    checked_ref(version)
+    runbook = load_system(system).runbook
+    place = runbook.environments.get(environment)
+    if place is None:
+        raise InputError(
+            f"{system} has no environment {environment!r}.", next=f"It has {', '.join(sorted(runbook.environments))}."
+        )
+    if sentence := unsupported(runbook, environment):
+        raise NotBuiltError(sentence)
+    if watch_minutes is not None and watch_minutes < 0:
+        raise InputError("watch_minutes cannot be negative.", next="Leave it out to watch as long as the runbook says.")
+    if watch_minutes is not None and place.tier == "production" and watch_minutes * 60 < PRODUCTION_WATCH_SECONDS:
+        raise InputError(
+            f"Production is watched for thirty minutes or more; {watch_minutes:g} is less.",
+            next="Leave watch_minutes out, or give 30 or more.",
+        )
+    return runbook
+
+
+def _nobody_else(ledger: Ledger, system: str, environment: str) -> None:
+    """Refuse at once what the lease would refuse after the build. A retry of a run meets its own, expired lease."""
+    holder = ledger.leases.holder(system, environment)
+    if holder is not None and holder.run_id != _run_id():
+        raise LeaseHeldError(
+            f"{system}/{environment} is held by {holder.holder} since {holder.taken_at:%H:%M:%S} UTC.",
+            next="Wait until it has ended, or stop it; `runwright status` shows how far it is.",
+        )
+    unfinished = [
+        r
+        for r in ledger.releases.find(system, environment, limit=5)
+        if r.state not in ENDED and r.state not in UNTOUCHED and r.state is not ReleaseState.FROZEN
+    ]
+    own = ledger.releases.of_run(_run_id())
+    for other in unfinished:
+        if own is None or other.id != own.id:
+            raise RefusedError(
+                f"The release {other.id} ({other.ref}) has not come to an end: it is {other.state.value}.",
+                state="Nothing was done.",
+                next="Its rollback may be about to start: `runwright status` shows it. "
+                f"To start it by hand: `runwright rollback {system} {environment}`.",
+            )
+
+
+def _not_over(release: Release) -> None:
+    if release.state in ENDED or release.state in (
+        ReleaseState.FAILING,
+        ReleaseState.ROLLING_BACK,
+        ReleaseState.FROZEN,
+    ):
+        raise RefusedError(
+            f"The release {release.id} of this run is {release.state.value} ({release.because}); it cannot go on.",
+            state="Nothing was done.",
+            next="Start a new deploy.",
+        )
+
+
+def _abandon_if_untouched(ledger: Ledger, release_id: str, error: RunwrightError) -> None:
+    release = ledger.releases.get(release_id)
+    # who follows the run from elsewhere learns from this what kind of end it was
+    kept = {"kind": type(error).__name__, "what": error.what, "state": error.state, "next": error.next}
+    ledger.releases.set_fact(release_id, "error", kept)
+    if release.state in UNTOUCHED:
+        ledger.releases.advance(
+            release_id, ReleaseState.ABANDONED, f"nothing was changed: {error.what.splitlines()[0]}"
+        )
+
+
+def taken_up(
+    system: str,
+    environment: str,
+    failed_run_id: str | None,
+    release_id: str | None,
+    to: str | None,
+    reason: str,
+    deployer: str,
+    accept_level: str | None = None,
+) -> str | None:
+    """Find the release that a rollback or a watch is about, note this run as one that works on it, and return its id.
+
+    Return None if the failed run never came to have a release: then nothing was changed.
+    Raise InputError if a release is named that is not one of this environment, or a level that there is not.
+    """
+    if accept_level is not None and accept_level not in Level.__members__:
+        raise InputError(f"There is no level {accept_level!r}.", next=f"There are {', '.join(Level.__members__)}.")
+    ledger = open_ledger()
+    try:
+        release = _found(ledger, system, environment, failed_run_id, release_id)
+        if release is None:
+            return None
+        if (release.system, release.environment) != (system, environment):
+            raise InputError(
+                f"{release.id} is a release of {release.system}/{release.environment}, not of {system}/{environment}.",
+                next="`runwright history` lists the releases.",
+            )
+        ledger.releases.attach(release.id, _run_id(), "rollback")
+        ledger.releases.set_fact(
+            release.id,
+            "asked",
+            {
+                "failed_run_id": failed_run_id,
+                "to": to,
+                "reason": reason[:500],
+                "deployer": deployer,
+                "accept_level": accept_level,
+            },
+        )
+        return release.id
+    finally:
+        ledger.close()
+
+
+def _found(
+    ledger: Ledger, system: str, environment: str, failed_run_id: str | None, release_id: str | None
+) -> Release | None:
+    if release_id:
+        return ledger.releases.get(release_id)
+    if failed_run_id:
+        return ledger.releases.of_run(failed_run_id)
+    newest = [
+        r
+        for r in ledger.releases.find(system, environment, limit=50)
+        if r.procedure == "deploy" and r.state not in (ReleaseState.ABANDONED, ReleaseState.ROLLED_BACK)
+    ]
+    if not newest:
+        raise InputError(
+            f"There is no release of {system}/{environment} to take back.",
+            next="`runwright history` lists the releases.",
+        )
+    return newest[0]

@@ -1,0 +1,206 @@
+"""The checklist before a release: every gate is asked, and all that failed are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runwright.errors import RefusedError
+from runwright.ledger.records import GateResult as Kept
+from runwright.policy.gates import Checklist, GateResult, GateState, ask, attested, decide
+from runwright.policy.windows import open_now
+from runwright.probes.ci import ci_passed
+from runwright.probes.env_file import env_holds
+from runwright.probes.http import ask as ask_probe
+from runwright.probes.machine import command_passes, disk_free, tool_there
+from runwright.probes.tls import tls_valid
+from runwright.runbook.base import as_duration
+from runwright.runbook.checks import Gate
+from runwright.runbook.targets import ComposeTarget
+from tasks import drivers
+from tasks.courses import current_revisions, makes_database, schema_left_ahead
+from tasks.shown import show_checklist
+from tasks.step import step
+from tasks.work import Work
+
+AT_ONCE = 8
+
+
+@step(retried=True)
+def check(work: Work) -> str:
+    """Ask every gate that needs no image. What is not proven blocks."""
+    checklist = asked(work)
+    rows = [(r.id, r.state.value, r.reason) for r in checklist.results]
+    work.write_down("checklist", rows)
+    work.ledger.records.add_gate_results(
+        work.id, [Kept(r.id, r.state.value, r.reason, r.at) for r in checklist.results]
+    )
+    show_checklist(work)
+    for result in checklist.results:
+        work.say(f"{result.id}: {result.state.value} - {result.reason}")
+    if not checklist.passed:
+        lines = "\n".join(f"  {r.id}: {r.reason}" for r in checklist.blocking)
+        raise RefusedError(
+            f"{len(checklist.blocking)} of {len(checklist.results)} gates stop the release:\n{lines}",
+            state="Nothing was changed.",
+            next="See to each of them, then deploy again.",
+        )
+    return f"{len(checklist.results)} gates, {len(checklist.warnings)} with a remark"
+
+
+def asked(work: Work) -> Checklist:
+    """Ask all gates of the environment at the same time."""
+    gates = work.runbook.gates_of(work.release.environment)
+    if not gates:
+        return decide([], [])
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(lambda gate: answer(work, gate), gates))
+    for gate, result in zip(gates, results, strict=True):
+        if gate.attest is not None and result.state is GateState.PASS:
+            name = str(work.release.parameters["attestations"][gate.id])
+            work.ledger.records.add_approval(work.id, gate.id, name=name, text=gate.attest)
+    return decide(results, gates)
+
+
+def answer(work: Work, gate: Gate) -> GateResult:
+    """Return what one gate says."""
+    return GATES[gate.kind](work, gate, datetime.now(UTC))
+
+
+def _ci(work: Work, gate: Gate, now: datetime) -> GateResult:
+    assert gate.ci is not None
+    token = work.values().fill(gate.ci.token) if gate.ci.token else work.secrets.get("github_token")
+    source = work.runbook.source.repo
+    return ci_passed(work.do, gate.id, gate.ci, source=source, commit=work.version.commit, token=token, now=now)
+
+
+def _env(work: Work, gate: Gate, now: datetime) -> GateResult:
+    secrets = drivers.application_secrets(work.secrets)
+    return env_holds(work.do, gate.id, work.place.config, path=env_file(work), secrets=secrets, now=now)
+
+
+def env_file(work: Work) -> Path | None:
+    """Return the env file of the environment, or None if it has none."""
+    target = work.place.target
+    if not isinstance(target, ComposeTarget):
+        return None
+    path = Path(target.directory) / (target.env_file or ".env")
+    return path if target.env_file or path.exists() else None
+
+
+def _disk(work: Work, gate: Gate, now: datetime) -> GateResult:
+    assert gate.disk is not None
+    return disk_free(work.do, gate.id, gate.disk, now=now)
+
+
+def _tool(work: Work, gate: Gate, now: datetime) -> GateResult:
+    assert gate.tool is not None
+    return tool_there(work.do, gate.id, gate.tool, now=now)
+
+
+def _database(work: Work, gate: Gate, now: datetime) -> GateResult:
+    def question() -> tuple[GateState, str]:
+        if work.database is None:
+            return GateState.FAIL, "The environment has no database."
+        if makes_database(work, work.do):
+            return GateState.PASS, "Nothing of the system was ever started here: this release makes its database."
+        engine = work.database.reachable(work.do)
+        revisions = current_revisions(work, work.do)
+        at = f", at revision {', '.join(revisions)}" if revisions else ", new" if revisions is not None else ""
+        return GateState.PASS, f"{engine} answers{at}."
+
+    return ask(gate.id, now, question)
+
+
+def _backup(work: Work, gate: Gate, now: datetime) -> GateResult:
+    def question() -> tuple[GateState, str]:
+        assert gate.backup is not None
+        last = work.ledger.records.last_backup(work.release.system, work.release.environment)
+        limit = as_duration(gate.backup.at_most)
+        if last is None or last.proven_at is None:
+            return GateState.FAIL, f"There is no proven backup; one of the last {limit} is asked for."
+        age = (now - last.created_at).total_seconds()
+        state = GateState.PASS if age <= gate.backup.at_most else GateState.FAIL
+        return state, f"The last proven backup is {as_duration(round(age))} old; at most {limit} are asked for."
+
+    return ask(gate.id, now, question)
+
+
+def _tls(work: Work, gate: Gate, now: datetime) -> GateResult:
+    assert gate.tls is not None
+    return tls_valid(work.do, gate.id, gate.tls, url=work.values().fill(gate.tls.url), now=now)
+
+
+def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
+    def question() -> tuple[GateState, str]:
+        if not work.platform.observe(work.do).running:
+            return GateState.PASS, "Nothing runs yet: this is the first release."
+        health = [p for p in work.runbook.verify.health if p in work.runbook.probes_of(work.release.environment)]
+        results = [
+            ask_probe(work.do, p, work.values(), lambda: datetime.now(UTC)) for p in health if p.method != "POST"
+        ]
+        if not results:
+            return GateState.BLIND, "The runbook has no health probe to judge by."
+        wrong = [f"{r.id}: {r.reason}" for r in results if not r.good]
+        may_warn = {p.id for p in health if p.schema_ahead == "warn"}
+        if wrong and may_warn.issuperset(r.id for r in results if not r.good) and schema_left_ahead(work, work.do):
+            said = "the database is ahead of what runs, since a release was taken back"
+            return GateState.WARN, f"As expected, {said}: {'; '.join(wrong)}"
+        if wrong:
+            return (
+                GateState.FAIL,
+                f"What runs now is not healthy, so a failure afterwards would prove nothing: {'; '.join(wrong)}",
+            )
+        return GateState.PASS, f"What runs now is healthy: {', '.join(r.id for r in results)}."
+
+    return ask(gate.id, now, question)
+
+
+def _metrics(work: Work, gate: Gate, now: datetime) -> GateResult:
+    def question() -> tuple[GateState, str]:
+        source = drivers.metrics(work.site, work.values().fill, lambda: datetime.now(UTC))
+        if source is None:
+            return GateState.FAIL, "The environment has no source of metrics."
+        fresh = source.fresh(work.do)
+        if fresh.state == "ok" and fresh.value is not None:
+            limit = 4 * work.runbook.watch.every
+            state = GateState.PASS if fresh.value <= limit else GateState.FAIL
+            return state, f"The newest sample is {fresh.value:.0f} s old; at most {limit:g} s are right."
+        if fresh.state == "no_data" and not work.platform.observe(work.do).running:
+            return GateState.PASS, "Nothing runs yet, so there is nothing to measure: this is the first release."
+        return (GateState.BLIND if fresh.state == "blind" else GateState.FAIL), fresh.reason
+
+    return ask(gate.id, now, question)
+
+
+def _window(_: Work, gate: Gate, now: datetime) -> GateResult:
+    assert gate.window is not None
+    found = open_now(gate.window, now)
+    return GateResult(gate.id, GateState.PASS if found.open else GateState.FAIL, found.reason, now)
+
+
+def _command(work: Work, gate: Gate, now: datetime) -> GateResult:
+    assert gate.command is not None
+    return command_passes(work.do, gate.id, gate.command, now=now, clean=work.performer.clean)
+
+
+def _attest(work: Work, gate: Gate, now: datetime) -> GateResult:
+    return attested(gate, work.release.parameters.get("attestations") or {}, now)
+
+
+GATES: dict[str, Callable[[Work, Gate, datetime], GateResult]] = {
+    "ci": _ci,
+    "env": _env,
+    "disk": _disk,
+    "tool": _tool,
+    "database": _database,
+    "backup": _backup,
+    "tls": _tls,
+    "baseline": _baseline,
+    "metrics": _metrics,
+    "window": _window,
+    "command": _command,
+    "attest": _attest,
+}

@@ -1,0 +1,22 @@
+"""The record of what happened."""
+
+from __future__ import annotations
+
+from runwright.ledger.states import ReleaseState
+from tasks.notify import ended, notify
+from tasks.retire import schedule_retirement
+from tasks.shown import show_log
+from tasks.step import step
+from tasks.work import Work
+
+
+@step(retried=True)
+def close(work: Work) -> str:
+    """Write the deployment log and show it, tell people, and see to the end of what was replaced."""
+    show_log(work)
+    if work.fact("told") != work.release.state.value:
+        work.write_down("told", work.release.state.value)
+        notify(work, ended(work))
+        if work.release.state is ReleaseState.PROVEN:
+            schedule_retirement(work)
+    return f"{work.id} is {work.release.state.value}: {work.release.because}"

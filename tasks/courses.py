@@ -1,0 +1,136 @@
+"""What a release changes, in order, as functions of ``do``: the deploy performs them, the plan writes them down."""
+
+from __future__ import annotations
+
+from runwright.actions import Do
+from runwright.errors import ActionError, RefusedError, VerificationError
+from runwright.ledger.states import ReleaseState
+from runwright.migrators.shape import MigrationPlan, shown
+from runwright.platforms.compose.driver import Compose
+from runwright.runbook.targets import PostgresDatabase
+from runwright.traffic import Upstream
+from runwright.versions import Version
+from tasks import drivers
+from tasks.work import Work
+
+COLOURS = ("blue", "green")
+MIGRATE_KEY = "deploy/migrate"
+MAKES_DATABASE = "makes-database"
+
+
+def new_slot(work: Work, do: Do) -> str:
+    """Return the slot that the new version goes to: the one that the router does not send traffic to."""
+    if work.platform.strategy == "recreate":
+        return ""
+    if slot := work.fact("slot"):
+        return str(slot)
+    assert work.router is not None
+    live = work.router.target(do)
+    return COLOURS[0] if live is None or live.slot == COLOURS[1] else COLOURS[1]
+
+
+def needs_stop(migrations: MigrationPlan | None) -> bool:
+    """Return whether the old version may not run while the schema changes."""
+    return migrations is not None and migrations.needs_stop
+
+
+def start_dependencies(work: Work, do: Do, version: Version) -> None:
+    """Start the database, and what else the application needs, where a first release finds nothing running."""
+    if isinstance(work.platform, Compose):
+        work.platform.start_dependencies(do, version, "deploy")
+
+
+def migrate(work: Work, do: Do, version: Version, migrations: MigrationPlan | None) -> None:
+    """Change the schema: by a one-off job of the new version, with the old one stopped where it must not run meanwhile."""
+    if migrations is None or not migrations.pending:
+        return
+    if needs_stop(migrations):
+        stop_serving(work, do)
+    job = drivers.job(work.site, do, version, work.id)
+    drivers.migrator(work.site).upgrade(do, job, migrations, MIGRATE_KEY)
+
+
+def stop_serving(work: Work, do: Do) -> None:
+    """Stop the old version because the schema is about to change under it. The downtime begins."""
+    if work.platform.strategy == "recreate":
+        work.platform.stop(do, "", "deploy/drain")
+
+
+def stage(work: Work, do: Do, version: Version, slot: str) -> None:
+    """Start the new version where no user reaches it, if the platform can."""
+    if work.platform.strategy == "two_colours":
+        work.platform.stop(do, slot, "deploy/clear")
+        work.platform.start(do, version, slot, "deploy", work.id)
+
+
+def switch(work: Work, do: Do, version: Version, slot: str) -> None:
+    """Send the users to the new version."""
+    if work.platform.strategy == "recreate":
+        work.platform.start(do, version, "", "deploy", work.id)
+        if isinstance(work.platform, Compose) and work.release.previous_id is None:
+            work.platform.start_rest(do, version, "deploy")  # nothing ran before: not even a proxy
+        return
+    assert work.router is not None
+    work.router.ensure(do, "deploy/router")
+    work.router.switch(do, upstream(work, do, slot), "deploy/switch")
+
+
+def upstream(work: Work, do: Do, slot: str) -> Upstream:
+    """Return where ``slot`` serves. Raise VerificationError if it does not run."""
+    found = work.platform.upstream(do, slot)
+    if found is None:
+        raise VerificationError(f"Nothing serves in {slot}.", next="`runwright status` shows what runs.")
+    return found
+
+
+def current_revisions(work: Work, do: Do) -> tuple[str, ...] | None:
+    """Return the database's revisions; None if there is no database, () if it is new."""
+    if work.database is None or work.runbook.migrate is None:
+        return None
+    return work.database.revisions(do)
+
+
+def revisions_or_new(work: Work, do: Do) -> tuple[str, ...] | None:
+    """Like ``current_revisions``; a database that this very release will make is new, and nobody can be asked yet."""
+    try:
+        return current_revisions(work, do)
+    except ActionError:
+        if not makes_database(work, do):
+            raise
+        # before the first one-off job: Compose makes the project's volumes for it, and they would look like data
+        work.write_down(MAKES_DATABASE, True)
+        return ()
+
+
+def schema_left_ahead(work: Work, do: Do) -> bool:
+    """Return whether the database is where a release left it that was taken back, and what is live never knew that."""
+    releases, here = work.ledger.releases, set(current_revisions(work, do) or ())
+    live = releases.live(work.release.system, work.release.environment)
+    if live is None or not here or here == set(live.schema_after or ()):
+        return False
+    found = releases.find(work.release.system, work.release.environment, limit=50)
+    return any(r.state is ReleaseState.ROLLED_BACK and set(r.schema_after or ()) == here for r in found)
+
+
+def makes_database(work: Work, do: Do) -> bool:
+    """Return whether the release makes its database itself: the project has one, and was never started here."""
+    place, driver, releases = work.place.database, work.platform, work.ledger.releases
+    if not (isinstance(place, PostgresDatabase) and place.service is not None and isinstance(driver, Compose)):
+        return False
+    system, environment = work.release.system, work.release.environment
+    if releases.live(system, environment) is not None:
+        return False
+    earlier = releases.find(system, environment, limit=20)
+    return driver.is_new(do, prepared=any(releases.fact(r.id, MAKES_DATABASE) for r in earlier))
+
+
+def require_as_planned(work: Work, do: Do) -> None:
+    """Raise RefusedError if the database is not where the plan saw it: above all one that was taken for new."""
+    revisions = sorted(current_revisions(work, do) or ())
+    planned = sorted(work.release.schema_before or ())
+    if revisions != planned:
+        raise RefusedError(
+            f"The database is at {shown(tuple(revisions))}; the plan was made for {shown(tuple(planned))}.",
+            state="Nothing was changed; the database runs now.",
+            next="Deploy again: the plan is made anew, and a backup is taken.",
+        )

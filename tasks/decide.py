@@ -1,0 +1,209 @@
+"""Look at what a release left behind, and decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from runwright.errors import RunwrightError
+from runwright.ledger.states import ENDED, ReleaseState
+from runwright.policy.levels import Level, worst
+from runwright.policy.rollback import Cause, Decision, Migration, Serving, Situation, decide
+from runwright.recovery import end_or_await
+from tasks import courses, drivers
+from tasks.plan import migrations_of
+from tasks.registry import login_file
+from tasks.shown import show_decision
+from tasks.step import step
+from tasks.work import Work
+
+UNNOTICED = ("deploy/backup", "deploy/dependencies", "deploy/staged")
+"""Of the changes under the lease, those that users cannot notice."""
+
+
+NEVER_HELD = frozenset({ReleaseState.PREPARING, ReleaseState.PLANNED, ReleaseState.APPROVED, ReleaseState.ABANDONED})
+
+
+@step(retried=True)
+def let_go(work: Work) -> bool:
+    """Abandon a release that never changed anything under a lease; return whether it is one.
+
+    That needs no lease: another release may hold the environment for an hour, and is not to be waited for. If the run
+    lives after all, it cannot go on with a release that is abandoned.
+    """
+    if work.release.state not in NEVER_HELD or work.ledger.journal(work.id).changed(under_lease=True):
+        return False
+    recover(work)
+    if work.release.state is not ReleaseState.ABANDONED:
+        because = "Nothing had been changed when the run ended."
+        work.ledger.releases.advance(work.id, ReleaseState.ABANDONED, because, expect=NEVER_HELD)
+    return True
+
+
+@step(retried=True)
+def decide_way(work: Work) -> str:
+    """Recover what was interrupted, look at the target, and decide what is done; written down with its evidence."""
+    asked = work.fact("asked") or {}
+    return decided(work, cause_of(asked), asked).way.value
+
+
+def decided(work: Work, cause: Cause, asked: dict[str, Any]) -> Decision:
+    """Return the decision, after what was interrupted is ended, and write it down."""
+    recover(work)
+    situation = look(work, cause, asked)
+    decision = decide(situation)
+    work.write_down("decision", {"way": decision.way.value, "because": decision.because, "next": decision.next})
+    work.say(f"Decision: {decision.way.value}. {decision.because}")
+    show_decision(work, situation, decision)
+    return decision
+
+
+def cause_of(asked: dict[str, Any]) -> Cause:
+    """Return why the way back is asked for."""
+    if not asked.get("failed_run_id"):
+        return Cause.ASKED
+    how = str(asked.get("reason", "")).casefold()
+    if how.startswith("cancel"):
+        return Cause.CANCELLED
+    if how.startswith("crash"):
+        return Cause.CRASHED
+    return Cause.FAILED
+
+
+def recover(work: Work) -> None:
+    """End or await everything that still runs of changes that have no outcome."""
+    login_file(work).unlink(missing_ok=True)
+    journal = work.ledger.journal(work.id)
+    for entry in journal.entries():
+        if entry.state in ("intended", "running"):
+            work.say(
+                f"It was interrupted: {entry.says}. What still runs of it is {'awaited' if entry.safe_point else 'ended'}."
+            )
+            end_or_await(work.id, entry)
+            journal.fail(entry, "interrupted", ended=True)
+
+
+def look(work: Work, cause: Cause, asked: dict[str, Any]) -> Situation:
+    """Return the situation, as the journal, the ledger and the target show it."""
+    release = work.release
+    over = ""
+    if release.state in ENDED and not (cause is Cause.ASKED and release.state is ReleaseState.PROVEN):
+        over = release.state.value
+    elif release.state is ReleaseState.FROZEN and cause is not Cause.ASKED:
+        over = "frozen, and waits for a person"
+    previous = way_back(work, asked)
+    return Situation(
+        cause=cause,
+        over=over,
+        changed=changed(work),
+        watching=release.state is ReleaseState.WATCHING,
+        breach=str(work.fact("breach") or ""),
+        level=level(work),
+        migration=migration(work),
+        serving=serving(work),
+        previous=previous.name if previous else "",
+        previous_kept=kept(work),
+        accepted=Level[asked["accept_level"]] if asked.get("accept_level") else Level.L1,
+        nothing_before=release.previous_id is None and work.fact("seen") is not None,
+    )
+
+
+def way_back(work: Work, asked: dict[str, Any]) -> Any:
+    """Return the version to go back to: the one that is asked for, or the one that was proven before."""
+    to = asked.get("to")
+    if to:
+        chosen = work.ledger.releases.get(str(to))
+        work.ledger.releases.record(work.id, previous_id=chosen.id)
+        work.refresh()
+    return work.previous
+
+
+def level(work: Work) -> Level:
+    """Return what the way back costs: the worst level of all releases that it takes back."""
+    behind = work.release.previous_id
+    found = []
+    for release in work.ledger.releases.find(work.release.system, work.release.environment, limit=500):
+        if release.id == behind:
+            break
+        if release.id == work.id or (release.state is ReleaseState.PROVEN and release.id < work.id):
+            found.append(Level[release.level] if release.level else Level.L0)
+    return worst(found)
+
+
+def schema_moved(work: Work) -> bool:
+    """Return whether the database is at another revision than the way back left it at."""
+    behind = work.ledger.releases.get(work.release.previous_id) if work.release.previous_id else None
+    then = behind.schema_after if behind is not None and behind.schema_after is not None else work.release.schema_before
+    now = courses.current_revisions(work, work.do)
+    return then is not None and now is not None and set(then) != set(now)
+
+
+def changed(work: Work) -> bool:
+    """Return whether any change was begun that users could notice."""
+    begun = [entry.key for entry in work.ledger.journal(work.id).entries() if entry.key.startswith("deploy/")]
+    return any(not key.startswith(UNNOTICED) for key in begun)
+
+
+def migration(work: Work) -> Migration:
+    """Return what became of the migrations, seen from the database."""
+    plan = migrations_of(work)
+    begun = any(e.key.startswith(courses.MIGRATE_KEY) for e in work.ledger.journal(work.id).entries())
+    if work.release.state is ReleaseState.PROVEN:
+        moved = _quietly(lambda: schema_moved(work))
+        return Migration.UNKNOWN if moved is None else Migration.DONE if moved else Migration.NONE
+    if plan is None or not plan.pending or not begun:
+        return Migration.NONE
+    revisions = _quietly(lambda: courses.current_revisions(work, work.do))
+    if revisions is None:
+        return Migration.UNKNOWN
+    if set(revisions) == set(plan.heads):
+        return Migration.DONE
+    if set(revisions) == set(work.release.schema_before or ()):
+        same = work.fact("schema") is not None and _quietly(lambda: schema_of(work)) == work.fact("schema")
+        return Migration.UNCHANGED if same else Migration.HALF_DONE
+    return Migration.HALF_DONE
+
+
+def schema_of(work: Work) -> str:
+    """Return a fingerprint of the database's schema."""
+    assert work.database is not None
+    return work.database.schema(work.do)
+
+
+def serving(work: Work) -> Serving:
+    """Return which version users reach."""
+    facts = _quietly(lambda: work.platform.observe(work.do))
+    if facts is None:
+        return Serving.UNKNOWN
+    slot = ""
+    if work.router is not None:
+        target = work.router.target(work.do)
+        if target is None:
+            return Serving.NOTHING
+        slot = target.slot
+    running = facts.identities(slot)
+    if not running:
+        return Serving.NOTHING
+    new = drivers.expected(work.site, work.version) if work.release.version else {}
+    old = drivers.expected(work.site, work.previous) if work.previous else {}
+    if all(new.get(service) == identity for service, identity in running.items()):
+        return Serving.NEW
+    if all(old.get(service) == identity for service, identity in running.items()):
+        return Serving.OLD
+    mixed = all(identity in (new.get(service), old.get(service)) for service, identity in running.items())
+    return Serving.UNKNOWN if mixed else Serving.OTHER
+
+
+def kept(work: Work) -> bool:
+    """Return whether the artifacts of the way back are still there."""
+    if work.previous is None:
+        return False
+    builder = drivers.builder(work.site, work.do)
+    return all(builder.exists(work.do, artifact) for artifact in work.previous.artifacts)
+
+
+def _quietly(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except RunwrightError:
+        return None

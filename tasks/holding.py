@@ -1,0 +1,111 @@
+"""Hold an environment: one procedure at a time, for as long as its process lives."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from prefect.runtime import flow_run
+
+from runwright.errors import FencedError, LeaseHeldError, LedgerError, RunwrightError
+from runwright.ledger import Ledger, open_ledger
+from runwright.ledger.leases import Lease
+
+BEAT_SECONDS = 5.0
+TTL_SECONDS = 30.0
+WAIT_SECONDS = 120.0
+"""How long a rollback waits for the lease of a run that died: it expires after thirty seconds."""
+
+
+@dataclass
+class Held:
+    """A lease that this process holds, and why it does no longer, if so."""
+
+    lease: Lease
+    ledger: Ledger
+    lost: RunwrightError | None = None
+
+
+_HELD: dict[str, Held] = {}
+"""By release: the tasks of a run work in its process and find its lease here."""
+
+
+def held(release_id: str) -> Held | None:
+    """Return the lease that this process holds for a release, or None while it is prepared."""
+    return _HELD.get(release_id)
+
+
+def renewed(release_id: str) -> None:
+    """Renew the lease of a release now, if this process holds one.
+
+    Raise FencedError if somebody else has taken it: a process that was stopped for a while must learn that before it
+    goes on. A ledger that does not answer is the business of whoever writes to it next.
+    """
+    mine = _HELD.get(release_id)
+    if mine is None:
+        return
+    try:
+        mine.lease = mine.ledger.leases.beat(mine.lease, ttl_seconds=TTL_SECONDS)
+    except FencedError as error:
+        mine.lost = error
+        raise
+    except LedgerError:
+        return
+
+
+@contextmanager
+def holding(release_id: str, procedure: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold the release's environment. Raise LeaseHeldError if somebody else does (``wait``: still does after a while)."""
+    ledger = open_ledger()
+    mine = Held(_take(ledger, release_id, procedure, WAIT_SECONDS if wait else 0.0), ledger)
+    done = threading.Event()
+    beating = threading.Thread(target=_beat, args=(mine, done), daemon=True, name="runwright-lease")
+    beating.start()
+    _HELD[release_id] = mine
+    try:
+        yield
+    finally:
+        _HELD.pop(release_id, None)
+        done.set()
+        beating.join(BEAT_SECONDS)
+        try:
+            ledger.leases.release(mine.lease)
+        except LedgerError:
+            pass  # it expires by itself
+        finally:
+            ledger.close()
+
+
+def _take(ledger: Ledger, release_id: str, procedure: str, wait_seconds: float) -> Lease:
+    release = ledger.releases.get(release_id)
+    until = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return ledger.leases.take(
+                release.system,
+                release.environment,
+                holder=f"{procedure} of {release.ref}" + (f" by {release.deployer}" if release.deployer else ""),
+                run_id=str(flow_run.get_id() or uuid.uuid4()),
+                procedure=procedure,
+                release_id=release_id,
+                ttl_seconds=TTL_SECONDS,
+            )
+        except LeaseHeldError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1.0)
+
+
+def _beat(mine: Held, done: threading.Event) -> None:
+    while not done.wait(BEAT_SECONDS):
+        try:
+            mine.lease = mine.ledger.leases.beat(mine.lease, ttl_seconds=TTL_SECONDS)
+        except FencedError as error:
+            mine.lost = error
+            return
+        except LedgerError:
+            continue  # the next beat may reach it; if none does, the journal refuses the next change

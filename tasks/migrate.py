@@ -1,0 +1,38 @@
+"""Change the schema."""
+
+from __future__ import annotations
+
+from runwright.errors import VerificationError
+from runwright.ledger.states import ReleaseState
+from tasks import courses
+from tasks.decide import schema_of
+from tasks.plan import migrations_of
+from tasks.step import step
+from tasks.work import Work
+
+
+@step()
+def migrate(work: Work) -> list[str] | None:
+    """Run the pending migrations in a one-off job of the new version; never retried once they have begun."""
+    migrations = migrations_of(work)
+    if migrations is None:
+        return None
+    if migrations.pending:
+        work.forward(ReleaseState.MIGRATING, f"{len(migrations.pending)} migrations are pending")
+        courses.start_dependencies(work, work.do, work.version)
+        if work.fact("schema") is None:  # as it was before the first attempt, whatever an interrupted one left behind
+            work.write_down("schema", schema_of(work))
+        if courses.needs_stop(migrations):
+            work.say("The old version may not run on a schema that is half changed: it is stopped first.")
+        courses.migrate(work, work.do, work.version, migrations)
+    revisions = courses.current_revisions(work, work.do)
+    if revisions is None or not revisions or set(revisions) != set(migrations.heads):
+        raise VerificationError(
+            f"The database is at {', '.join(revisions or ()) or 'no revision'}, and the new version expects "
+            f"{', '.join(migrations.heads) or 'none'}.",
+            state="The old version still serves, or is started again now.",
+            next="Look at the migration's log; nothing is repeated by itself.",
+        )
+    work.ledger.releases.record(work.id, schema_after=list(revisions))
+    work.say(f"The database is at {', '.join(revisions)}, as the new version expects.")
+    return list(revisions)

@@ -1,0 +1,112 @@
+"""Everything that will happen, before anything happens."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from runwright.errors import RefusedError
+from runwright.ledger.states import ReleaseState, reached
+from runwright.migrators.shape import MigrationPlan
+from runwright.planning import DependsError, Planner, Step
+from runwright.policy.levels import Level
+from tasks import courses, drivers
+from tasks.adopt import previous_release
+from tasks.shown import show_plan
+from tasks.step import step
+from tasks.work import Work
+
+
+@step(retried=True)
+def plan(work: Work) -> dict[str, Any]:
+    """Write the plan: what would be done, in order, to the letter; what the way back is; and what it all depends on."""
+    # a run that is started again after it has begun to change things goes on with the plan that it had
+    begun = reached(work.release.state, ReleaseState.MIGRATING)
+    made = work.fact("plan") if begun else make_plan(work)
+    return {"hash": made["hash"], "level": made["level"], "steps": len(made["steps"])}
+
+
+def make_plan(work: Work) -> dict[str, Any]:
+    """Look at the target, compute the plan, write it down and show it."""
+    previous = previous_release(work)
+    work.ledger.releases.record(work.id, previous_id=previous.id if previous else None)
+    work.refresh()
+    seen = seen_now(work)
+    work.write_down("seen", seen)
+    migrations = read_migrations(work, seen)
+    level = level_of(migrations, new=previous is None and not seen["revisions"])
+    slot = courses.new_slot(work, work.do)
+    steps, depends = changes(work, migrations, slot)
+    made: dict[str, Any] = {
+        "commit": work.version.commit,
+        "artifacts": {a.component: a.identity for a in work.version.artifacts},
+        "migrations": migrations.as_json() if migrations else None,
+        "level": level.name,
+        "previous": previous.id if previous else None,
+        "steps": [[s.key, s.says, s.exact] for s in steps],
+        "depends": depends,
+        "gates": work.fact("checklist"),
+    }
+    made["hash"] = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+    work.write_down("plan", made)
+    work.ledger.releases.record(work.id, level=level.name, plan_hash=made["hash"], schema_before=seen["revisions"])
+    work.ledger.releases.advance(work.id, ReleaseState.PLANNED, f"level {level.name}, {len(steps)} changes")
+    show_plan(work, made, migrations, level, steps)
+    return made
+
+
+def level_of(migrations: MigrationPlan | None, *, new: bool) -> Level:
+    """Return what the way back costs. In a ``new`` database there is nothing to lose, and no version before used it."""
+    if migrations is None:
+        return Level.L0
+    return min(migrations.level, Level.L1) if new and not migrations.unknown_current else migrations.level
+
+
+def seen_now(work: Work) -> dict[str, Any]:
+    """Return what the plan depends on, as plain JSON: what runs, who gets traffic, where the database is."""
+    facts = work.platform.observe(work.do)
+    target = work.router.target(work.do) if work.router else None
+    revisions = courses.revisions_or_new(work, work.do)
+    return {
+        "services": sorted([s.service, s.slot, s.identity] for s in facts.running),
+        "traffic": [target.slot, target.port] if target else None,
+        "revisions": None if revisions is None else sorted(revisions),
+    }
+
+
+def read_migrations(work: Work, seen: dict[str, Any]) -> MigrationPlan | None:
+    """Read the new version's migrations from its own artifact and compare them with the database."""
+    if work.runbook.migrate is None or work.database is None:
+        return None
+    job = drivers.job(work.site, work.do, work.version, work.id)
+    found = drivers.migrator(work.site).plan(work.do, job, tuple(seen["revisions"] or ()))
+    if found.unknown_current:
+        raise RefusedError(
+            f"The database is at {', '.join(found.unknown_current)}, which {work.version.name} does not know: "
+            "the database is ahead of it.",
+            state="Nothing was changed.",
+            next="Deploy a version that knows this revision. Going back in the schema is never done by a deploy.",
+        )
+    work.write_down("migrations", found.as_json())
+    work.write_down("new-database", not seen["revisions"])
+    return found
+
+
+def migrations_of(work: Work) -> MigrationPlan | None:
+    """Return the migrations as the plan read them."""
+    data = work.fact("migrations")
+    return MigrationPlan.from_json(data) if data else None
+
+
+def changes(work: Work, migrations: MigrationPlan | None, slot: str) -> tuple[list[Step], str]:
+    """Return every change from the lease on, in order, and what the rest depends on if it could not all be told."""
+    planner = Planner(work.performer)
+    try:
+        courses.start_dependencies(work, planner, work.version)
+        courses.migrate(work, planner, work.version, migrations)
+        courses.stage(work, planner, work.version, slot)
+        courses.switch(work, planner, work.version, slot)
+    except DependsError as depends:
+        return planner.steps, depends.what
+    return planner.steps, ""

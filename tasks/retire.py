@@ -1,0 +1,46 @@
+"""End the version that a release replaced, once nobody needs it as a warm way back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from prefect.deployments import run_deployment
+
+from runwright.ledger.states import ReleaseState
+from tasks import courses
+from tasks.shown import in_a_run
+from tasks.step import step
+from tasks.work import Work
+
+
+@step(retried=True)
+def retire(work: Work) -> str:
+    """Stop the colour that gets no traffic; its artifact stays, so that it can be started again."""
+    release = work.release
+    live = work.ledger.releases.live(release.system, release.environment)
+    if live is None or live.id != release.id or release.state is not ReleaseState.PROVEN:
+        return f"{release.id} is no longer what serves: nothing is retired for it"
+    if work.router is None:
+        return "replaced in place: nothing was kept running"
+    serving = work.router.facts(work.do).named
+    for slot in courses.COLOURS:
+        if slot not in serving:
+            work.platform.stop(work.do, slot, "retire")
+    return f"only {' and '.join(sorted(serving))} runs now"
+
+
+def schedule_retirement(work: Work) -> None:
+    """Let the old version be ended when the hold has passed. Where nothing is kept running there is nothing to end."""
+    if work.router is None or work.previous is None or not in_a_run():
+        return
+    hold = work.runbook.rollback.hold
+    at = datetime.now(UTC) + timedelta(seconds=hold)
+    run_deployment(
+        f"retire/{work.release.system}-{work.release.environment}",
+        parameters={"release": work.id, "deployer": "the release"},
+        scheduled_time=at,
+        timeout=0,
+        as_subflow=False,
+        idempotency_key=f"retire {work.id}",
+    )
+    work.say(f"{work.previous.name} is kept running until {at:%Y-%m-%d %H:%M} UTC.")

@@ -1,0 +1,238 @@
+"""What people look at in the Prefect UI: artifacts, one key for each environment and kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
+
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.context import FlowRunContext, TaskRunContext
+
+from runwright import source
+from runwright.errors import ActionError
+from runwright.migrators.shape import MigrationPlan
+from runwright.planning import Step
+from runwright.policy.levels import Level
+from runwright.policy.rollback import Decision, Situation, Way
+from runwright.policy.rules import Sample, SampleState
+from runwright.policy.watch import Conclusion, Watching
+from runwright.reports import charts
+from runwright.reports import checklist as checklists
+from runwright.reports import log as logs
+from runwright.reports import plan as plans
+from runwright.reports import rollback as rollbacks
+from runwright.reports import watch as watches
+from runwright.runbook.base import as_duration
+from runwright.runbook.checks import Rule
+from tasks.work import Work, watch_seconds
+
+SHOWN_EVERY_SECONDS = 60.0
+"""How often the watch's table is shown anew: each time is kept as a version of the artifact."""
+
+SHOWN_COMMITS = 50
+
+STATES: dict[str, checklists.GateState] = {"needs_person": "pending"}
+
+
+def in_a_run() -> bool:
+    """Return whether this is a Prefect run: a plan that is made from the command line has no UI to be shown in."""
+    return FlowRunContext.get() is not None or TaskRunContext.get() is not None
+
+
+def show(work: Work, kind: str, markdown: str, description: str) -> None:
+    """Show ``markdown`` as the artifact of this kind; the newest one of an environment is found under one key."""
+    if in_a_run():
+        key = f"{kind}-{work.release.system}-{work.release.environment}"
+        text = work.performer.clean(markdown)
+        create_markdown_artifact(key=key, markdown=text, description=f"{description} of {work.id}")
+
+
+def lines(work: Work) -> list[checklists.Line]:
+    """Return the checklist as it was answered."""
+    gates = {gate.id: gate for gate in work.runbook.gates_of(work.release.environment)}
+    found = []
+    for name, state, reason in work.fact("checklist") or []:
+        gate = gates[name]
+        shown = STATES.get(state, cast(checklists.GateState, state))
+        if gate.attest is not None and state == "pass":
+            shown = "attested"
+        found.append(checklists.Line(name, gate.attest or gate.kind, shown, reason, gate.on_fail == "block"))
+    return found
+
+
+def show_checklist(work: Work) -> None:
+    """Show the checklist."""
+    title = f"Checklist: {work.runbook.system} {work.release.ref} to {work.release.environment}"
+    show(work, "checklist", checklists.checklist(title, lines(work)), "The checklist")
+
+
+def show_plan(
+    work: Work, made: Mapping[str, Any], migrations: MigrationPlan | None, level: Level, steps: list[Step]
+) -> None:
+    """Show the plan."""
+    previous = work.previous
+    pending = migrations.pending if migrations else ()
+    stopped = migrations is not None and migrations.needs_stop
+    replaced = work.platform.strategy == "recreate"
+    downtime = "while the services are replaced" if replaced else "none"
+    if stopped and replaced:
+        downtime = "from the first migration until the services are replaced: the old version may not run meanwhile"
+    given = plans.Plan(
+        system=work.runbook.system,
+        environment=work.release.environment,
+        goes_from=previous.name if previous else "",
+        goes_to=work.version.name,
+        hash=str(made["hash"]),
+        commits=commits(work),
+        images=[plans.Image(a.component, a.reference, a.identity) for a in work.version.artifacts],
+        migrations=[
+            plans.Migration(m.revision, "; ".join(m.operations), m.level.name, "; ".join(m.reasons)) for m in pending
+        ],
+        level=level.name,
+        way_back=level.meaning,
+        gates=lines(work),
+        downtime=downtime,
+        watch=f"{as_duration(watch_seconds(work))}, every {as_duration(work.runbook.watch.every)}",
+        steps=steps,
+        depends_on=str(made["depends"]),
+    )
+    show(work, "plan", plans.plan(given), "The plan")
+
+
+def commits(work: Work) -> list[plans.Commit]:
+    """Return the commits that the release brings, newest first; only its own if the one before is not known."""
+    own = plans.Commit(work.version.commit, str(work.fact("subject") or ""))
+    before = work.previous.commit if work.previous else ""
+    if not before or before == own.id:
+        return [own]
+    try:
+        found = source.log_between(work.do, work.folders.mirror, before, own.id, at_most=SHOWN_COMMITS)
+    except ActionError:
+        return [own]  # what ran before came from somewhere else
+    return [plans.Commit(commit, subject) for commit, subject in found] or [own]
+
+
+DECIDED: dict[Way, rollbacks.Decided] = {
+    Way.NOTHING: "nothing",
+    Way.ABANDON: "abandon",
+    Way.WATCH_ON: "watch_on",
+    Way.PUT_BACK: "put_back",
+    Way.STOP_NEW: "stop_new",
+    Way.FREEZE: "freeze",
+}
+
+
+def show_decision(work: Work, now: Situation, decision: Decision) -> None:
+    """Show what is done about a release that did not end well, with everything that it was decided from."""
+    at = datetime.now(UTC)
+    seen = {
+        "the run": f"it {now.cause.value}" if now.cause.value != "asked" else "a person asks for the way back",
+        "the journal": "changes were begun that users could notice" if now.changed else "nothing was changed",
+        "the router and the platform": f"users reach: {now.serving.value}",
+        "the database": f"migrations: {now.migration.value}",
+        "the watch": now.breach or ("it was being watched" if now.watching else "no rule was breached"),
+    }
+    given = rollbacks.Rollback(
+        release=work.id,
+        failed=work.version.name if work.release.version else work.release.ref,
+        back_to=now.previous,
+        decided=DECIDED[decision.way],
+        why=decision.because,
+        level=now.level.name,
+        evidence=[rollbacks.Evidence(at, source, what) for source, what in seen.items()],
+        done=[entry.says for entry in work.ledger.journal(work.id).entries() if entry.state == "done"],
+        next=[decision.next] if decision.next else [],
+    )
+    show(work, "rollback", rollbacks.rollback(given), "What is done about the end")
+
+
+def show_log(work: Work) -> None:
+    """Show the deployment log, in the template of the runbooks."""
+    release = work.release
+    at = {t.after.value: t.at for t in work.ledger.releases.transitions(work.id)}
+    switched = work.fact("switched_at")
+    backup = work.fact("backup")
+    approvals = work.ledger.records.approvals(work.id)
+    times: dict[logs.Times, datetime | None] = {
+        "start": release.created_at,
+        "code": release.created_at,
+        "built": at.get("planned"),
+        "migrated": at.get("staging") or at.get("switching") if "migrating" in at else None,
+        "restarted": datetime.fromisoformat(switched) if switched else None,
+        "verified": at.get("watching"),
+        "end": max(at.values()),
+    }
+    ci = [(state == "pass", reason) for name, state, reason in work.fact("checklist") or [] if name == "ci"]
+    entry = logs.Entry(
+        date=release.created_at,
+        deployer=release.deployer,
+        environment=release.environment,
+        commit=release.commit or "",
+        tag=release.ref,
+        checks={
+            "ci": ci[0] if ci else (None, "not asked"),
+            "backup": (True, f"{backup['location']}; {backup['proof']}") if backup else (None, "none was taken"),
+            "notified": (True, "; ".join(f"{a.name}: {a.text}" for a in approvals))
+            if approvals
+            else (None, "not asked"),
+        },
+        times=times,
+        results=work.fact("verification") or {},
+        issues=[*(work.fact("listed") or []), *([str(work.fact("breach"))] if work.fact("breach") else [])],
+        rolled_back=release.state.value == "rolled_back",
+        rollback_reason=str((work.fact("decision") or {}).get("because", "")),
+    )
+    show(work, "log", logs.log(entry), "The deployment log")
+
+
+class ShownWatch:
+    """A watch as people see it: a progress bar, and a table with charts beside it."""
+
+    def __init__(self, work: Work, rules: Sequence[Rule], started_at: datetime, *, bar: bool = True) -> None:
+        self._work = work
+        self._rules = rules
+        self._started_at = started_at
+        self._shown_at = -SHOWN_EVERY_SECONDS
+        self._bar: UUID | None = None
+        if bar and in_a_run():
+            name = f"progress-{work.release.system}-{work.release.environment}"
+            description = f"The watch of {work.id}"
+            self._bar = cast(UUID, create_progress_artifact(progress=0.0, key=name, description=description))
+
+    def update(self, watching: Watching, samples: Mapping[str, Sequence[Any]]) -> None:
+        """Move the bar; show the table again if the last one is old enough."""
+        progress = watching.progress
+        share = 100.0 * progress.watched_seconds / progress.duration_seconds if progress.duration_seconds else 100.0
+        if self._bar is not None:
+            update_progress_artifact(artifact_id=self._bar, progress=round(min(100.0, share), 1))
+        if progress.watched_seconds - self._shown_at >= SHOWN_EVERY_SECONDS:
+            self._shown_at = progress.watched_seconds
+            self.show(watching, samples)
+
+    def show(
+        self, watching: Watching, samples: Mapping[str, Sequence[Any]], conclusion: Conclusion | None = None
+    ) -> None:
+        """Show the table and the charts as they are now."""
+        if not in_a_run():
+            return
+        begin = self._started_at.timestamp()
+        panels = [watches.panel(rule, samples[rule.id], begin) for rule in self._rules if samples[rule.id]]
+        uri = charts.data_uri(panels) if panels else ""
+        title = f"Watch: {self._work.runbook.system} {self._work.release.ref} in {self._work.release.environment}"
+        show(self._work, "watch", watches.watch(title, self._rules, watching, conclusion, uri), "The watch")
+
+
+def show_breached_watch(work: Work, rules: Sequence[Rule]) -> None:
+    """Show a watch that ended with a breach, from what was kept of it."""
+    kept = work.fact("watch")
+    if not kept or not in_a_run():
+        return
+    samples: dict[str, list[Any]] = {rule.id: [] for rule in rules}
+    for m in work.ledger.records.measurements(work.id):
+        if m.rule in samples:
+            samples[m.rule].append(Sample(m.at, m.value, m.requests, cast(SampleState, m.state), m.reason))
+    end = Conclusion("breach", str(work.fact("breach") or "a rule was breached").rstrip("."))
+    shown = ShownWatch(work, rules, datetime.fromisoformat(kept["started_at"]), bar=False)
+    shown.show(Watching.from_json(kept["watching"]), samples, end)

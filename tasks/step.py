@@ -1,0 +1,93 @@
+"""What every step has in common: it opens its release, is retried where that is allowed, and shows no secret when it fails."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from runwright.errors import (
+    ActionError,
+    CancelledError,
+    DeadlineError,
+    InDoubtError,
+    LedgerError,
+    ObservationError,
+    RunwrightError,
+)
+from tasks.holding import renewed
+from tasks.work import Work, at_work
+
+
+class Plainly(logging.Filter):
+    """Shows an error of ours as its three sentences: a traceback of Prefect's engine tells an operator nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take the traceback out of a record whose error is one of ours."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, RunwrightError):
+            record.msg, record.args, record.exc_info, record.exc_text = str(error), (), None, None
+        return True
+
+
+for _name in ("prefect.flow_runs", "prefect.task_runs", "prefect.engine"):
+    logging.getLogger(_name).addFilter(Plainly())
+
+RETRY_DELAYS_SECONDS = [2.0, 5.0, 15.0]
+"""For steps that may be retried (requirements 2.3): what was settled is skipped, what is in doubt is looked at."""
+
+
+def worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
+    """Return whether another try may help: the world failed, not a rule, a verification or an input."""
+    error = state.result(raise_on_failure=False)
+    final = (InDoubtError, CancelledError, DeadlineError)
+    return isinstance(error, ActionError | ObservationError | LedgerError) and not isinstance(error, final)
+
+
+def step(*, retried: bool = False) -> Callable[[Callable[[Work], Any]], Callable[[str], Any]]:
+    """Make a Prefect task of a function that takes a Work: the task takes the release's id.
+
+    ``retried`` says whether it may be tried again by itself. Results are never persisted: a result on disk could hold
+    what nobody should read, and the ledger knows what is done.
+    """
+
+    def wrap(function: Callable[[Work], Any]) -> Callable[[str], Any]:
+        @task(
+            name=function.__name__.replace("_", "-"),
+            description=(function.__doc__ or "").strip().splitlines()[0] if function.__doc__ else None,
+            retries=len(RETRY_DELAYS_SECONDS) if retried else 0,
+            retry_delay_seconds=RETRY_DELAYS_SECONDS,
+            retry_condition_fn=worth_retrying,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+        @functools.wraps(function)
+        def run(release_id: str) -> Any:
+            renewed(release_id)
+            with at_work(release_id) as work:
+                return without_secrets(work, function)
+
+        return run
+
+    return wrap
+
+
+def without_secrets(work: Work, function: Callable[[Work], Any]) -> Any:
+    """Call ``function(work)``; let no error leave with a secret in it, and no foreign error with its text."""
+    clean = work.performer.clean
+    try:
+        return function(work)
+    except RunwrightError as error:
+        raise type(error)(clean(error.what), state=clean(error.state), next=clean(error.next)) from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a secret
+        work.say(clean("".join(traceback.format_exception(error))), level="debug")
+        raise RunwrightError(
+            f"Something happened that Runwright did not expect: {clean(f'{type(error).__name__}: {error}')[:400]}",
+            state="The step ended there; the journal says what was changed.",
+            next="The debug log of the run holds the traceback. Please report it.",
+        ) from None

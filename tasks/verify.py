@@ -1,0 +1,119 @@
+"""Prove that a version does what its runbook says it must."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from runwright.actions import Do
+from runwright.errors import VerificationError
+from runwright.ledger.states import ReleaseState
+from runwright.probes.http import ProbeResult, ask, ask_until, cleanup
+from runwright.probes.values import Values
+from runwright.runbook.checks import HttpProbe
+from runwright.versions import Version
+from tasks import courses, drivers
+from tasks.step import step
+from tasks.work import Work
+
+
+def now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+@step()
+def verify_staged(work: Work) -> str:
+    """Ask the new version where it runs, before any user reaches it."""
+    if work.platform.strategy == "recreate":
+        return "replaced in place: verified live"
+    upstream = courses.upstream(work, work.do, courses.new_slot(work, work.do))
+    results = prove(work, work.values(upstream), key="deploy/staged", staged=True)
+    return summary(results)
+
+
+@step()
+def verify_live(work: Work) -> str:
+    """Ask the new version the way users do, and look at what really runs."""
+    work.forward(ReleaseState.VERIFYING, "users reach the new version")
+    runs_what_was_asked(work, work.version, work.do)
+    results = prove(work, work.values(), key="deploy/live", staged=False)
+    health = {p.id for p in work.runbook.verify.health}
+    work.write_down(
+        "verification",
+        {
+            "health": listed(r for r in results if r.id in health),
+            "smoke": listed(r for r in results if r.id not in health),
+            "services": f"every service runs {work.version.name}",
+        },
+    )
+    return summary(results)
+
+
+def prove(
+    work: Work, values: Values, *, key: str, staged: bool, schema_ahead: bool = False, smoke: bool = True
+) -> list[ProbeResult]:
+    """Ask every probe: health until it is right, then smoke once. Raise VerificationError if one is not right.
+
+    ``schema_ahead``: the database is ahead of this version on purpose, and probes that say so only warn.
+    """
+    # a login that was settled before is not sent again, and its token is not kept: every proof has keys of its own
+    key = f"{key}/{1 + sum(e.key.startswith(key) for e in work.ledger.journal(work.id).entries())}"
+    environment = work.release.environment
+    deadline = work.runbook.verify.deadline
+    results: list[ProbeResult] = []
+    probes = [p for p in work.runbook.probes_of(environment) if not (staged and p.route == "live")]
+    health = [p for p in probes if p in work.runbook.verify.health]
+    started = now()
+    asked: list[HttpProbe] = []
+    try:
+        for probe in probes if smoke else health:
+            asked.append(probe)
+            left = max(1.0, deadline - (now() - started).total_seconds())
+            excused = schema_ahead and probe.schema_ahead == "warn"  # waiting would not make it right
+            if (probe in health or probe.within) and probe.method in ("GET", "HEAD") and not excused:
+                result = ask_until(work.do, probe, values, now, within_seconds=left)
+            else:
+                result = ask(work.do, probe, values, now, key=f"{key}/{probe.id}")
+            values = values.with_saved(result.saved)
+            results.append(result)
+            work.say(f"{probe.id}: {result.state} - {result.reason}")
+            if not result.good and not excused:
+                raise VerificationError(
+                    f"{probe.id} is not right: {result.reason}",
+                    next="Look at the log of the new version.",
+                )
+    finally:
+        for probe in asked:
+            if probe.cleanup:
+                cleanup(work.do, probe, values, key=f"{key}/cleanup/{probe.id}")
+    return results
+
+
+def runs_what_was_asked(work: Work, version: Version, do: Do) -> None:
+    """Raise VerificationError unless every service runs the very artifact of ``version``."""
+    wanted = drivers.expected(work.site, version)
+    slot = courses.new_slot(work, do) if work.platform.strategy == "two_colours" else ""
+    running = work.platform.observe(do).identities(slot)
+    wrong = [
+        f"{s} runs {running.get(s, 'nothing')[:19]}"
+        for s, identity in wanted.items()
+        if s in running and running[s] != identity
+    ]
+    missing = [f"{s} does not run" for s in wanted if s not in running and work.platform.strategy == "recreate"]
+    if wrong or missing or not running:
+        raise VerificationError(
+            f"What runs is not {version.name}: {'; '.join(wrong + missing) or 'nothing runs'}.",
+            next="`runwright status` shows what runs.",
+        )
+
+
+def listed(results: Iterable[ProbeResult]) -> str:
+    """Return probe results for the deployment log."""
+    return "; ".join(f"{r.id} {r.state} ({r.reason})" for r in results) or "the runbook has none"
+
+
+def summary(results: list[ProbeResult]) -> str:
+    """Return one line for the run's page."""
+    warned = [r.id for r in results if r.state == "warn"]
+    return f"{len(results)} probes right" + (f", with a remark: {', '.join(warned)}" if warned else "")

@@ -1,0 +1,215 @@
+"""Everything that a step works with, made anew for each step from the release's id: its secrets live in here alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
+
+from blocks import load_secrets
+from runwright.actions import Action, Stop
+from runwright.databases.shape import Database
+from runwright.errors import NotBuiltError, RefusedError
+from runwright.executor import Executor
+from runwright.ledger import Ledger, open_ledger
+from runwright.ledger.release import Release
+from runwright.ledger.states import ReleaseState, reached
+from runwright.performer import Performer
+from runwright.platforms.shape import Platform
+from runwright.policy.support import unsupported
+from runwright.policy.watch import with_probe_rules
+from runwright.probes.values import Values
+from runwright.redaction import Redactor
+from runwright.routers.shape import Router
+from runwright.runbook.checks import Rule
+from runwright.runbook.model import Runbook
+from runwright.runbook.snapshot import from_json
+from runwright.runbook.targets import Environment
+from runwright.testing.faults import from_environment
+from runwright.traffic import Upstream
+from runwright.versions import Version
+from tasks import drivers
+from tasks.holding import held
+from tasks.site import Folders, Site
+
+
+@dataclass
+class Work:
+    """One release, opened.
+
+    do: performs actions, journaled and fenced. look: performs reads only, with no journal.
+    """
+
+    release: Release
+    ledger: Ledger
+    site: Site
+    performer: Performer
+    do: Executor
+    say: Callable[..., None]
+
+    @property
+    def id(self) -> str:
+        """The release's id."""
+        return self.release.id
+
+    @property
+    def runbook(self) -> Runbook:
+        """The runbook, as it was when the release began."""
+        return self.site.book
+
+    @property
+    def place(self) -> Environment:
+        """The environment's part of the runbook."""
+        return self.site.place
+
+    @property
+    def folders(self) -> Folders:
+        """Where the environment's files are."""
+        return self.site.folders
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The environment's secrets, in clear."""
+        return self.site.secrets
+
+    @property
+    def platform(self) -> Platform:
+        """Where the system runs."""
+        return drivers.platform(self.site)
+
+    @property
+    def router(self) -> Router | None:
+        """Who sends it traffic; None where the platform replaces in place."""
+        return drivers.router(self.site)
+
+    @property
+    def database(self) -> Database | None:
+        """What holds its data."""
+        return drivers.database(self.site, self.values().fill)
+
+    @property
+    def version(self) -> Version:
+        """The version that is released. Raise RefusedError if it is not resolved yet."""
+        if self.release.version is None:
+            raise RefusedError(f"The release {self.id} has no version yet.", next="Start the deploy again.")
+        return self.release.version
+
+    @property
+    def previous(self) -> Version | None:
+        """The way back: the version of the release that was proven (or adopted) before this one."""
+        if self.release.previous_id is None:
+            return None
+        return self.ledger.releases.get(self.release.previous_id).version
+
+    def values(self, upstream: Upstream | None = None) -> Values:
+        """What the references of the runbook mean; with ``upstream``: as seen by the test route to a staged version."""
+        urls = dict(self.place.urls)
+        door = upstream or drivers.front(self.site, self.do)
+        if door is not None:
+            urls["front"] = door.url
+        facts = {"id": self.id, "version": self.release.ref, "commit": self.release.commit or ""}
+        return Values(urls=urls, secrets=self.secrets, release=facts)
+
+    def fact(self, name: str) -> Any:
+        """Return what an earlier step wrote down, or None."""
+        return self.ledger.releases.fact(self.id, name)
+
+    def write_down(self, name: str, value: Any) -> None:
+        """Write down a small fact for later steps and for reports."""
+        self.ledger.releases.set_fact(self.id, name, value)
+
+    def forward(self, to: ReleaseState, because: str) -> None:
+        """Move the release on to ``to``, unless it has come that far: a run that is started again passes by here."""
+        if not reached(self.release.state, to):
+            self.release = self.ledger.releases.advance(self.id, to, because)
+
+    def refresh(self) -> None:
+        """Read the release again."""
+        self.release = self.ledger.releases.get(self.id)
+
+
+def sayer() -> Callable[..., None]:
+    """Return a function that logs a sentence: to the run's log in Prefect if there is one."""
+    try:
+        logger: Any = get_run_logger()
+    except MissingContextError:
+        logger = logging.getLogger("runwright")
+
+    def say(text: str, level: str = "info") -> None:
+        getattr(logger, level)(text)
+
+    return say
+
+
+@contextmanager
+def at_work(release_id: str) -> Iterator[Work]:
+    """Open a release for one step."""
+    ledger = open_ledger()
+    try:
+        release = ledger.releases.get(release_id)
+        runbook = from_json(release.runbook)
+        place = runbook.environments[release.environment]
+        if sentence := unsupported(runbook, release.environment):
+            raise NotBuiltError(sentence)
+        secrets = load_secrets(runbook.block_of(release.environment), place.tier)
+        lease = held(release_id)
+        performer = Performer(
+            Redactor(secrets, development=place.tier == "development").clean,
+            lost=lambda: lease.lost if lease else None,
+        )
+        say = sayer()
+        folders = Folders.of(release.system, release.environment, release.id)
+        site = Site(runbook, release.environment, folders, secrets)
+        # its executor is made below: what it guards is the work itself
+        work = Work(release, ledger, site, performer, do=None, say=say)  # type: ignore[arg-type]
+        work.do = Executor(
+            ledger.journal(release_id),
+            performer,
+            token=lease.lease.token if lease else None,
+            faults=from_environment(),
+            guard=lambda action: _spare_the_live_one(work, action),
+            says=lambda text: say(performer.clean(text)),
+        )
+        yield work
+    finally:
+        ledger.close()
+
+
+def _spare_the_live_one(work: Work, action: Action[Any]) -> None:
+    """Refuse to end the process that the router names now."""
+    if (
+        isinstance(action, Stop)
+        and not work.fact("may-stop-live")
+        and action.process == drivers.live_process(work.site, work.do)
+    ):
+        raise RefusedError(
+            "It would end the process that the router sends traffic to.",
+            state="Nothing was ended.",
+            next="Switch the traffic first.",
+        )
+
+
+def with_version(work: Work, **changes: Any) -> Version:
+    """Change the release's version, write it down, and return it."""
+    version = replace(work.version, **changes)
+    work.ledger.releases.record(work.id, version=version)
+    work.refresh()
+    return version
+
+
+def watch_seconds(work: Work) -> float:
+    """Return how long this release is watched: as the runbook says, unless the run was started with something else."""
+    minutes = work.release.parameters.get("watch_minutes")
+    return work.runbook.watch_seconds(work.release.environment) if minutes is None else float(minutes) * 60
+
+
+def watch_rules(work: Work) -> list[Rule]:
+    """Return the rules that a release is watched by: the runbook's, and one for each health probe that has none."""
+    environment = work.release.environment
+    health = [p for p in work.runbook.probes_of(environment) if p in work.runbook.verify.health]
+    return with_probe_rules(work.runbook.rules_of(environment), health)
