@@ -1,0 +1,78 @@
+"""Register deployments, their schedules and their automations with a Prefect server. Twice is the same as once."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.events import DeploymentEventTrigger
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.utilities.callables import parameter_schema
+
+from blocks.environment import RunwrightEnvironment
+from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL, Spec
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def register(specs: Iterable[Spec], environment: dict[str, str] | None = None) -> list[str]:
+    """Register ``specs`` and what they need, and return their full names.
+
+    ``environment`` is given to every run (where the ledger is, for example). Needs a Prefect API.
+    """
+    with get_client(sync_client=True) as client:
+        RunwrightEnvironment.register_type_and_schema(client=None)
+        _work_pool(client)
+        return [_deployment(client, spec, environment or {}) for spec in specs]
+
+
+def flow_of(spec: Spec) -> Flow[Any, Any]:
+    """Return the flow that a spec's entrypoint names. A flow that cannot be imported is an error here, not in the run."""
+    path, _, name = spec.entrypoint.partition(":")
+    module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+    found = getattr(module, name)
+    if not isinstance(found, Flow):
+        raise TypeError(f"{spec.entrypoint} is no flow")
+    return found
+
+
+def _work_pool(client: SyncPrefectClient) -> None:
+    try:
+        client.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process"))
+    except ObjectAlreadyExists:
+        return
+
+
+def _deployment(client: SyncPrefectClient, spec: Spec, environment: dict[str, str]) -> str:
+    found = flow_of(spec)
+    deployment_id = client.create_deployment(
+        flow_id=client.create_flow(found),
+        name=spec.name,
+        description=spec.description,
+        parameters=spec.parameters,
+        tags=spec.tags,
+        entrypoint=spec.entrypoint,
+        work_pool_name=WORK_POOL,
+        pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
+        parameter_openapi_schema=parameter_schema(found).model_dump_for_openapi(),
+        enforce_parameter_schema=True,
+        schedules=[
+            DeploymentScheduleCreate(
+                schedule=CronSchedule(cron=s["cron"], timezone=s["timezone"]), slug=s["slug"], active=True
+            )
+            for s in spec.schedules
+        ],
+        job_variables={"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS), **environment}},
+    )
+    client.delete_resource_owned_automations(f"prefect.deployment.{deployment_id}")
+    for description in spec.triggers:
+        trigger = DeploymentEventTrigger.model_validate(description)
+        trigger.set_deployment_id(deployment_id)
+        client.create_automation(trigger.as_automation())
+    return spec.full_name

@@ -1,0 +1,156 @@
+"""What a system can be put back to, and what each of it means for its data."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from runwright.errors import InputError
+from runwright.ledger import Ledger, Release
+from runwright.ledger.states import ReleaseState
+from runwright.policy.levels import Level, worst
+
+LOOK_BACK = 200
+"""How many of the newest releases are looked at."""
+SHOWN = 10
+ASK_SECONDS = 5.0
+
+Kept = Literal["yes", "no", "not looked at"]
+
+_GONE = (ReleaseState.ABANDONED, ReleaseState.ROLLED_BACK)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A release that was proven (or adopted), and what lies between it and what is taken back."""
+
+    release: Release
+    level: Level
+    between: int
+    kept: Kept
+    usual: bool
+
+    @property
+    def for_data(self) -> str:
+        """What going back to it means for the data."""
+        return self.level.meaning
+
+
+def to_take_back(ledger: Ledger, system: str, environment: str) -> Release:
+    """Return the release that a rollback is about unless one is named: the newest that changed something, or may have.
+
+    Raise InputError if there is none.
+    """
+    for release in ledger.releases.find(system, environment, limit=LOOK_BACK):
+        if release.procedure == "deploy" and release.state not in _GONE and not release.adopted:
+            return release
+    raise InputError(
+        f"There is no release of {system}/{environment} to take back.",
+        next=f"`runwright history {system}/{environment}` lists them.",
+    )
+
+
+def candidates(ledger: Ledger, taken_back: Release) -> list[Candidate]:
+    """Return the releases that the system can be put back to, newest first."""
+    newest_first = ledger.releases.find(taken_back.system, taken_back.environment, limit=LOOK_BACK)
+    position = next((i for i, r in enumerate(newest_first) if r.id == taken_back.id), -1)
+    usual = usual_way(ledger, taken_back)
+    found: list[Candidate] = []
+    between = [taken_back]
+    for release in newest_first[position + 1 :]:
+        if release.state is ReleaseState.PROVEN:
+            if release.version is not None and len(found) < SHOWN:
+                found.append(
+                    Candidate(
+                        release,
+                        level_between(between),
+                        len(between),
+                        kept(release),
+                        usual is not None and release.id == usual.id,
+                    )
+                )
+            between.append(release)
+        elif schema_was_touched(release):
+            between.append(release)
+    return found
+
+
+def usual_way(ledger: Ledger, taken_back: Release) -> Release | None:
+    """Return what a rollback goes back to unless something else is named."""
+    if taken_back.previous_id:
+        return ledger.releases.get(taken_back.previous_id)
+    live = ledger.releases.live(taken_back.system, taken_back.environment)
+    return live if live is not None and live.id != taken_back.id else None
+
+
+def level_between(releases: Sequence[Release]) -> Level:
+    """Return what it costs to undo all of ``releases``. A level that nobody knows counts as L3, unless adopted."""
+    return worst(_level(release) for release in releases)
+
+
+def _level(release: Release) -> Level:
+    if release.level is not None and release.level in Level.__members__:
+        return Level(release.level)
+    untouched = release.adopted or release.state in (ReleaseState.PREPARING, ReleaseState.PLANNED)
+    return Level.L0 if untouched else Level.L3
+
+
+def schema_was_touched(release: Release) -> bool:
+    """Return whether a release that is over left the schema other than it found it (what it added stays)."""
+    return release.schema_after is not None and release.schema_after != release.schema_before
+
+
+def kept(release: Release) -> Kept:
+    """Return whether what a release is made of is still there, where this machine can tell in a moment."""
+    assert release.version is not None
+    seen = {_artifact_kept(release, artifact.reference) for artifact in release.version.artifacts}
+    if not seen or "not looked at" in seen:
+        return "not looked at"
+    return "no" if "no" in seen else "yes"
+
+
+def _artifact_kept(release: Release, reference: str) -> Kept:
+    if reference.startswith("/"):
+        return "yes" if Path(reference).exists() else "no"
+    environments = release.runbook.get("environments")
+    place = environments.get(release.environment) if isinstance(environments, dict) else None
+    target = place.get("target") if isinstance(place, dict) else None
+    if not isinstance(target, dict) or target.get("platform") != "compose" or reference.startswith("-"):
+        return "not looked at"
+    return _image_kept(reference)
+
+
+def _image_kept(reference: str) -> Kept:
+    words = ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
+    try:
+        done = subprocess.run(words, capture_output=True, timeout=ASK_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "not looked at"
+    if done.returncode == 0:
+        return "yes"
+    if b"no such image" not in done.stderr.lower():
+        return "not looked at"  # the engine does not answer
+    # an image of a registry can be pulled again; whether it can, only the registry knows
+    return "no" if reference.startswith("sha256:") else "not looked at"
+
+
+def chosen(ledger: Ledger, taken_back: Release, release_id: str) -> Candidate:
+    """Return the candidate of that id. Raise InputError if it cannot be gone back to."""
+    release = ledger.releases.get(release_id)
+    if (release.system, release.environment) != (taken_back.system, taken_back.environment):
+        raise InputError(
+            f"{release.id} is a release of {release.system}/{release.environment}, "
+            f"not of {taken_back.system}/{taken_back.environment}."
+        )
+    found = candidates(ledger, taken_back)
+    for candidate in found:
+        if candidate.release.id == release_id:
+            return candidate
+    names = ", ".join(c.release.id for c in found) or "none"
+    raise InputError(
+        f"{release.id} ({release.ref}) is {release.state}: it was not proven before {taken_back.id}, so it is no way back.",
+        next=f"There are: {names}.",
+    )

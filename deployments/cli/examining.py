@@ -1,0 +1,144 @@
+"""What `doctor` looks at on this machine: the ledger, Docker, git, the disk and the ports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+
+from deployments.cli.findings import Finding, State, Wanted
+from deployments.cli.ledgers import address
+from deployments.cli.looking import Looking
+from deployments.cli.wording import one_line
+from runwright.actions import Command, Output
+from runwright.errors import RunwrightError
+from runwright.home import home
+from runwright.ledger import Ledger
+from runwright.platforms.compose.cli import compose_version
+from runwright.runbook.targets import ComposeTarget, HostTarget
+
+GIGABYTE = 10**9
+ROOM_WARN = 2 * GIGABYTE
+ROOM_FAIL = GIGABYTE // 5
+OLDEST_ENGINE = (20, 10)
+
+
+def machine(wanted: list[Wanted], ledger: Ledger | None) -> list[Finding]:
+    """Return what is found on this machine. ``ledger`` is None if there is none yet."""
+    found = [_ledger(ledger), *_home(), _git()]
+    found += _docker(
+        needed=any(isinstance(w.runbook.environments[w.place.environment].target, ComposeTarget) for w in wanted)
+    )
+    return [*found, *_ports(wanted, ledger)]
+
+
+def failed(about: str, error: RunwrightError) -> Finding:
+    """Return the finding that an error is."""
+    return Finding(about, "fail", error.what, error.next)
+
+
+def _ledger(ledger: Ledger | None) -> Finding:
+    if ledger is None:
+        return Finding("ledger", "ok", f"{address()}: not there yet, the first release makes it")
+    try:
+        ledger.check()
+    except RunwrightError as error:
+        return failed("ledger", error)
+    return Finding("ledger", "ok", f"{address()}: can be written, its tables are up to date")
+
+
+def _home() -> Iterator[Finding]:
+    folder = home()
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        yield Finding(
+            "home", "fail", f"{folder} cannot be written by this user", "Set RUNWRIGHT_HOME to a folder that can."
+        )
+        return
+    free = shutil.disk_usage(there).free
+    text = f"{folder}: {free / GIGABYTE:.1f} GB free"
+    if free < ROOM_FAIL:
+        yield Finding("disk", "fail", text, "Make room: the ledger and backups are written there.")
+    elif free < ROOM_WARN:
+        yield Finding("disk", "warn", text, "Make room before images are built and backups are taken.")
+    else:
+        yield Finding("disk", "ok", text)
+
+
+def _git() -> Finding:
+    try:
+        version = _answer("git", "--version")
+    except RunwrightError:
+        return Finding("git", "fail", "git does not run", "Install git: every release is a commit.")
+    return Finding("git", "ok", version)
+
+
+def _docker(*, needed: bool) -> Iterator[Finding]:
+    if shutil.which("docker") is None:
+        state: State = "warn" if needed else "ok"
+        text = "docker is not on PATH" + ("; systems on Docker Compose cannot be released from here" if needed else "")
+        yield Finding(
+            "docker", state, text, "Install Docker with Compose, or look where the worker runs." if needed else ""
+        )
+        return
+    try:
+        version = _answer("docker", "version", "--format", "{{.Server.Version}}")
+    except RunwrightError as error:
+        next_ = "Start the engine, and let this user use it: `docker version` must show a server."
+        yield Finding("docker", "fail", f"the engine does not answer: {one_line(error.what, 200)}", next_)
+        return
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if len(numbers) == 2 and numbers < OLDEST_ENGINE:
+        yield Finding("docker", "fail", f"engine {version}", "Install Docker 20.10 or newer.")
+    else:
+        yield Finding("docker", "ok", f"engine {version}")
+    try:
+        yield Finding("compose", "ok", ".".join(map(str, compose_version(Looking()))))
+    except RunwrightError as error:
+        yield failed("compose", error)
+
+
+def _answer(*words: str) -> str:
+    """Return the first line that a program prints. Raise ActionError if it fails."""
+
+    def first(output: Output) -> str:
+        return one_line(output.text.splitlines()[0] if output.text.strip() else "", 100)
+
+    return Looking()(Command(says=f"run {' '.join(words)}", argv=words, deadline_seconds=15.0, parse=first))
+
+
+def _ports(wanted: list[Wanted], ledger: Ledger | None) -> Iterator[Finding]:
+    if not _free("127.0.0.1", 0):
+        yield Finding(
+            "ports", "fail", "no port of 127.0.0.1 can be listened on", "Look at this machine's network settings."
+        )
+    for one in wanted:
+        place = one.runbook.environments[one.place.environment]
+        if not isinstance(place.target, HostTarget) or place.router is None or place.router.listen == 0:
+            continue
+        port, host = place.router.listen, place.router.host
+        live = ledger.releases.live(one.place.system, one.place.environment) if ledger else None
+        about = f"port {port}"
+        if _free(host, port):
+            yield Finding(about, "ok", f"free, for {one.place}")
+        elif live is not None:
+            yield Finding(about, "ok", f"in use; {one.place} serves {live.ref}")
+        else:
+            yield Finding(
+                about,
+                "fail",
+                f"in use, and {one.place} serves nothing yet",
+                "End what listens there, or change `router.listen`.",
+            )
+
+
+def _free(host: str, port: int) -> bool:
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(kind, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

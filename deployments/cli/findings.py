@@ -1,0 +1,40 @@
+"""What `doctor` looks at, and what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from deployments.cli.places import Place
+    from runwright.runbook.model import Runbook
+
+State = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: what was looked at, whether it is right, what was found, and what to do."""
+
+    about: str
+    state: State
+    text: str
+    next: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"about": self.about, "state": self.state, "found": self.text, "next": self.next}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An environment to look at. ``named``: a person asked for this one, so that what it lacks is wrong, not just odd."""
+
+    place: Place
+    runbook: Runbook
+    named: bool
+
+    @property
+    def lacks(self) -> State:
+        """How bad it is that something is missing here."""
+        return "fail" if self.named else "warn"

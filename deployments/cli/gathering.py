@@ -1,0 +1,168 @@
+"""What is known of a Compose application before it has a runbook: from Compose itself, and from git."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from runwright.actions import Command, Do, Output
+from runwright.errors import ActionError, InputError
+from runwright.platforms.compose.config import parse_config
+from runwright.runbook.draft import DraftFacts, ServiceFacts, service_facts
+
+_COMPOSE_SECONDS = 60.0
+_USUAL_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The facts, and what a person should know about how they were found."""
+
+    facts: DraftFacts
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Application:
+    """Where a Compose application is: its folder, the Compose files and the env file that were named, the repository."""
+
+    directory: Path
+    files: tuple[str, ...]
+    env_file: str
+    root: Path
+
+    def argv(self, *, interpolate: bool) -> tuple[str, ...]:
+        """Return the command that prints what Compose understands."""
+        words = ["docker", "compose", "--project-directory", str(self.directory)]
+        words += [word for name in self.files for word in ("-f", str(self.directory / name))]
+        if self.env_file and interpolate:
+            words += ["--env-file", str(self.directory / self.env_file)]
+        return (*words, "config", "--format", "json", *(() if interpolate else ("--no-interpolate",)))
+
+
+def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str = "") -> Gathered:
+    """Return what is known of the Compose application that is run from ``directory``.
+
+    Raise InputError if there is no such folder, ActionError if Compose refuses its files.
+    """
+    if not directory.is_dir():
+        raise InputError(f"{directory} is no folder.", next="Name the folder that holds the Compose file.")
+    top = _git(do, directory, "rev-parse", "--show-toplevel")
+    root = Path(top[0]) if top else directory
+    remarks = [] if top else [f"{directory} is in no git repository; a release is always a commit of one."]
+    application = Application(directory, files, env_file, root)
+    try:
+        project, services = _compose(do, application, interpolate=True)
+    except ActionError as error:
+        project, services = _compose(do, application, interpolate=False)
+        remarks.append(f"Variables were left as they are written, because with them: {error.what}")
+    alembic, others = _alembic(do, application, services) if top else (None, [])
+    if others:
+        remarks.append(f"There is more than one alembic.ini: that in {alembic} was chosen, not {', '.join(others)}.")
+    remote = _git(do, directory, "remote", "get-url", "origin") if top else []
+    facts = DraftFacts(
+        project=project or directory.name,
+        directory=str(directory),
+        repo=without_login(remote[0]) if remote else str(root),
+        services=services,
+        files=_files(application),
+        alembic=alembic,
+        env_file=env_file,
+    )
+    return Gathered(facts, tuple(remarks))
+
+
+def _compose(do: Do, application: Application, *, interpolate: bool) -> tuple[str, tuple[ServiceFacts, ...]]:
+    return do(
+        Command(
+            says=f"read what the Compose files in {application.directory} say",
+            argv=application.argv(interpolate=interpolate),
+            cwd=application.directory,
+            deadline_seconds=_COMPOSE_SECONDS,
+            ok=frozenset(range(256)),
+            parse=lambda output: parse_services(output, application.root),
+        )
+    )
+
+
+def parse_services(output: Output, root: Path) -> tuple[str, tuple[ServiceFacts, ...]]:
+    """Return the project's name and its services from ``docker compose config --format json``; no secret is kept.
+
+    Raise ActionError if Compose refused the files.
+    """
+    if output.code:
+        parse_config(output)  # raises, with Compose's own words and without the values of an env file
+    config = json.loads(output.stdout)
+    config["services"] = {key: _long_forms(said or {}) for key, said in (config.get("services") or {}).items()}
+    return str(config.get("name", "")), service_facts(config, str(root))
+
+
+def _long_forms(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a service whose build, ports and environment are mappings: Compose leaves them short with variables in them."""
+    found = dict(said)
+    if isinstance(said.get("build"), str):
+        found["build"] = {"context": said["build"]}
+    if isinstance(said.get("environment"), list):
+        found["environment"] = dict(str(item).partition("=")[::2] for item in said["environment"])
+    found["ports"] = [port for port in map(_long_port, said.get("ports") or []) if port]
+    return found
+
+
+def _long_port(port: Any) -> dict[str, Any] | None:
+    if isinstance(port, Mapping):
+        return dict(port)
+    parts = str(port).partition("/")[0].split(":")
+    if len(parts) < 2 or not (parts[-1].isdigit() and parts[-2].isdigit()):
+        return None  # a range, or a variable: nobody knows which port it is
+    return {"published": parts[-2], "target": int(parts[-1])}
+
+
+def _git(do: Do, folder: Path, *words: str) -> list[str]:
+    """Return the lines that git prints; none if it fails (no repository, no such remote) or is not there."""
+
+    def lines(output: Output) -> list[str]:
+        return output.text.splitlines() if output.code == 0 else []
+
+    command = Command(
+        says=f"ask git about {folder}",
+        argv=("git", "-C", str(folder), "-c", "core.quotePath=false", *words),
+        ok=frozenset(range(256)),
+        parse=lines,
+    )
+    try:
+        return do(command)
+    except ActionError:
+        return []
+
+
+def without_login(address: str) -> str:
+    """Return a git address without the login that may stand in it: a runbook is read by many."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+        return address
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _alembic(do: Do, application: Application, services: tuple[ServiceFacts, ...]) -> tuple[str | None, list[str]]:
+    """Return the folder of the alembic.ini that is probably meant, and the folders of the others."""
+    lines = _git(do, application.root, "ls-files", "--", "alembic.ini", "**/alembic.ini")
+    found = [str(Path(line).parent) for line in lines]
+    if not found:
+        return None, []
+    built = {os.path.normpath(service.context) for service in services if service.context}
+    chosen = next((folder for folder in found if folder in built), found[0])
+    return chosen, [folder for folder in found if folder != chosen]
+
+
+def _files(application: Application) -> tuple[str, ...]:
+    """Return the Compose files as the runbook names them: none, if Compose finds them at the top of the repository."""
+    directory, root = application.directory, application.root
+    names = application.files
+    if not names and directory.resolve() != root.resolve():
+        names = tuple(name for name in _USUAL_FILES if (directory / name).is_file())[:1]
+    return tuple(os.path.relpath((directory / name).resolve(), root.resolve()) for name in names)

@@ -1,0 +1,44 @@
+"""The arguments and options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+
+import typer
+
+from runwright.errors import InputError
+
+PlaceArgument = Annotated[
+    str, typer.Argument(metavar="SYSTEM/ENVIRONMENT", help="The system and its environment, such as shop/production.")
+]
+OptionalPlaceArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SYSTEM/ENVIRONMENT]", help="The system and its environment. Default: all.", show_default=False
+    ),
+]
+ReleaseArgument = Annotated[
+    str, typer.Argument(metavar="RELEASE", help="The id of a release; `runwright history` lists them.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and everything else on stderr.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Print plain lines on a terminal too.")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it is kept with the release.")]
+Deployer = Annotated[
+    str | None,
+    typer.Option("--deployer", metavar="NAME", help="Who asks for it. Default: this user.", show_default=False),
+]
+Follow = Annotated[
+    bool, typer.Option("--follow/--no-follow", help="Follow the run to its end, or return as soon as it is started.")
+]
+
+_LONGEST_NAME = 200
+
+
+def named(text: str, option: str, *, empty: bool = False) -> str:
+    """Return ``text`` if it can be kept as somebody's name or reason. Raise InputError if it can not."""
+    text = text.strip()
+    hidden = any(unicodedata.category(c) in ("Cc", "Cs") for c in text)
+    if hidden or len(text) > _LONGEST_NAME or not (text or empty):
+        raise InputError(f"{option}: one line of 1 to {_LONGEST_NAME} characters is meant.")
+    return text

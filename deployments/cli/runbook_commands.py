@@ -1,0 +1,131 @@
+"""`init`, `check` and `docs`: writing a runbook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deployments.cli.exits import Exit
+from deployments.cli.options import Json, Plain
+from deployments.cli.output import Output
+from runwright.errors import InputError, RunwrightError
+
+Files = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[FILE]...", help="Runbooks. Default: all that are found.", show_default=False),
+]
+
+
+def init(
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIRECTORY]", help="The folder with the Compose file.")
+    ] = Path(),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = Path(
+        "runwright.yaml"
+    ),
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", "-f", metavar="NAME", help="A Compose file in it. May be repeated.", show_default=False),
+    ] = None,
+    env_file: Annotated[str, typer.Option("--env-file", metavar="NAME", help="The env file, if it is not .env.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    plain: Plain = False,
+) -> None:
+    """Draft a runbook for a Compose application.
+
+    From its files, healthchecks, migrations and git remote; then it is checked.
+    """
+    from deployments.cli.gathering import gather
+    from deployments.cli.looking import Looking
+    from runwright.effects.files import write_file
+    from runwright.runbook.draft import draft
+
+    out = Output(as_plain=plain)
+    path = output.expanduser().absolute()
+    if path.exists() and not force:
+        raise InputError(f"{path} is there already.", next="Name another file with --output, or add --force.")
+    found = gather(Looking(), directory.expanduser().resolve(), tuple(file or ()), env_file)
+    text = draft(found.facts)
+    write_file(path, text.encode(), 0o644)
+    out.line(f"Wrote {path}: {len(found.facts.services)} services of the project {found.facts.project}.")
+    for remark in found.remarks:
+        out.warn(remark)
+    _guesses(out, path, text)
+    if not _check_one(out, path)["ok"]:
+        raise typer.Exit(Exit.INPUT)
+    out.line()
+    out.line("Next: read it, correct what is guessed, then")
+    out.line(f"    export RUNWRIGHT_SYSTEMS={path}")
+    out.line("    runwright check && runwright up")
+
+
+def _guesses(out: Output, path: Path, text: str) -> None:
+    guesses = [
+        (f"{path.name}:{number}", line.partition("check:")[2].strip())
+        for number, line in enumerate(text.splitlines(), 1)
+        if "check:" in line and not line.startswith("# How")
+    ]
+    if guesses:
+        out.line()
+        out.line("Guessed; please look:")
+        out.table(("where", "what"), guesses)
+        out.line()
+
+
+def check(file: Files = None, as_json: Json = False, plain: Plain = False) -> None:
+    """Check runbooks.
+
+    All mistakes at once, what is worth a second look, and what cannot be released yet.
+    """
+    from runwright.runbook.loader import find
+
+    out = Output(as_json=as_json, as_plain=plain)
+    paths = file or list(find().values())
+    found = [_check_one(out, path) for path in paths]
+    if out.as_json:
+        out.document({"runbooks": found})
+    if not all(one["ok"] for one in found):
+        raise typer.Exit(Exit.INPUT)
+
+
+def _check_one(out: Output, path: Path) -> dict[str, Any]:
+    """Check one runbook and tell what was found; return it as JSON values."""
+    from runwright.policy.support import unsupported
+    from runwright.runbook.loader import load
+
+    try:
+        loaded = load(path)
+    except RunwrightError as error:
+        out.warn(str(error))
+        return {"path": str(path), "ok": False, "mistakes": error.what, "next": error.next}
+    later = {name: why for name in loaded.runbook.environments if (why := unsupported(loaded.runbook, name))}
+    if not out.as_json:
+        out.line(f"{path}: {loaded.runbook.system}, {', '.join(loaded.runbook.environments)}: no mistakes", style="ok")
+        for warning in loaded.warnings:
+            out.line(f"    worth a look: {warning}", style="warn")
+        for name, why in later.items():
+            out.line(f"    {name}: {why}", style="warn")
+    return {
+        "path": str(path),
+        "ok": True,
+        "system": loaded.runbook.system,
+        "environments": list(loaded.runbook.environments),
+        "warnings": list(loaded.warnings),
+        "not_supported": later,
+    }
+
+
+def docs(
+    section: Annotated[
+        str, typer.Argument(metavar="[SECTION]", help="A key of a runbook, such as watch or environments.database.")
+    ] = "",
+) -> None:
+    """Print the reference of runbooks.
+
+    Of all of it or of one section: every key with what it means and an example.
+    """
+    from runwright.runbook.describe import text
+
+    Output(as_plain=True).line(text(section).rstrip("\n"))

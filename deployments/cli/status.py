@@ -1,0 +1,167 @@
+"""`status`: what is live, what is unfinished and what to do about it, as the ledger knows it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from deployments.cli.options import Json, OptionalPlaceArgument, Plain
+from deployments.cli.output import Output
+
+if TYPE_CHECKING:
+    from deployments.cli.places import Place
+    from runwright.ledger import Ledger, Release
+
+_NEWEST = 50
+
+
+def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Plain = False) -> None:
+    """Show what is live and what is going on.
+
+    What is frozen and what to do about it, who holds the environment, the last backup, and the way back.
+    """
+    from deployments.cli.ledgers import address, ledger_if_any
+    from deployments.cli.places import in_ledger, known
+
+    out = Output(as_json=as_json, as_plain=plain)
+    with ledger_if_any() as ledger:
+        named = [known(place, ledger)] if place is not None else []
+        places = named or (in_ledger(ledger) if ledger is not None else [])
+        now = datetime.now(UTC)
+        found = [status_of(ledger, where, now) for where in places]
+    if out.as_json:
+        out.document({"ledger": address(), "environments": found})
+        return
+    if not found:
+        out.line(f"Nothing was released yet: the ledger {address()} holds no release.")
+        out.line("`runwright deploy SYSTEM/ENVIRONMENT VERSION` releases; `runwright check` lists the runbooks.")
+    for number, one in enumerate(found):
+        if number:
+            out.line()
+        _print(out, one, now)
+
+
+def status_of(ledger: Ledger | None, where: Place, now: datetime) -> dict[str, Any]:
+    """Return the status of one environment as JSON values."""
+    if ledger is None:
+        return {"place": str(where), "live": None, "unfinished": [], "held_by": None, "last_backup": None}
+    live = ledger.releases.live(where.system, where.environment)
+    newest = ledger.releases.find(where.system, where.environment, limit=_NEWEST)
+    lease = ledger.leases.holder(where.system, where.environment)
+    backup = ledger.records.last_backup(where.system, where.environment)
+    return {
+        "place": str(where),
+        "live": None if live is None else _live(ledger, live),
+        "unfinished": [
+            _unfinished(ledger, release) for release in newest if not release.ended and release.procedure != "plan"
+        ],
+        "held_by": None
+        if lease is None
+        else {
+            "holder": lease.holder,
+            "procedure": lease.procedure,
+            "release": lease.release_id,
+            "run": lease.run_id,
+            "since": lease.taken_at,
+            "until": lease.expires_at,
+        },
+        "last_backup": None
+        if backup is None
+        else {
+            "at": backup.created_at,
+            "age_seconds": max(0.0, (now - backup.created_at).total_seconds()),
+            "location": backup.location,
+            "bytes": backup.bytes,
+            "proven": backup.proven_at is not None or backup.proof is not None,
+        },
+    }
+
+
+def _live(ledger: Ledger, live: Release) -> dict[str, Any]:
+    from deployments.cli.candidates import kept, usual_way
+
+    way = usual_way(ledger, live)
+    ready = way is not None and way.version is not None
+    return {
+        "release": live.id,
+        "version": live.ref,
+        "commit": live.commit,
+        "since": live.changed_at,
+        "adopted": live.adopted,
+        "by": live.deployer,
+        "way_back": None
+        if way is None or not ready
+        else {"release": way.id, "version": way.ref, "kept": kept(way), "level": live.level},
+    }
+
+
+def _unfinished(ledger: Ledger, release: Release) -> dict[str, Any]:
+    from deployments.cli.following import watch_progress
+
+    return {
+        "release": release.id,
+        "version": release.ref,
+        "procedure": release.procedure,
+        "state": release.state,
+        "because": release.because,
+        "since": release.changed_at,
+        "by": release.deployer,
+        "run": (runs[-1].run_id if (runs := ledger.releases.runs(release.id)) else None),
+        "watch": watch_progress(ledger.releases.fact(release.id, "watch")),
+        "next": next_of(ledger, release),
+    }
+
+
+def next_of(ledger: Ledger, release: Release) -> str:
+    """Return what can be done about a release that has not ended."""
+    from deployments.cli.closing import frozen_next
+    from runwright.ledger.states import ReleaseState
+
+    if release.state is ReleaseState.FROZEN:
+        return frozen_next(ledger, release)
+    lease = ledger.leases.holder(release.system, release.environment)
+    if lease is not None and lease.release_id == release.id:
+        return f"It is being worked on: `runwright follow {release.id}`."
+    follow = f"`runwright follow {release.id}` shows whether its run goes on."
+    if release.procedure != "deploy":
+        return follow
+    place = f"{release.system}/{release.environment}"
+    return f"{follow} If nobody works on it: `runwright rollback {place} --release {release.id} --yes`."
+
+
+def _print(out: Output, one: dict[str, Any], now: datetime) -> None:
+    from deployments.cli.following import watch_words
+    from deployments.cli.wording import ago, moment
+
+    out.line(one["place"], style="title")
+    pairs: list[tuple[str, object]] = []
+    live, held, backup = one["live"], one["held_by"], one["last_backup"]
+    if live is None:
+        pairs.append(("  live", "nothing that the ledger knows of"))
+    else:
+        adopted = ", adopted" if live["adopted"] else ""
+        pairs.append(("  live", f"{live['version']} since {moment(live['since'])} ({live['release']}{adopted})"))
+        pairs.append(("  way back", _way_back(live["way_back"])))
+    for unfinished in one["unfinished"]:
+        words = (
+            f"{unfinished['version']} is {unfinished['state']} for {ago(unfinished['since'], now).removesuffix(' ago')}"
+        )
+        pairs.append(("  unfinished", f"{words} ({unfinished['release']})\n{unfinished['because']}"))
+        if unfinished["watch"] and str(unfinished["state"]) == "watching":
+            pairs.append(("  watch", watch_words(unfinished["watch"])))
+        pairs.append(("  next", unfinished["next"]))
+    if held is not None:
+        pairs.append(("  held by", f"{held['holder']} since {moment(held['since'])} ({held['procedure']})"))
+    if backup is None:
+        pairs.append(("  last backup", "none that the ledger knows of"))
+    else:
+        proven = "proven" if backup["proven"] else "not proven"
+        pairs.append(("  last backup", f"{ago(backup['at'], now)}, {proven}: {backup['location']}"))
+    out.pairs(pairs)
+
+
+def _way_back(way: dict[str, Any] | None) -> str:
+    if way is None:
+        return "none: nothing was proven before it"
+    kept = {"yes": "ready", "no": "its artifacts are gone", "not looked at": "known"}[way["kept"]]
+    return f"{way['version']} ({way['release']}): {kept}"

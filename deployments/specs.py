@@ -1,0 +1,99 @@
+"""The deployments that Prefect is told of: one for each system, environment and procedure. Pure values.
+
+``prefect.yaml`` is written from these, and ``runwright up`` registers these: one description, two ways in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from runwright.runbook.model import Runbook
+
+WORK_POOL = "runwright"
+ROLLBACK_EVENTS = (
+    "prefect.flow-run.Failed",
+    "prefect.flow-run.Crashed",
+    "prefect.flow-run.TimedOut",
+    "prefect.flow-run.Cancelled",
+)
+HEARTBEAT_SECONDS = 30
+"""How often a run says that it lives: Prefect's minimum, and the same everywhere (a worker that beats more slowly than
+the automation expects has its healthy runs declared dead)."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One deployment, in the words of prefect.yaml."""
+
+    flow: str
+    name: str
+    entrypoint: str
+    description: str
+    parameters: dict[str, Any]
+    tags: list[str]
+    schedules: list[dict[str, Any]] = field(default_factory=list)
+    triggers: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def full_name(self) -> str:
+        """How Prefect names it: ``deploy/shop-production``."""
+        return f"{self.flow}/{self.name}"
+
+
+def specs_of(runbook: Runbook) -> list[Spec]:
+    """Return the deployments of one runbook, in a stable order."""
+    found = []
+    for environment, place in runbook.environments.items():
+        name = f"{runbook.system}-{environment}"
+        parameters = {"system": runbook.system, "environment": environment}
+        tags = list(dict.fromkeys(["runwright", runbook.system, environment, place.tier]))
+
+        def spec(flow: str, description: str, **more: Any) -> Spec:
+            return Spec(
+                flow, name, f"flows/{flow}.py:{flow}", description, dict(parameters), list(tags), **more  # noqa: B023
+            )  # fmt: skip
+
+        found.append(spec("deploy", f"Release a version of {runbook.system} to {environment}."))
+        found.append(
+            spec("rollback", f"Put {runbook.system} back in {environment}.", triggers=[rollback_trigger(name)])
+        )
+        found.append(spec("watch", f"Go on watching the newest release of {runbook.system} in {environment}."))
+        if place.router is not None:
+            found.append(spec("retire", f"End what the newest release of {runbook.system} replaced in {environment}."))
+        if runbook.backup is not None and place.database is not None:
+            cron = runbook.schedules.backup
+            schedules = [{"cron": cron, "timezone": runbook.schedules.timezone, "slug": "backup"}] if cron else []
+            found.append(
+                spec("backup", f"Back up the database of {runbook.system} in {environment}.", schedules=schedules)
+            )
+    return found
+
+
+def rollback_trigger(name: str) -> dict[str, Any]:
+    """Return the trigger that starts the rollback of deployment ``name`` when its deploy ends badly.
+
+    The flow and the deployment are both matched: the rollback of the same name must not fire itself.
+    """
+    return {
+        "type": "event",
+        "name": f"roll back {name}",
+        "description": "Runs the rollback when a deploy run ends Failed, Crashed, TimedOut or Cancelled.",
+        "enabled": True,
+        "posture": "Reactive",
+        "expect": list(ROLLBACK_EVENTS),
+        "match": {"prefect.resource.id": "prefect.flow-run.*"},
+        "match_related": [
+            {"prefect.resource.role": "flow", "prefect.resource.name": "deploy"},
+            {"prefect.resource.role": "deployment", "prefect.resource.name": name},
+        ],
+        "for_each": ["prefect.resource.id"],
+        "threshold": 1,
+        "within": 0,
+        "parameters": {
+            # "| string": an id is no JSON value, and a template that cannot be rendered fails without a word
+            "failed_run_id": "{{ flow_run.id | string }}",
+            "reason": "{{ flow_run.state.name }}: {{ flow_run.state.message | default('', true) | truncate(400) }}",
+            "deployer": "the automation",
+        },
+    }

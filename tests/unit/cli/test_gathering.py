@@ -1,0 +1,180 @@
+"""What `init` gathers from Compose and git, and what it must not keep."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.cli.gathering import gather, without_login
+from runwright.actions import Output
+from runwright.errors import ActionError, InputError
+from runwright.runbook.draft import draft
+from runwright.testing.replies import Replies
+from tests.fixtures.engine import Docker
+from tests.unit.cli.conftest import Call
+
+SECRET = "s3cret-of-the-database"
+CONFIG: dict[str, Any] = {
+    "name": "shop",
+    "services": {
+        "api": {
+            "build": {"context": "CONTEXT", "dockerfile": "Dockerfile"},
+            "environment": {"DATABASE_URL": f"postgresql://shop:{SECRET}@db/shop"},
+            "healthcheck": {"test": ["CMD", "curl", "-f", "http://localhost:8000/readyz"]},
+            "ports": [{"published": "8080", "target": 8000, "mode": "ingress"}],
+            "depends_on": {"db": {"condition": "service_healthy"}},
+        },
+        "db": {
+            "image": "postgres:15",
+            "environment": {"POSTGRES_DB": "shop", "POSTGRES_USER": "shop", "POSTGRES_PASSWORD": SECRET},
+        },
+    },
+}
+
+
+def printed(value: Any) -> Output:
+    """What a program leaves that prints ``value``."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return Output(0, text.encode(), b"")
+
+
+FAILED = Output(128, b"", b"fatal: not a git repository")
+
+
+def table(folder: Path, **others: Any) -> dict[str, Any]:
+    """Replies of a repository whose application is in ``folder``."""
+    config = json.loads(json.dumps(CONFIG).replace("CONTEXT", str(folder / "backend")))
+    usual = {
+        "show-toplevel": printed(f"{folder}\n"),
+        "get-url": printed("https://ada:token-of-ada@github.com/acme/shop\n"),
+        "ls-files": printed("tools/alembic.ini\nbackend/alembic.ini\n"),
+        "config --format": printed(config),
+    }
+    return usual | {name.replace("_", "-"): value for name, value in others.items()}
+
+
+def test_the_facts_are_those_of_compose_and_git(tmp_path: Path) -> None:
+    """Folders are seen from the repository; of two alembic.ini the one in a built folder is meant."""
+    found = gather(Replies(table(tmp_path)), tmp_path)
+    facts = found.facts
+    assert (facts.project, facts.directory, facts.alembic) == ("shop", str(tmp_path), "backend")
+    api, db = facts.services
+    assert (api.context, api.ports) == ("backend", ((8080, 8000),))
+    assert dict(db.postgres) == {"POSTGRES_DB": "shop", "POSTGRES_USER": "shop"}
+    assert ["tools" in remark for remark in found.remarks] == [True]
+
+
+def test_no_secret_is_gathered(tmp_path: Path) -> None:
+    """Neither of the services' environments nor of the git address, nor in the draft that is made of it."""
+    found = gather(Replies(table(tmp_path)), tmp_path)
+    for text in (repr(found), draft(found.facts)):
+        assert SECRET not in text
+        assert "token-of-ada" not in text
+    assert found.facts.repo == "https://github.com/acme/shop"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://x-access-token:abc@github.com/acme/shop.git", "https://github.com/acme/shop.git"),
+        ("https://abc@host:8443/shop", "https://host:8443/shop"),
+        ("https://github.com/acme/shop", "https://github.com/acme/shop"),
+        ("git@github.com:acme/shop.git", "git@github.com:acme/shop.git"),
+        ("ssh://git@host/shop", "ssh://git@host/shop"),
+        ("/srv/git/a@b", "/srv/git/a@b"),
+    ],
+)
+def test_a_login_is_taken_out_of_an_address(address: str, shown: str) -> None:
+    """Only where it can be a password: the user of ssh is part of the address."""
+    assert without_login(address) == shown
+
+
+def test_outside_of_a_repository_it_says_so(tmp_path: Path) -> None:
+    """The draft then names the folder, and the remark why that is not enough."""
+    found = gather(Replies(table(tmp_path, show_toplevel=FAILED)), tmp_path)
+    assert found.facts.repo == str(tmp_path)
+    assert found.facts.alembic is None
+    assert "git repository" in found.remarks[0]
+
+
+def test_variables_that_are_not_set_do_not_stop_it(tmp_path: Path) -> None:
+    """The files are read as they are written then, with their short forms, and a remark says why."""
+    refused = Output(15, b"", b'required variable "TAG" is missing a value\n')
+    config = {
+        "name": "shop",
+        "services": {
+            "api": {
+                "build": "./api",
+                "ports": ["8080:80", "${PORT}:81", "9000-9010:9000-9010"],
+                "environment": ["A=b"],
+            },
+            "db": {"image": "postgres:${TAG}", "environment": ["POSTGRES_DB=shop", "POSTGRES_USER"]},
+            "none": None,
+        },
+    }
+    replies = Replies(table(tmp_path) | {"config --format": [refused, printed(config)]})
+    found = gather(replies, tmp_path)
+    assert [s.ports for s in found.facts.services] == [((8080, 80),), (), ()]
+    assert dict(found.facts.services[1].postgres) == {"POSTGRES_DB": "shop"}
+    assert "TAG" in " ".join(found.remarks)
+    assert any("--no-interpolate" in a.argv for a in replies.actions)  # type: ignore[attr-defined]
+
+
+def test_files_that_compose_refuses_are_refused(tmp_path: Path) -> None:
+    """In Compose's own words."""
+    refused = Output(15, b"", b"yaml: line 3: mapping values are not allowed in this context\n")
+    with pytest.raises(ActionError, match="mapping values"):
+        gather(Replies(table(tmp_path) | {"config --format": refused}), tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """Before anything is run."""
+    with pytest.raises(InputError, match="no folder"):
+        gather(Replies({}), tmp_path / "gone")
+
+
+def test_the_files_are_named_as_seen_from_the_repository(tmp_path: Path) -> None:
+    """An application in a folder of the repository has its files there."""
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    (folder / "compose.yaml").write_text("services: {}")
+    replies = table(tmp_path)
+    assert gather(Replies(replies), folder).facts.files == ("deploy/compose.yaml",)
+    assert gather(Replies(replies), folder, ("../x.yml",)).facts.files == ("x.yml",)
+    assert gather(Replies(replies), tmp_path).facts.files == ()
+
+
+@pytest.mark.docker
+def test_init_drafts_a_runbook_that_passes_its_own_check(docker: Docker, call: Call, tmp_path: Path) -> None:
+    """From a real Compose file in a real repository; what is there already is not written over."""
+    app = tmp_path / "app"
+    (app / "backend").mkdir(parents=True)
+    (app / "backend" / "alembic.ini").write_text("[alembic]\n")
+    (app / "compose.yaml").write_text(
+        "services:\n"
+        "  api:\n"
+        "    build: ./backend\n"
+        "    ports: ['18080:8000']\n"
+        "    healthcheck: {test: curl -f http://localhost:8000/readyz}\n"
+        "    depends_on: [db]\n"
+        "  db:\n"
+        "    image: postgres:15\n"
+        f"    environment: {{POSTGRES_DB: shop, POSTGRES_USER: shop, POSTGRES_PASSWORD: {SECRET}}}\n"
+    )
+    subprocess.run(["git", "init", "-q", str(app)], check=True)
+    subprocess.run(["git", "-C", str(app), "add", "."], check=True)
+    out = tmp_path / "made" / "runwright.yaml"
+    found = call("init", str(app), "--output", str(out))
+    assert found.exit_code == 0, found.output
+    text = out.read_text()
+    assert SECRET not in text
+    assert all(word in text for word in ("alembic", "/readyz", "kind: postgres", "18080"))
+    assert call("check", str(out)).exit_code == 0
+    again = call("init", str(app), "--output", str(out))
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    assert call("init", str(app), "--output", str(out), "--force").exit_code == 0

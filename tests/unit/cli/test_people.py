@@ -1,0 +1,90 @@
+"""`clear`, `accept` and `abandon`: decisions of people, kept with their names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runwright.ledger import Ledger
+from runwright.ledger.states import ReleaseState as S
+from tests.unit.cli.conftest import Call, Opened
+
+ACCEPT = ("accept", "--why", "the metrics are right after all", "--name", "Ada Lovelace")
+ABANDON = ("abandon", "--why", "removed by hand", "--name", "Ada Lovelace")
+
+
+@pytest.mark.parametrize(
+    ("words", "state", "said"),
+    [
+        (ACCEPT, S.PROVEN, "Ada Lovelace accepted it: the metrics are right after all"),
+        (ABANDON, S.ABANDONED, "Ada Lovelace abandoned it: removed by hand"),
+    ],
+)
+def test_a_person_ends_a_frozen_release_by_name_and_reason(
+    call: Call, ledger: Ledger, opened: Opened, words: tuple[str, ...], state: S, said: str
+) -> None:
+    """Both are in its history for good, and what they said is an approval."""
+    release = opened("v1", to=S.FROZEN)
+    found = call(*words, release.id)
+    assert found.exit_code == 0, found.output
+    after = ledger.releases.get(release.id)
+    assert (after.state, after.because) == (state, said)
+    (approval,) = ledger.records.approvals(release.id)
+    assert (approval.name, approval.gate) == ("Ada Lovelace", "frozen")
+
+
+@pytest.mark.parametrize("words", [ACCEPT, ABANDON])
+@pytest.mark.parametrize("state", [S.PREPARING, S.WATCHING, S.PROVEN, S.ROLLED_BACK, S.ABANDONED])
+def test_only_a_frozen_release_is_a_persons_to_end(
+    call: Call, ledger: Ledger, opened: Opened, words: tuple[str, ...], state: S
+) -> None:
+    """One that failed its watch cannot be talked into being proven."""
+    release = opened("v1", to=state)
+    found = call(*words, release.id)
+    assert found.exit_code == 3
+    assert ledger.releases.get(release.id).state is state
+    assert ledger.records.approvals(release.id) == []
+
+
+def test_nobody_decides_while_somebody_works_on_it(call: Call, opened: Opened, runwright_home: Path) -> None:
+    """A rollback that has just begun would end somewhere else."""
+    from runwright.ledger import open_ledger
+
+    release = opened("v1", to=S.FROZEN)
+    with open_ledger() as ledger:  # by the real clock, as the command asks
+        ledger.leases.take(
+            "shop", "production", holder="rollback", run_id="r", procedure="rollback", release_id=release.id
+        )
+    found = call(*ACCEPT, release.id)
+    assert found.exit_code == 3
+    assert "held by rollback" in found.stderr
+
+
+def test_a_version_is_let_out_of_quarantine(call: Call, ledger: Ledger, opened: Opened) -> None:
+    """And may be released again; who said so is kept."""
+    release = opened("v1", to=S.ROLLED_BACK)
+    assert ledger.releases.quarantined("shop", "production", release.commit) is not None
+    found = call("clear", release.id, "--why", "it was the network", "--name", "Ada", "--json")
+    assert found.exit_code == 0, found.output
+    data = json.loads(found.stdout)
+    assert (data["cleared_by"], data["cleared_because"]) == ("Ada", "it was the network")
+    assert ledger.releases.quarantined("shop", "production", release.commit) is None
+    again = call("clear", release.id, "--why", "twice", "--name", "Ada")
+    assert again.exit_code == 3
+    assert ledger.releases.get(release.id).cleared_because == "it was the network"
+
+
+@pytest.mark.parametrize("text", ["", "  ", "two\nlines", "x" * 201, "\x1b[31m"])
+@pytest.mark.parametrize("option", ["--why", "--name"])
+def test_a_reason_and_a_name_are_one_line_that_somebody_can_read(
+    call: Call, ledger: Ledger, opened: Opened, option: str, text: str
+) -> None:
+    """They are read at night, years later."""
+    release = opened("v1", to=S.FROZEN)
+    words = {"--why": "x", "--name": "Ada"} | {option: text}
+    found = call("accept", release.id, *(w for pair in words.items() for w in pair))
+    assert found.exit_code == 2
+    assert option in found.stderr
+    assert ledger.releases.get(release.id).state is S.FROZEN

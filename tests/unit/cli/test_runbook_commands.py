@@ -1,0 +1,55 @@
+"""`check`, `docs` and `register --write`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Call
+
+
+def test_check_tells_what_cannot_be_released_yet(call: Call, shop: Path) -> None:
+    """A runbook may name a platform that is not built; that is no mistake."""
+    found = call("check")
+    assert found.exit_code == 0, found.output
+    assert "no mistakes" in found.stdout
+    assert "later: Runwright cannot deploy to Kubernetes yet" in found.stdout
+
+
+def test_check_tells_the_mistakes_of_all_files_and_exits_with_two(call: Call, shop: Path) -> None:
+    """It does not stop at the first file."""
+    broken = shop.with_name("broken.yaml")
+    broken.write_text(shop.read_text().replace("system: shop", "system: Shop\nnonsense: 1"))
+    found = call("check", str(broken), str(shop), str(shop.with_name("gone.yaml")))
+    assert found.exit_code == 2
+    assert "nonsense" in found.stderr
+    assert "gone.yaml" in found.stderr
+    assert f"{shop}: shop" in found.stdout
+    data = json.loads(call("check", str(broken), str(shop), "--json").stdout)
+    assert [one["ok"] for one in data["runbooks"]] == [False, True]
+    assert "nonsense" in data["runbooks"][0]["mistakes"]
+
+
+def test_docs_prints_a_section_and_lists_them_if_there_is_no_such_one(call: Call) -> None:
+    """The reference of the models."""
+    assert "watch:" in call("docs", "watch").stdout
+    assert "system:" in call("docs").stdout
+    found = call("docs", "nosuch")
+    assert found.exit_code == 2
+    assert "watch" in found.stderr
+
+
+def test_what_is_written_for_prefect_deploy_is_the_runbooks_in_the_folder(
+    call: Call, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A runbook from elsewhere is registered, and not written into this checkout."""
+    monkeypatch.setattr("deployments.server.ROOT", tmp_path)
+    (tmp_path / "shipped" / "store.yaml").write_text(shop.read_text().replace("system: shop", "system: store"))
+    found = call("register", "--write", "--json")
+    assert found.exit_code == 0, found.output
+    text = (tmp_path / "prefect.yaml").read_text()
+    assert "store-production" in text
+    assert "shop-production" not in text
+    assert json.loads(found.stdout)["deployments"] == text.count("entrypoint:")

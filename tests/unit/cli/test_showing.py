@@ -1,0 +1,70 @@
+"""How events are shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from deployments.cli.following import Event
+from deployments.cli.output import Output
+from deployments.cli.showing import WATCH_LINE_SECONDS, shown
+from tests.unit.cli.test_output import Terminal
+
+STATE = Event("state", "planned: level L0", {"state": "planned", "because": "level L0"})
+
+
+def watched(seconds: float, state: str = "pass") -> Event:
+    rules = {"errors": {"state": state, "reason": "x"}}
+    data = {"watched_seconds": seconds, "held_seconds": 0.0, "duration_seconds": 600.0, "rules": rules}
+    return Event("watch", f"watched {seconds:g}", data)
+
+
+def test_outside_of_a_terminal_each_event_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the time; warnings go to stderr."""
+    with shown(Output()) as show:
+        show(STATE)
+        show(Event("warning", "No worker is online."))
+    found = capsys.readouterr()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  → planned: level L0\n", found.out)
+    assert "No worker" in found.err
+
+
+def test_a_watch_does_not_fill_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told now and then, when a rule changes, and at the end."""
+    steps = [watched(s) for s in (0, 5, 10)]
+    steps += [watched(WATCH_LINE_SECONDS), watched(31, "breach"), watched(32, "breach"), watched(33), watched(600)]
+    with shown(Output()) as show:
+        for step in steps:
+            show(step)
+    told = re.findall(r"watched (\d+)", capsys.readouterr().out)
+    assert told == ["0", "30", "31", "33", "600"]
+
+
+def test_programs_get_every_event_as_a_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its kind, its time, its text and its own fields."""
+    with shown(Output(as_json=True)) as show:
+        for event in (STATE, watched(1), watched(2)):
+            show(event)
+    lines: list[dict[str, Any]] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["state", "watch", "watch"]
+    assert lines[0]["because"] == "level L0"
+    assert lines[0]["time"].endswith("+00:00")
+    assert lines[2]["watched_seconds"] == 2
+
+
+def test_on_a_terminal_events_stay_and_the_present_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is being done now is a live line; markup in a text is only text."""
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    with shown(Output()) as show:
+        show(STATE)
+        show(Event("begun", "start [bold]web[/nonsense]"))
+        show(watched(300))
+        show(Event("failed", "start web: failed: [/x]"))
+    written = terminal.getvalue()
+    assert "planned: level L0" in written
+    assert "[/x]" in written

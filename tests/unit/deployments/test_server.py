@@ -1,0 +1,121 @@
+"""What `up` starts is remembered, and exactly that is ended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deployments import server
+from runwright.actions import Process
+from runwright.effects.processes import alive, this_process
+from runwright.errors import RunwrightError
+
+URL = "http://127.0.0.1:4/api"
+
+
+@pytest.fixture
+def three() -> Iterator[list[Process]]:
+    """Three processes that would run for a minute, each in a session of its own."""
+    words = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+    children = [subprocess.Popen(words, start_new_session=True) for _ in range(3)]
+    yield [this_process(child.pid) for child in children]
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+def remember(running: server.Running) -> None:
+    server.state_file().parent.mkdir(parents=True, exist_ok=True)
+    server.state_file().write_text(json.dumps(asdict(running)))
+
+
+def test_what_runs_is_read_as_it_was_written(three: list[Process]) -> None:
+    """Another shell finds the server, the worker, and the address."""
+    assert server.read_running() is None
+    running = server.Running(URL, three[0], three[1])
+    remember(running)
+    assert server.read_running() == running
+    assert running.ui_url == "http://127.0.0.1:4"
+
+
+def test_exactly_what_was_started_is_ended(three: list[Process]) -> None:
+    """The worker and the server end, the worker first; another process goes on."""
+    remember(server.Running(URL, three[0], three[1]))
+    ended = server.end()
+    assert [word.partition(" ")[0] for word in ended] == ["worker", "server"]
+    assert [alive(process) for process in three] == [False, False, True]
+    assert server.end() == [], "a second time there is nothing to end"
+
+
+def test_a_process_id_that_was_given_to_another_process_is_left_alone(three: list[Process]) -> None:
+    """After a restart of the machine the ids that were noted mean other processes."""
+    stale = replace(three[0], started=three[0].started - 1)
+    remember(server.Running(URL, stale, None))
+    assert server.end() == []
+    assert alive(three[0])
+
+
+def test_without_a_server_one_is_told_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command waits for a server that was never there."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        pytest.raises(RunwrightError, match="no Prefect server"),
+    ):
+        server.connect()
+
+
+def test_runs_find_the_ledger_and_the_runbooks_wherever_they_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A worker has another current folder: paths are absolute."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNWRIGHT_HOME", "state")
+    monkeypatch.setenv("RUNWRIGHT_SYSTEMS", "systems:more")
+    found = server.environment()
+    assert found["RUNWRIGHT_HOME"] == str(tmp_path / "state")
+    assert found["RUNWRIGHT_LEDGER_URL"] == f"sqlite:///{tmp_path / 'state' / 'ledger.db'}"
+    assert found["RUNWRIGHT_SYSTEMS"] == f"{tmp_path / 'systems'}:{tmp_path / 'more'}"
+
+
+def test_a_server_that_was_started_is_seen_by_a_process_that_has_read_its_settings_before(tmp_path: Path) -> None:
+    """`up` asks Prefect whether a server is configured, starts one, and registers deployments there."""
+    remember(server.Running(URL, None, None))
+    script = (
+        "from deployments import server; server.settle(); assert server.configured_url() is None; server.connect(); "
+        "from prefect.client.orchestration import get_client; print(get_client(sync_client=True).api_url)"
+    )
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(server.ROOT),
+        "RUNWRIGHT_HOME": str(server.home()),
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+    }
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().rstrip("/") == URL
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait has a deadline, and says what to look at."""
+    monkeypatch.setattr(server, "START_SECONDS", 0.3)
+    began = time.monotonic()
+    with pytest.raises(RunwrightError, match="does not answer"):
+        server._wait_until_healthy("http://127.0.0.1:1/api", None)
+    assert time.monotonic() - began >= 0.3
+
+
+def test_a_server_that_ends_while_it_starts_is_told_at_once(three: list[Process]) -> None:
+    """Its log says why; nobody waits two minutes for it."""
+    gone = replace(three[0], started=three[0].started - 1)
+    with pytest.raises(RunwrightError, match="ended while it was starting"):
+        server._wait_until_healthy("http://127.0.0.1:1/api", gone)
