@@ -1,0 +1,18 @@
+"""How this release behaves. A good one adds nothing; the bad ones of the example replace this file."""
+
+from __future__ import annotations
+
+
+def not_ready() -> str:
+    """Return why this release is not ready, or ""."""
+    return ""
+
+
+def fails() -> bool:
+    """Return whether the request that is being answered fails."""
+    return False
+
+
+def delay_seconds() -> float:
+    """Return how much longer than needed an answer takes."""
+    return 0.0
