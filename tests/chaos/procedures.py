@@ -1,0 +1,109 @@
+"""One procedure in a process of its own: the flow's own function, each task called as Prefect's engine would call it.
+
+Started by ``tests.chaos.world`` from a server that has everything imported already: a case costs a fork, not an import.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import prefect
+from prefect.utilities.engine import capture_sigterm
+
+import flows.deploy
+import flows.rollback
+from runwright.errors import RunwrightError
+from tasks import holding
+
+FLOWS: dict[str, Any] = {"deploy": flows.deploy, "rollback": flows.rollback}
+BEAT_SECONDS = 0.5
+TTL_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a process is asked to do: a flow, its parameters, its environment, and where it writes how it ended."""
+
+    flow: str
+    run_id: str
+    parameters: dict[str, Any]
+    environment: dict[str, str]
+    report: Path
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a process ended: what it returned, or what it raised, as an operator reads it."""
+
+    returned: str = ""
+    kind: str = ""
+    error: str = ""
+
+
+def run(order: Order) -> None:
+    """Do what is asked, and write a report. A process that is killed writes none."""
+    os.environ.update(order.environment)
+    os.environ["PREFECT__FLOW_RUN_ID"] = order.run_id
+    holding.BEAT_SECONDS, holding.TTL_SECONDS = BEAT_SECONDS, TTL_SECONDS
+    log = order.report.with_suffix(".log")
+    logging.basicConfig(filename=log, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    logging.getLogger("runwright").setLevel(logging.DEBUG)
+    sys.stderr = log.open("a")
+    module = FLOWS[order.flow]
+    for name, value in list(vars(module).items()):
+        if isinstance(value, prefect.Task):
+            setattr(module, name, _called(value))
+    flow = vars(module)[order.flow]
+    with capture_sigterm():
+        report = _done(flow.fn, order.parameters)
+    order.report.write_text(json.dumps(asdict(report)))
+    sys.exit(0 if not report.kind else 1)
+
+
+def _done(function: Callable[..., Any], parameters: dict[str, Any]) -> Report:
+    try:
+        return Report(returned=str(function(**parameters)))
+    except RunwrightError as error:
+        return Report(kind=type(error).__name__, error=str(error))
+    except Exception as error:  # noqa: BLE001 - it is the test's to judge
+        logging.getLogger("runwright").error("".join(traceback.format_exception(error)))
+        return Report(kind=type(error).__name__, error=f"not one of ours: {error}")
+
+
+class _Ended:
+    """The state that Prefect's engine shows to a task's ``retry_condition_fn``."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def result(self, *, raise_on_failure: bool) -> Exception:
+        assert not raise_on_failure
+        return self._error
+
+
+def _called(task: prefect.Task[..., Any]) -> Callable[..., Any]:
+    """Return the task's function, tried as often as Prefect would try it, without its pauses."""
+
+    @functools.wraps(task.fn)
+    def call(*args: Any) -> Any:
+        for left in reversed(range(1 + task.retries)):
+            try:
+                return task.fn(*args)
+            except Exception as error:
+                condition = task.retry_condition_fn
+                if not left or (condition is not None and not condition(task, None, _Ended(error))):  # type: ignore[arg-type]
+                    raise
+                time.sleep(0.05)
+        raise AssertionError("unreachable")
+
+    return call

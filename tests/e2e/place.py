@@ -1,0 +1,177 @@
+"""A place to release the shop to: its own ledger and folders, registered with the run's Prefect server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import FlowRun, State, StateType
+
+from deployments.apply import register
+from deployments.server import environment
+from deployments.specs import specs_of
+from runwright.ledger import Ledger, open_ledger
+from runwright.ledger.release import Release
+from runwright.platforms.host import SLOTS, Host
+from runwright.routers.forwarder import ForwarderRouter
+from runwright.runbook.loader import load
+from runwright.runbook.targets import HostTarget
+from runwright.testing.direct import Direct
+
+T = TypeVar("T")
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+PATIENCE_SECONDS = 240.0
+"""A run starts in seven seconds on an idle machine; this one may not be idle."""
+SHORT_MINUTES = 0.03
+"""A watch for the releases that a test needs before it can begin."""
+
+
+class Place:
+    """One environment of a shop of its own. Needs RUNWRIGHT_HOME and RUNWRIGHT_SYSTEMS to be set to its folders."""
+
+    def __init__(self, client: SyncPrefectClient, folder: Path, system: str, repository: Path) -> None:
+        self.client, self.folder, self.system = client, folder, system
+        text = (EXAMPLES / "shop.yaml").read_text()
+        text = text.replace("system: shop\n", f"system: {system}\n").replace(
+            "../.runwright/example/shop", str(repository)
+        )
+        self.runbook_file = folder / "systems" / f"{system}.yaml"
+        self.runbook_file.parent.mkdir(parents=True)
+        self.runbook_file.write_text(text)
+        book = load(self.runbook_file).runbook
+        place = book.environments["local"]
+        assert isinstance(place.target, HostTarget) and place.target.directory and place.router
+        root = Path(place.target.directory)
+        self.do = Direct()
+        self.host = Host(place.target, root, {}, sys.executable)
+        self.router = ForwarderRouter(place.router, root / "forwarder", sys.executable)
+        self.specs = [spec for spec in specs_of(book) if spec.name == self.name]
+        register(self.specs, environment=environment())
+        self.ledger: Ledger = open_ledger()
+
+    @property
+    def name(self) -> str:
+        """The name of its deployments."""
+        return f"{self.system}-local"
+
+    # --------------------------------------------------------------------------------------------------------- runs
+
+    def start(self, version: str, minutes: float = 0.1, *, faults: str = "") -> str:
+        """Start a deploy run as CI does, and return its id."""
+        deployment = self.client.read_deployment_by_name(f"deploy/{self.name}")
+        variables = {"env": {**deployment.job_variables["env"], "RUNWRIGHT_FAULTS": faults}} if faults else None
+        parameters = {"version": version, "watch_minutes": minutes, "deployer": "e2e"}
+        run = self.client.create_flow_run_from_deployment(deployment.id, parameters=parameters, job_variables=variables)
+        return str(run.id)
+
+    def run(self, run_id: str) -> FlowRun:
+        """Return a run as Prefect knows it now."""
+        return self.client.read_flow_run(UUID(run_id))
+
+    def ended(self, run_id: str) -> State[Any]:
+        """Wait until a run has ended and return its state."""
+        run = self.until(lambda: (r := self.run(run_id)).state and r.state.is_final() and r, f"the end of run {run_id}")
+        assert run.state is not None
+        return run.state
+
+    def fired_by(self, run_id: str) -> list[FlowRun]:
+        """Return the rollback runs that were fired for a run, whatever became of them so far."""
+        runs = self.client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["rollback"])),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[self.name])),
+        )
+        return [run for run in runs if run.parameters.get("failed_run_id") == run_id]
+
+    def rolled_back(self, run_id: str) -> FlowRun:
+        """Wait until the rollback that was fired for a run has ended, and return its run. There is exactly one."""
+
+        def finished() -> list[FlowRun] | None:
+            found = self.fired_by(run_id)
+            return found if found and all(r.state and r.state.is_final() for r in found) else None
+
+        found = self.until(finished, f"the rollback of run {run_id}")
+        assert len(found) == 1, f"{len(found)} rollbacks were fired"
+        return found[0]
+
+    def cancel(self, run_id: str) -> None:
+        """Ask for a run to be cancelled, as the UI does."""
+        self.client.set_flow_run_state(UUID(run_id), State(type=StateType.CANCELLING))
+
+    def kill(self, run_id: str) -> None:
+        """End the process of a run as a machine that runs out of memory does: SIGKILL, no last words."""
+        found = False
+        for folder in Path("/proc").iterdir():
+            with suppress(OSError):
+                if folder.name.isdigit() and f"PREFECT__FLOW_RUN_ID={run_id}".encode() in (
+                    folder / "environ"
+                ).read_bytes().split(b"\0"):
+                    os.kill(int(folder.name), signal.SIGKILL)
+                    found = True
+        assert found, f"no process of run {run_id}"
+
+    # ----------------------------------------------------------------------------------------------------- what is so
+
+    def release_of(self, run_id: str) -> Release:
+        """Wait until a run has a release, and return it."""
+        return self.until(lambda: self.ledger.releases.of_run(run_id), f"a release of run {run_id}")
+
+    def state_of(self, run_id: str) -> str:
+        """Return the state of the release of a run; "" if it has none."""
+        found = self.ledger.releases.of_run(run_id)
+        return found.state.value if found else ""
+
+    def watched(self, run_id: str) -> bool:
+        """Return whether the watch of a run's release has taken its first samples."""
+        found = self.ledger.releases.of_run(run_id)
+        return found is not None and self.ledger.releases.fact(found.id, "watch") is not None
+
+    def front(self) -> str:
+        """Return the address of the forwarder."""
+        return self.router.facts(self.do).front
+
+    def version(self) -> str:
+        """Return the version that answers at the front door, as it says itself."""
+        return f"v{httpx.get(f'{self.front()}/healthz', timeout=10, trust_env=False).json()['version']}"
+
+    def changes_by(self, run_id: str) -> list[str]:
+        """Return the keys of what was changed after ``run_id`` began to work on its release."""
+        release = self.release_of(run_id)
+        began = next(run.at for run in self.ledger.releases.runs(release.id) if run.run_id == run_id)
+        return [entry.key for entry in self.ledger.journal(release.id).entries() if entry.intent_at >= began]
+
+    def live(self) -> str:
+        """Return the version that should serve; "" if none was released yet."""
+        found = self.ledger.releases.live(self.system, "local")
+        return found.ref if found else ""
+
+    def serving(self, version: str) -> Place:
+        """Return this place once ``version`` is proven here."""
+        if self.live() != version:
+            state = self.ended(self.start(version, SHORT_MINUTES))
+            assert state.is_completed(), state.message
+        return self
+
+    def until(self, true: Callable[[], T | None], what: str) -> T:
+        """Return what ``true`` gives as soon as it gives something."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not (found := true()):
+            assert time.monotonic() < end, f"waited in vain for {what}"
+            time.sleep(0.2)
+        return found
+
+    def close(self) -> None:
+        """End what runs here."""
+        self.router.stop(self.do, "end")
+        for slot in SLOTS:
+            self.host.stop(self.do, slot, "end")
+        self.ledger.close()

@@ -1,0 +1,88 @@
+"""What is registered does what it says, on the versions of Prefect's own parts that are installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, FlowFilter, FlowFilterName
+
+from deployments.apply import register
+from deployments.prefect_yaml import prefect_yaml
+from deployments.server import ROOT
+from deployments.specs import Spec
+from tests.e2e.place import Place
+
+MONTHLY = {"cron": "0 3 1 * *", "timezone": "UTC", "slug": "backup"}
+
+
+@pytest.fixture
+def scheduled(place: Place) -> Iterator[Spec]:
+    spec = next(replace(s, schedules=[MONTHLY]) for s in place.specs if s.flow == "backup")
+    register([spec])
+    yield spec
+    place.client.delete_deployment(place.client.read_deployment_by_name(spec.full_name).id)
+
+
+def test_a_cron_schedule_gets_runs(place: Place, scheduled: Spec) -> None:
+    """A server that starts and answers may still schedule nothing: with the wrong SQLAlchemy it does not."""
+
+    def runs() -> list[object]:
+        return place.client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["backup"])),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[place.name])),
+        )
+
+    for run in place.until(runs, "a scheduled run"):
+        at = run.expected_start_time  # type: ignore[attr-defined]
+        assert (at.day, at.hour, at.minute) == (1, 3, 0)
+
+
+def test_registering_twice_is_the_same_as_once(place: Place, client: SyncPrefectClient) -> None:
+    """One automation for each rollback: two would start two rollbacks of every failed release."""
+    register(place.specs)
+    register(place.specs)
+    for spec in place.specs:
+        found = client.read_deployment_by_name(spec.full_name)
+        owned = client.read_resource_related_automations(f"prefect.deployment.{found.id}")
+        assert len(owned) == len(spec.triggers), spec.full_name
+
+
+def registered(client: SyncPrefectClient, spec: Spec) -> dict[str, Any]:
+    """Return what Prefect holds of a deployment, as far as it decides what a run does."""
+    found = client.read_deployment_by_name(spec.full_name)
+    automations = client.read_resource_related_automations(f"prefect.deployment.{found.id}")
+    kept = ("entrypoint", "parameters", "tags", "work_pool_name", "enforce_parameter_schema", "description")
+    return {
+        **{name: getattr(found, name) for name in kept},
+        "pull": [
+            step["prefect.deployments.steps.set_working_directory"]["directory"] for step in found.pull_steps or []
+        ],
+        "takes": set((found.parameter_openapi_schema or {})["properties"]),
+        "schedules": [schedule.schedule.model_dump(include={"cron", "timezone"}) for schedule in found.schedules],
+        "triggers": [a.trigger.model_dump(include={"expect", "match_related", "posture"}) for a in automations],
+        "passes on": [a.actions[0].parameters for a in automations],
+    }
+
+
+def test_prefects_own_command_registers_the_same(place: Place, client: SyncPrefectClient, tmp_path: Path) -> None:
+    """`prefect deploy --all` with our prefect.yaml and `runwright up` leave the server with the same deployments."""
+    register(place.specs)
+    ours = [registered(client, spec) for spec in place.specs]
+    for spec in place.specs:
+        client.delete_deployment(client.read_deployment_by_name(spec.full_name).id)
+
+    (tmp_path / "prefect.yaml").write_text(prefect_yaml(place.specs))
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", tmp_path / "prefect.yaml"],
+        cwd=ROOT, env={**os.environ, "PWD": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [registered(client, spec) for spec in place.specs] == ours
