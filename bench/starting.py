@@ -1,0 +1,48 @@
+"""How long a process of ours takes to start, beside what it is made of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.machine import ROOT
+from bench.numbers import Row, Section, series
+
+RUNBOOK = "examples/shop.yaml"
+
+
+def seconds(*words: str) -> float:
+    """Return how long a fresh Python takes for ``words``."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    return time.perf_counter() - began
+
+
+def measure(rounds: int) -> Section:
+    """Start each of them ``rounds`` times, by turns."""
+    runwright = str(Path(sys.executable).parent / "runwright")
+    asked = {
+        "prefect": ("-c", "import prefect, prefect.flows, prefect.tasks"),
+        "flow": ("-c", "import flows.deploy"),
+        "python": ("-c", "pass"),
+        "help": (runwright, "--help"),
+        "check": (runwright, "check", RUNBOOK),
+        "pydantic": ("-c", "import pydantic, yaml, typer"),
+    }
+    found: dict[str, list[float]] = {name: [] for name in asked}
+    for words in asked.values():
+        seconds(*words)  # once for the files' cache, and for compiled modules
+    for _ in range(rounds):
+        for name, words in asked.items():
+            found[name].append(seconds(*words))
+    took = {name: series(samples) for name, samples in found.items()}
+    return Section(
+        "Start-up of a process",
+        (
+            Row("import of flows.deploy, beside import of Prefect alone", took["flow"], took["prefect"]),
+            Row("runwright --help, beside an empty Python", took["help"], took["python"]),
+            Row("runwright check of one runbook, beside import of pydantic, yaml and typer", took["check"], took["pydantic"]),
+        ),
+    )  # fmt: skip
