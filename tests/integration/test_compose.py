@@ -93,13 +93,14 @@ def repository(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iter
     shutil.copytree(SHOP, repo)
     git(repo, "init", "--quiet", "-b", "main")
     commits, images = {}, {}
+    own = secrets.token_hex(4)  # another test process, with the same content, must not have the same images and commits
     for name in ("one", "two", "broken"):
         (repo / "app" / "VERSION").write_text(name)
         (repo / "config" / "app.json").write_text(json.dumps({"greeting": name}))
         git(repo, "add", "-A")
-        git(repo, "commit", "--quiet", "--allow-empty", "-m", name)
+        git(repo, "commit", "--quiet", "--allow-empty", "-m", f"{name} {own}")
         commits[name] = git(repo, "rev-parse", "HEAD")
-        images[name] = docker.run("build", "-q", "-t", f"rwt-compose-shop:{name}", str(repo / "app"))
+        images[name] = docker.run("build", "-q", "--label", f"of={own}", str(repo / "app"))
     yield Shop(docker, repo, commits, images)
     docker.run("image", "rm", "-f", *images.values())
 
