@@ -21,6 +21,7 @@ from runwright.effects.files import write_file
 from runwright.effects.processes import alive, spawn, stop
 from runwright.errors import RunwrightError
 from runwright.home import HOME_VARIABLE, LEDGER_VARIABLE, home, ledger_url
+from runwright.runbook.loader import SYSTEMS_VARIABLE, own_places
 
 ROOT = Path(__file__).resolve().parent.parent
 API_VARIABLE = "PREFECT_API_URL"
@@ -142,13 +143,10 @@ def environment() -> dict[str, str]:
     found = {**SETTINGS, HOME_VARIABLE: str(home()), "PYTHONPATH": str(ROOT)}
     if not make_url(ledger_url()).password:
         found[LEDGER_VARIABLE] = ledger_url()
-    for name in ("RUNWRIGHT_SYSTEMS", "RUNWRIGHT_FAULTS"):
-        if value := os.environ.get(name):
-            found[name] = (
-                os.pathsep.join(str(Path(p).absolute()) for p in value.split(os.pathsep))
-                if name.endswith("SYSTEMS")
-                else value
-            )
+    if places := own_places():
+        found[SYSTEMS_VARIABLE] = os.pathsep.join(map(str, places))
+    if faults := os.environ.get("RUNWRIGHT_FAULTS"):
+        found["RUNWRIGHT_FAULTS"] = faults
     return found
 
 

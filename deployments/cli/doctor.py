@@ -42,23 +42,28 @@ def doctor(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Pl
 
 def _wanted(place: str | None) -> tuple[list[Wanted], list[Finding]]:
     """Return the environments to look at (of all runbooks, or the one that is named), and what is wrong with runbooks."""
-    from deployments.cli.findings import Finding, Wanted
+    from deployments.cli.findings import Finding, Wanted, listed
     from deployments.cli.places import Place, with_runbook
-    from runwright.runbook.loader import find, load
+    from deployments.cli.systems import NONE_OF_YOURS, choose
 
     if place is not None:
         where, loaded = with_runbook(place)
         return [Wanted(where, loaded.runbook, named=True)], [Finding("runbook", "ok", f"{where}: no mistakes")]
-    wanted, found = [], []
-    for system, path in find().items():
-        try:
-            runbook = load(path).runbook
-        except RunwrightError:
-            found.append(Finding("runbook", "fail", f"{path} has mistakes", f"`runwright check {path}` lists them."))
-            continue
-        wanted += [Wanted(Place(system, name), runbook, named=False) for name in runbook.environments]
-    systems = len({w.place.system for w in wanted})
-    found.append(Finding("runbooks", "ok", f"{systems} systems, {len(wanted)} environments"))
+    chosen = choose()
+    wanted = [
+        Wanted(Place(one.loaded.runbook.system, name), one.loaded.runbook, named=False)
+        for one in chosen.systems
+        for name in one.environments
+    ]
+    found = [
+        Finding("runbook", "fail", f"{path} has mistakes", f"`runwright check {path}` lists them.")
+        for path in chosen.broken
+    ]
+    if chosen.own:
+        found.append(Finding("runbooks", "ok", listed([str(w.place) for w in wanted])))
+    else:
+        text = f"none of yours; looked at are the shipped ones that can be released: {listed([str(w.place) for w in wanted])}"
+        found.append(Finding("runbooks", "warn", text, NONE_OF_YOURS))
     return wanted, found
 
 

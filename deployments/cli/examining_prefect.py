@@ -14,7 +14,7 @@ from prefect.context import get_settings_context
 from prefect.events.schemas.automations import Automation
 
 from blocks.environment import RunwrightEnvironment
-from deployments.cli.findings import Finding, Wanted
+from deployments.cli.findings import Finding, Wanted, listed
 from deployments.cli.prefect_api import Prefect, running_here, translated
 from deployments.server import API_VARIABLE
 from deployments.specs import Spec, specs_of
@@ -94,8 +94,12 @@ def is_this_machine(host: str) -> bool:
 
 
 def _deployments(prefect: Prefect, wanted: list[Wanted], pools: set[str]) -> Iterator[Finding]:
-    """Yield whether every deployment and automation is there; put the work pools that they use into ``pools``."""
+    """Yield whether every deployment and automation is there; put the work pools that they use into ``pools``.
+
+    What is right is one line for all environments; what is not, a line for each.
+    """
     automations = _automations(prefect)
+    right: list[str] = []
     for one in wanted:
         specs = [s for s in specs_of(one.runbook) if s.name == one.place.deployment]
         missing, paused = [], []
@@ -115,7 +119,13 @@ def _deployments(prefect: Prefect, wanted: list[Wanted], pools: set[str]) -> Ite
             yield Finding(
                 about, "warn", f"paused: {', '.join(paused)}", "`prefect deployment resume NAME` lets them run."
             )
-        yield _automation(about, specs, automations)
+        found = _automation(about, specs, automations)
+        if found.state == "ok":
+            right.append(about)
+        else:
+            yield found
+    if right:
+        yield Finding("deployments", "ok", f"there, with the automation for rollbacks: {listed(right)}")
 
 
 def _automations(prefect: Prefect) -> list[Automation]:
@@ -161,13 +171,17 @@ def _blocks(prefect: Prefect, wanted: list[Wanted]) -> Iterator[Finding]:
     with translated(prefect.url):
         slug = RunwrightEnvironment.get_block_type_slug()
         names = {d.name for d in prefect.client.read_block_documents_by_type(slug, include_secrets=False)}
+    there, not_needed = [], []
     for one in wanted:
         block = one.runbook.block_of(one.place.environment)
-        about = f"block {block}"
         if block in names:
-            yield Finding(about, "ok", f"there, for {one.place}")
+            there.append(block)
         elif one.runbook.environments[one.place.environment].tier == "development":
-            yield Finding(about, "ok", f"not there; {one.place} is development and needs none")
+            not_needed.append(str(one.place))
         else:
             next_ = f"`runwright secrets set {one.place} NAME` makes it with its first secret."
-            yield Finding(about, one.lacks, f"not there; {one.place} needs it", next_)
+            yield Finding(f"block {block}", one.lacks, f"not there; {one.place} needs it", next_)
+    if there:
+        yield Finding("blocks", "ok", f"there: {listed(list(dict.fromkeys(there)))}")
+    if not_needed:
+        yield Finding("blocks", "ok", f"not there, and not needed in development: {listed(not_needed)}")

@@ -41,17 +41,20 @@ def parse(text: str) -> Place:
 
 
 def with_runbooks() -> list[Place]:
-    """Return the places of all runbooks that can be read, sorted."""
+    """Return the places of the user's own runbooks that can be read, sorted; without any, of the shipped ones."""
+    from deployments.cli.systems import choose
+
+    chosen = choose().systems  # `runwright check` says what is wrong with the others
+    return sorted((Place(one.loaded.runbook.system, name) for one in chosen for name in one.environments), key=str)
+
+
+def _has_runbook(place: Place) -> bool:
     from runwright.runbook.loader import find, load
 
-    found = []
-    for system, path in find().items():
-        try:
-            runbook = load(path).runbook
-        except RunwrightError:
-            continue  # `runwright check` says what is wrong with it
-        found += [Place(system, environment) for environment in runbook.environments]
-    return sorted(found, key=str)
+    try:
+        return place.environment in load(find()[place.system]).runbook.environments
+    except (KeyError, RunwrightError):
+        return False
 
 
 def in_ledger(ledger: Ledger) -> list[Place]:
@@ -71,7 +74,7 @@ def known(text: str, ledger: Ledger | None) -> Place:
     if place in released:
         return place
     there = [*with_runbooks(), *released]
-    if place not in there:
+    if place not in there and not _has_runbook(place):
         raise unknown(text, "is not known: it has neither a runbook nor a release", there)
     return place
 

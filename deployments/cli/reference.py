@@ -41,7 +41,7 @@ VARIABLES = """\
 |---|---|
 | `RUNWRIGHT_HOME` | The folder for the ledger, logs and working copies. Default: `.runwright` in the current folder. |
 | `RUNWRIGHT_LEDGER_URL` | The ledger: `sqlite:////path/ledger.db` or `postgresql://user:password@host/name`. Default: a SQLite file in `RUNWRIGHT_HOME`. |
-| `RUNWRIGHT_SYSTEMS` | Folders and files with your runbooks, separated by `:`. |
+| `RUNWRIGHT_SYSTEMS` | Folders and files with your runbooks, separated by `:`. Default: `runwright.yaml` in the current folder. |
 | `PREFECT_API_URL` | The Prefect server. Default: the active Prefect profile, or the server that `runwright up` started. |
 | `NO_COLOR` | If set: no colours. |
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +16,7 @@ from runwright.errors import InputError, RunwrightError
 
 Files = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[FILE]...", help="Runbooks. Default: all that are found.", show_default=False),
+    typer.Argument(metavar="[FILE]...", help="Runbooks. Default: all of your own.", show_default=False),
 ]
 
 
@@ -41,9 +43,10 @@ def init(
     from deployments.cli.looking import Looking
     from runwright.effects.files import write_file
     from runwright.runbook.draft import draft
+    from runwright.runbook.loader import SYSTEMS_VARIABLE, USUAL_NAME
 
     out = Output(as_plain=plain)
-    path = output.expanduser().absolute()
+    path = Path(os.path.normpath(output.expanduser().absolute()))
     if path.exists() and not force:
         raise InputError(f"{path} is there already.", next="Name another file with --output, or add --force.")
     found = gather(Looking(), directory.expanduser().resolve(), tuple(file or ()), env_file)
@@ -57,7 +60,8 @@ def init(
         raise typer.Exit(Exit.INPUT)
     out.line()
     out.line("Next: read it, correct what is guessed, then")
-    out.line(f"    export RUNWRIGHT_SYSTEMS={path}")
+    if path != Path.cwd() / USUAL_NAME or os.environ.get(SYSTEMS_VARIABLE):
+        out.line(f"    export RUNWRIGHT_SYSTEMS={shlex.quote(str(path))}")
     out.line("    runwright check && runwright up")
 
 
@@ -79,10 +83,13 @@ def check(file: Files = None, as_json: Json = False, plain: Plain = False) -> No
 
     All mistakes at once, what is worth a second look, and what cannot be released yet.
     """
-    from runwright.runbook.loader import find
+    from deployments.cli.systems import NONE_OF_YOURS
+    from runwright.runbook.loader import own
 
     out = Output(as_json=as_json, as_plain=plain)
-    paths = file or list(find().values())
+    paths = file or list(own().values())
+    if not paths:
+        raise InputError(NONE_OF_YOURS.partition(" `")[0], next="Name a file, or let `runwright init` draft one.")
     found = [_check_one(out, path) for path in paths]
     if out.as_json:
         out.document({"runbooks": found})
@@ -96,7 +103,7 @@ def _check_one(out: Output, path: Path) -> dict[str, Any]:
     from runwright.runbook.loader import load
 
     try:
-        loaded = load(path)
+        loaded = load(os.path.normpath(path.absolute()))
     except RunwrightError as error:
         out.warn(str(error))
         return {"path": str(path), "ok": False, "mistakes": error.what, "next": error.next}

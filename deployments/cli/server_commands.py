@@ -10,33 +10,45 @@ import typer
 from deployments.cli.exits import Exit
 from deployments.cli.options import Json, Plain
 from deployments.cli.output import Output
-from runwright.errors import RunwrightError
+from deployments.cli.systems import NONE_OF_YOURS, Chosen, choose
 
 if TYPE_CHECKING:
     from deployments.specs import Spec
 
 
-def up(as_json: Json = False, plain: Plain = False) -> None:
+Systems = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SYSTEM]...",
+        help="Whose runbooks. Default: all of your own; without any, the shipped ones that can be released.",
+        show_default=False,
+    ),
+]
+
+
+def up(system: Systems = None, as_json: Json = False, plain: Plain = False) -> None:
     """Start what one machine needs.
 
-    A Prefect server, if none is configured, and a worker; then all runbooks are registered. Twice is as once.
+    A Prefect server, if none is configured, and a worker; then runbooks are registered. Twice is as once.
     """
     out = Output(as_json=as_json, as_plain=plain)
+    chosen = choose(system or ())
     from deployments.server import connect, start
 
     out.line("Starting what does not run yet; the first time this takes up to a minute.")
     running = start()
-    names, broken = _register(out, connect())
+    names = _register(out, connect(), chosen)
     if out.as_json:
         data = {"ui": running.ui_url, "api": running.api_url, "server": running.server is not None}
-        out.document({**data, "deployments": names, "broken": broken})
+        out.document({**data, "deployments": names, "broken": [str(path) for path in chosen.broken]})
     else:
-        out.line(f"{len(names)} deployments are registered.", style="ok")
+        _tell(out, names, chosen)
         out.line(f"Prefect: {running.ui_url}")
-        out.line(
-            "Next: `runwright deploy SYSTEM/ENVIRONMENT VERSION`, or start a run there. `runwright down` ends it all."
-        )
-    if broken:
+        places = [f"{one.loaded.runbook.system}/{name}" for one in chosen.systems for name in one.environments]
+        where = places[0] if len(places) == 1 else "SYSTEM/ENVIRONMENT"
+        out.line(f"Next: `runwright plan {where} VERSION --build` shows what a release would do, `deploy` does it.")
+        out.line("`runwright down` ends Prefect and the worker.")
+    if chosen.broken:
         raise typer.Exit(Exit.INPUT)
 
 
@@ -56,6 +68,7 @@ def down(as_json: Json = False, plain: Plain = False) -> None:
 
 
 def register(
+    system: Systems = None,
     write: Annotated[
         bool,
         typer.Option("--write", help="Write prefect.yaml from the shipped runbooks instead, for `prefect deploy`."),
@@ -63,7 +76,7 @@ def register(
     as_json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Tell Prefect of all runbooks.
+    """Tell Prefect of runbooks.
 
     Their deployments, schedules, and the automations that start rollbacks.
     """
@@ -75,43 +88,49 @@ def register(
         else:
             out.line(f"Wrote {path}: {count} deployments.")
         return
+    chosen = choose(system or ())
     from deployments.cli.connecting import connected
 
     with connected() as prefect:
-        names, broken = _register(out, prefect.url)
+        names = _register(out, prefect.url, chosen)
     if out.as_json:
-        out.document({"deployments": names, "broken": broken})
+        out.document({"deployments": names, "broken": [str(path) for path in chosen.broken]})
     else:
-        out.line(f"{len(names)} deployments are registered.", style="ok")
-    if broken:
+        _tell(out, names, chosen)
+    if chosen.broken:
         raise typer.Exit(Exit.INPUT)
 
 
-def _register(out: Output, url: str) -> tuple[list[str], list[str]]:
-    """Register what can be read with Prefect at ``url``, say what cannot, and return the names of both."""
-    specs, broken = all_specs(out)
+def _register(out: Output, url: str, chosen: Chosen) -> list[str]:
+    """Register what is chosen with Prefect at ``url``, say which runbooks have mistakes, and return the full names."""
+    for error in chosen.broken.values():
+        out.warn(error)
     from deployments import apply
     from deployments.cli.prefect_api import translated
     from deployments.server import environment
 
     with translated(url):
-        return apply.register(specs, environment=environment()), broken
+        return apply.register(specs_of_chosen(chosen), environment=environment())
 
 
-def all_specs(out: Output) -> tuple[list[Spec], list[str]]:
-    """Return the deployments of all runbooks that can be read, and the files of those that cannot, which are told."""
+def _tell(out: Output, names: list[str], chosen: Chosen) -> None:
+    if not chosen.own:
+        out.warn(NONE_OF_YOURS + " Registered are the shipped ones that can be released:")
+    for one in chosen.systems:
+        out.line(f"{one.loaded.runbook.system}: {', '.join(one.environments)} ({one.loaded.path})")
+    out.line(f"{len(names)} deployments are registered.", style="ok")
+
+
+def specs_of_chosen(chosen: Chosen) -> list[Spec]:
+    """Return the deployments of the environments that are chosen."""
     from deployments.specs import specs_of
-    from runwright.runbook.loader import find, load
 
-    specs: list[Spec] = []
-    broken: list[str] = []
-    for path in find().values():
-        try:
-            specs += specs_of(load(path).runbook)
-        except RunwrightError as error:
-            out.warn(error)
-            broken.append(str(path))
-    return specs, broken
+    return [
+        spec
+        for one in chosen.systems
+        for spec in specs_of(one.loaded.runbook)
+        if spec.parameters["environment"] in one.environments
+    ]
 
 
 def write_prefect_yaml() -> tuple[Path, int]:
@@ -120,9 +139,8 @@ def write_prefect_yaml() -> tuple[Path, int]:
     from deployments.server import ROOT
     from deployments.specs import specs_of
     from runwright.effects.files import write_file
-    from runwright.runbook.loader import SHIPPED, find, load
+    from runwright.runbook.loader import load, shipped
 
-    paths = [path for path in find().values() if path.parent == SHIPPED]
-    specs = [spec for path in paths for spec in specs_of(load(path).runbook)]
+    specs = [spec for path in shipped().values() for spec in specs_of(load(path).runbook)]
     write_file(ROOT / "prefect.yaml", prefect_yaml(specs).encode(), 0o644)
     return ROOT / "prefect.yaml", len(specs)

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from runwright.runbook.words import Path as Where
 from runwright.runbook.words import dotted, follow
 
 SYSTEMS_VARIABLE = "RUNWRIGHT_SYSTEMS"
+USUAL_NAME = "runwright.yaml"
 SHIPPED = Path(__file__).resolve().parents[2] / "deployments" / "systems"
 _SUFFIXES = (".yaml", ".yml")
 _ATTEMPTS = 5  # a wrong value is taken out, is missing then, and is given an example: three rounds are enough
@@ -160,27 +162,51 @@ def _absolute(book: Runbook, folder: Path) -> Runbook:
 
 
 def find() -> dict[str, Path]:
-    """Return {system: file} of the shipped runbooks and of those in ``RUNWRIGHT_SYSTEMS``, sorted by name.
+    """Return {system: file} of every runbook that can be named, sorted: the user's own, and the shipped ones.
 
-    ``RUNWRIGHT_SYSTEMS`` holds folders and files, separated as PATH is. Raise InputError if one of them is not there,
-    RunbookError if two files are of one system. A file with mistakes is listed too: ``load`` tells them.
+    A runbook of the user's is meant where a shipped one has the same name. Raise as ``own`` does.
     """
+    return dict(sorted({**shipped(), **own()}.items()))
+
+
+def shipped() -> dict[str, Path]:
+    """Return {system: file} of the runbooks that come with Runwright, sorted."""
+    return dict(sorted(_by_system([SHIPPED]).items()))
+
+
+def own() -> dict[str, Path]:
+    """Return {system: file} of the user's own runbooks, sorted; empty if there are none.
+
+    ``RUNWRIGHT_SYSTEMS`` holds folders and files, separated as PATH is; without it, the file that ``runwright init`` writes
+    into the current folder is meant. Raise InputError if one of them is not there, RunbookError if two files are of one
+    system. A file with mistakes is listed too: ``load`` tells them.
+    """
+    return dict(sorted(_by_system(own_places()).items()))
+
+
+def own_places() -> list[Path]:
+    """Return the folders and files, absolute, in which the user's own runbooks are looked for; none if there are none."""
+    named = [part for part in os.environ.get(SYSTEMS_VARIABLE, "").split(os.pathsep) if part]
+    if named:
+        return [Path(os.path.normpath(Path(part).expanduser().absolute())) for part in named]
+    here = Path.cwd() / USUAL_NAME
+    return [here] if here.is_file() else []
+
+
+def _by_system(places: list[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for file in _files():
+    for file in _files(places):
         name = system_of(file)
         if name in found and not found[name].samefile(file):
             what = f"Two runbooks are of the system `{name}`: {found[name]} and {file}."
             raise RunbookError(what, next=f"Rename one of them (`system:`), or take it out of {SYSTEMS_VARIABLE}.")
         found[name] = file
-    return dict(sorted(found.items()))
+    return found
 
 
-def _files() -> list[Path]:
-    named = [
-        Path(part).expanduser().absolute() for part in os.environ.get(SYSTEMS_VARIABLE, "").split(os.pathsep) if part
-    ]
+def _files(places: list[Path]) -> list[Path]:
     files: list[Path] = []
-    for place in [SHIPPED, *named]:
+    for place in places:
         if place.is_dir():
             inside = (p for p in place.iterdir() if p.suffix in _SUFFIXES and not p.name.startswith("."))
             files += sorted(p for p in inside if p.is_file())
@@ -203,11 +229,18 @@ def system_of(file: Path) -> str:
 
 def load_system(name: str) -> Loaded:
     """Return the runbook of the system ``name``. Raise InputError, which lists the systems, if there is none."""
+    return load(files_of([name])[name])
+
+
+def files_of(names: Sequence[str]) -> dict[str, Path]:
+    """Return {system: file} of the systems ``names``. Raise InputError, which lists the systems, if there is no such one."""
     files = find()
-    if name not in files:
-        there = unknown("system", name, files)
-        raise InputError(
-            there[0].upper() + there[1:],
-            next="`runwright docs` shows how to write a runbook.",
-        )
-    return load(files[name])
+    for name in names:
+        if name not in files:
+            there = unknown("system", name, files)
+            next_ = (
+                f"Runbooks are looked for in {SYSTEMS_VARIABLE} (folders and files), or else in ./{USUAL_NAME}; "
+                "`runwright init` drafts one."
+            )
+            raise InputError(there[0].upper() + there[1:], next=next_)
+    return {name: files[name] for name in names}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deployments.cli.examining import machine
-from deployments.cli.findings import Wanted
+from deployments.cli.findings import Wanted, listed
 from deployments.cli.places import Place
 from runwright.ledger import Ledger
 from runwright.ledger.states import ReleaseState
@@ -36,6 +36,13 @@ def test_without_a_server_the_doctor_fails_and_says_what_to_do(
     assert "runwright up" in states["prefect"]["next"]
     assert states["git"]["state"] == "ok"
     assert {"ledger", "disk", "runbooks"} <= set(states)
+
+
+def test_many_environments_are_one_line() -> None:
+    """A doctor that lists what is right hides what is wrong."""
+    assert listed(["a/x", "b/y"]) == "a/x, b/y"
+    assert listed([f"s/{n}" for n in range(9)]) == "s/0, s/1, s/2, s/3, s/4, s/5 and 3 more"
+    assert listed([]) == "none"
 
 
 def test_a_runbook_with_mistakes_is_a_finding(call: Call, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,16 @@ def test_runs_find_the_ledger_and_the_runbooks_wherever_they_start(
     assert found["RUNWRIGHT_SYSTEMS"] == f"{tmp_path / 'systems'}:{tmp_path / 'more'}"
 
 
+def test_runs_find_the_runbook_of_the_folder_where_it_was_registered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is found there without a variable, and a run starts elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    assert "RUNWRIGHT_SYSTEMS" not in server.environment()
+    (tmp_path / "runwright.yaml").write_text("system: shop")
+    assert server.environment()["RUNWRIGHT_SYSTEMS"] == str(tmp_path / "runwright.yaml")
+
+
 def test_a_server_that_was_started_is_seen_by_a_process_that_has_read_its_settings_before(tmp_path: Path) -> None:
     """`up` asks Prefect whether a server is configured, starts one, and registers deployments there."""
     remember(server.Running(URL, None, None))

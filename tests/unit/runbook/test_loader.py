@@ -8,7 +8,7 @@ import os
 import pytest
 
 from runwright.errors import InputError, RunbookError
-from runwright.runbook.loader import SHIPPED, SYSTEMS_VARIABLE, find, load, load_system
+from runwright.runbook.loader import SHIPPED, SYSTEMS_VARIABLE, find, load, load_system, own
 from tests.unit.runbook.files import RIGHT, wrong
 
 SHIPPED_SYSTEMS = ["cleanwithsnapshot", "financial-planning", "invoiceme", "money-flow", "receipt-vault-pro"]
@@ -161,6 +161,29 @@ def test_folders_and_files_of_the_variable_are_searched_too(write, monkeypatch):
     monkeypatch.setenv(SYSTEMS_VARIABLE, os.pathsep.join([str(one.parent), str(two), ""]))
     assert list(find()) == sorted([*SHIPPED_SYSTEMS, "one", "two"])
     assert load_system("two").path == two
+
+
+def test_the_runbook_in_the_current_folder_is_found_where_the_variable_is_not_set(write, monkeypatch):
+    """`runwright init` writes it there. The variable, if it is set, is all that is looked at."""
+    file = write(RIGHT, "runwright.yaml")
+    other = write(RIGHT.replace("system: shop", "system: other"), "more/other.yaml")
+    monkeypatch.chdir(file.parent)
+    monkeypatch.delenv(SYSTEMS_VARIABLE, raising=False)
+    assert own() == {"shop": file}
+    assert find()["shop"] == file
+    monkeypatch.setenv(SYSTEMS_VARIABLE, str(other))
+    assert own() == {"other": other}
+    monkeypatch.chdir(other.parent)
+    monkeypatch.delenv(SYSTEMS_VARIABLE)
+    assert own() == {}
+
+
+def test_ones_own_runbook_is_meant_where_a_shipped_one_has_its_name(write, monkeypatch):
+    """A team that adapts a shipped runbook takes it into a folder of its own."""
+    file = write(RIGHT.replace("system: shop", "system: invoiceme"))
+    monkeypatch.setenv(SYSTEMS_VARIABLE, str(file))
+    assert find()["invoiceme"] == file
+    assert list(find()) == SHIPPED_SYSTEMS
 
 
 def test_two_files_of_one_system_are_refused(write, monkeypatch):
