@@ -30,7 +30,10 @@ def _head(facts: DraftFacts) -> Iterator[str]:
 def _components(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
     replaced = {s.name for services in guessed.components.values() for s in services}
     kept = [s.name for s in facts.services if s.name not in replaced]
-    yield "# What is built and replaced" + (f"; {', '.join(kept)} stay as they are." if kept else ".")
+    stay = f"; {', '.join(kept)} {'stays as it is' if len(kept) == 1 else 'stay as they are'}" if kept else ""
+    yield f"# What is built and replaced{stay}."
+    if ending := [s.name for s in facts.services if s.ends]:
+        yield f"# check: {', '.join(ending)} runs once and ends: a release does not run it"
     yield "components:"
     for name, services in guessed.components.items():
         note = "" if any(s.context for s in services) else " # check: it is pulled, not built"
@@ -53,7 +56,8 @@ def _environment(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
     if facts.env_file:
         yield f"      env_file: {scalar(facts.env_file)}"
     if guessed.urls:
-        yield f"    urls: {flow(guessed.urls)} # check: as seen from where Runwright runs"
+        through = f"through {', '.join(dict.fromkeys(guessed.through.values()))}, " if guessed.through else ""
+        yield f"    urls: {flow(guessed.urls)} # check: {through}as seen from where Runwright runs"
     else:
         yield '    # check: no port is published; name the address that clients use: urls: {web: "https://…"}'
     if guessed.database is not None:
@@ -90,6 +94,8 @@ def _checks(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
         yield "  health:"
         for probe in guessed.probes:
             doubt = " # check: no healthcheck names a path" if probe.path == "/" else ""
+            if not doubt and probe.component in guessed.through:
+                doubt = f" # check: whether {guessed.through[probe.component]} passes this path on"
             yield f'    - {{id: {probe.id}, get: "${{url.{probe.component}}}{probe.path}"}}{doubt}'
         yield ""
     yield "watch:"
@@ -106,7 +112,10 @@ def _data(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
         if guessed.migrates is not None:
             component, folder, certain = guessed.migrates
             where = {} if folder == "." else {"directory": folder}
-            doubt = "" if certain else f" # check: alembic.ini is in {facts.alembic}, which no component is built from"
+            doubt = f" # check: {folder} is seen from the image's WORKDIR" if where else ""
+            doubt = (
+                doubt if certain else f" # check: alembic.ini is in {facts.alembic}, which no component is built from"
+            )
             yield f"migrate: {flow({'tool': 'alembic', 'component': component, **where})}{doubt}"
         yield ""
     elif facts.alembic is not None:

@@ -13,6 +13,11 @@ _URL = re.compile(r"https?://[^\s'\"\\)<>|;,]+")
 _LOCAL = {"localhost", "127.0.0.1", "0.0.0.0", "::1"}  # noqa: S104 - recognised, not listened on
 _POSTGRES = re.compile(r"(^|/)(postgres|postgis|timescaledb|pgvector)([:@]|$)")
 _POSTGRES_NAMES = ("POSTGRES_DB", "POSTGRES_USER")
+_PROXY = re.compile(r"(^|[/_-])(nginx|caddy|traefik|haproxy|envoy|httpd|apache)([:@_-]|$)|proxy")
+_BEHIND = re.compile(
+    r"work|celery|beat|cron|queue|task|job|schedul|consum|listen|migrat|prestart|init|seed|flower|test"
+)
+_HTTPS = (443, 8443)
 _LONGEST_NAME = 48
 
 
@@ -21,7 +26,8 @@ class ServiceFacts:
     """One service of the Compose project.
 
     context: the folder that it is built from, relative to the repository ("." for its root); "" if it is pulled.
-    ports: (port on the host, port in the container). healthcheck: its command, as one line.
+    ports: (port on the host, port in the container). exposed: ports in the container that others reach.
+    healthcheck: its command, as one line. ends: others wait until it has run and ended well.
     postgres: POSTGRES_DB and POSTGRES_USER, if it has them. Nothing else of an environment is kept.
     """
 
@@ -29,8 +35,10 @@ class ServiceFacts:
     image: str = ""
     context: str = ""
     ports: tuple[tuple[int, int], ...] = ()
+    exposed: tuple[int, ...] = ()
     healthcheck: str = ""
     depends_on: tuple[str, ...] = ()
+    ends: bool = False
     postgres: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -64,11 +72,17 @@ class Probe:
 
 @dataclass(frozen=True)
 class Guess:
-    """What is concluded. migrates: (component, folder of alembic.ini in its image, whether that is certain)."""
+    """What is concluded.
+
+    components: services by component; the first one of each is the one that serves.
+    through: {component: proxy} of the addresses that are a proxy's.
+    migrates: (component, folder of alembic.ini in its image, whether that is certain).
+    """
 
     components: Mapping[str, tuple[ServiceFacts, ...]]
     database: ServiceFacts | None
     urls: Mapping[str, str]
+    through: Mapping[str, str]
     probes: tuple[Probe, ...]
     migrates: tuple[str, str, bool] | None
 
@@ -78,10 +92,18 @@ def service_facts(config: Mapping[str, Any], root: str) -> tuple[ServiceFacts, .
 
     The rendered file holds every secret of the system: what is returned holds none.
     """
-    return tuple(_service(name, said or {}, root) for name, said in (config.get("services") or {}).items())
+    services = {name: said or {} for name, said in (config.get("services") or {}).items()}
+    ending = {
+        name
+        for said in services.values()
+        if isinstance(said.get("depends_on"), Mapping)
+        for name, how in said["depends_on"].items()
+        if (how or {}).get("condition") == "service_completed_successfully"
+    }
+    return tuple(_service(name, said, root, ends=name in ending) for name, said in services.items())
 
 
-def _service(name: str, said: Mapping[str, Any], root: str) -> ServiceFacts:
+def _service(name: str, said: Mapping[str, Any], root: str, *, ends: bool) -> ServiceFacts:
     context = (said.get("build") or {}).get("context", "")
     environment = said.get("environment") or {}
     test = (said.get("healthcheck") or {}).get("test") or ""
@@ -91,8 +113,10 @@ def _service(name: str, said: Mapping[str, Any], root: str) -> ServiceFacts:
         image=said.get("image") or "",
         context=os.path.relpath(context, root) if context.startswith("/") else context,
         ports=tuple((int(on), int(to)) for on, to in ports if on.isdigit() and to),
+        exposed=tuple(int(port) for port in map(str, said.get("expose") or ()) if port.isdigit()),
         healthcheck=test if isinstance(test, str) else " ".join(map(str, test)),
         depends_on=tuple(said.get("depends_on") or ()),
+        ends=ends,
         postgres={key: str(environment[key]) for key in _POSTGRES_NAMES if environment.get(key)},
     )
 
@@ -101,16 +125,44 @@ def guess(facts: DraftFacts) -> Guess:
     """Return what ``facts`` suggest."""
     database = next((s for s in facts.services if _is_postgres(s)), None)
     others = [s for s in facts.services if s is not database]
-    components = _grouped([s for s in others if s.context] or _not_infrastructure(others))
-    urls: dict[str, str] = {}
-    for name, services in components.items():
-        published = [port for service in services for port, _ in service.ports]
-        if published:
-            urls[name] = f"http://localhost:{published[0]}"
-    asked = [(name, path) for name in urls for path in _paths(components[name])]
+    proxies = [s for s in others if s.ports and _is_proxy(s)]
+    fronted = {name for proxy in proxies for name in proxy.depends_on}
+    lasting = [s for s in others if not s.ends]
+    components = _grouped([s for s in lasting if s.context] or _not_infrastructure(lasting), fronted)
+    urls, through = _addresses(components, proxies, fronted)
+    asked = [(name, path) for name in urls for path in _paths(components[name], anywhere=name in through)]
     ids = _unique(_slug(path) if len(urls) == 1 else f"{name[:26]}-{_slug(path)}" for name, path in asked)
     probes = tuple(Probe(one, name, path) for one, (name, path) in zip(ids, asked, strict=True))
-    return Guess(components, database, urls, probes, _migrates(facts, components))
+    return Guess(components, database, urls, through, probes, _migrates(facts, components))
+
+
+def _addresses(
+    components: Mapping[str, tuple[ServiceFacts, ...]], proxies: list[ServiceFacts], fronted: set[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return {component: address}, and {component: proxy} of those that only a proxy's port leads to."""
+    urls: dict[str, str] = {}
+    through: dict[str, str] = {}
+    applications = {name: group for name, group in components.items() if not (group[0].ports and _is_proxy(group[0]))}
+    known = {s.name for group in applications.values() for s in group} & fronted
+    for name, group in applications.items():
+        published = [port for service in group for port in service.ports]
+        # a proxy that names nothing of ours (it may find its services by labels) leads to whatever serves
+        behind = {s.name for s in group} & known if known else _serves(group[0], fronted) >= 0
+        if published:
+            urls[name] = _address(published)
+        elif proxies and behind:
+            proxy = next((p for p in proxies if set(p.depends_on) & {s.name for s in group}), proxies[0])
+            urls[name], through[name] = _address(list(proxy.ports)), proxy.name
+    if not urls:  # what is built is nothing but a web server
+        urls = {name: _address(list(group[0].ports)) for name, group in components.items() if group[0].ports}
+    return urls, through
+
+
+def _address(ports: list[tuple[int, int]]) -> str:
+    """Return the address of the published port that most probably speaks plain HTTP."""
+    on, to = min(ports, key=lambda port: (port[1] in _HTTPS, port[1] != 80))
+    scheme, usual = ("https", 443) if to in _HTTPS else ("http", 80)
+    return f"{scheme}://localhost" + ("" if on == usual else f":{on}")
 
 
 def system_name(text: str) -> str:
@@ -129,13 +181,34 @@ def _not_infrastructure(services: list[ServiceFacts]) -> list[ServiceFacts]:
     return [s for s in services if s.depends_on] or services[:1]
 
 
-def _grouped(services: list[ServiceFacts]) -> dict[str, tuple[ServiceFacts, ...]]:
-    """Return {component: services}: what is built from one folder (or is one image) is one component."""
+def _is_proxy(service: ServiceFacts) -> bool:
+    return bool(_PROXY.search(service.image) or _PROXY.search(service.name))
+
+
+def _serves(service: ServiceFacts, fronted: set[str]) -> int:
+    """Return how much speaks for it that clients reach this service; below 0: it works behind the others."""
+    return (
+        8 * bool(service.ports)
+        + 4 * (service.name in fronted)
+        + 2 * bool(service.exposed or _URL.search(service.healthcheck))
+        - 5 * bool(_BEHIND.search(service.name.lower()))
+    )
+
+
+def _grouped(services: list[ServiceFacts], fronted: set[str]) -> dict[str, tuple[ServiceFacts, ...]]:
+    """Return {component: services}: what is built from one folder (or is one image) is one component.
+
+    A component has the name of that service of it that serves most, which is its first; so are components in order.
+    """
+
+    def rank(service: ServiceFacts) -> int:
+        return -_serves(service, fronted)
+
     groups: dict[str, list[ServiceFacts]] = {}
-    for service in services:
+    for service in sorted(services, key=rank):
         groups.setdefault(service.context or service.image or service.name, []).append(service)
-    chief = (next((s for s in together if s.ports), together[0]) for together in groups.values())
-    return dict(zip(_unique(system_name(s.name) for s in chief), map(tuple, groups.values()), strict=True))
+    names = _unique(system_name(together[0].name) for together in groups.values())
+    return dict(zip(names, map(tuple, groups.values()), strict=True))
 
 
 def _unique(names: Iterable[str]) -> list[str]:
@@ -148,8 +221,8 @@ def _unique(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _paths(services: Iterable[ServiceFacts]) -> list[str]:
-    """Return the paths that healthchecks of ``services`` ask on a port that is published; "/" if none does."""
+def _paths(services: Iterable[ServiceFacts], *, anywhere: bool) -> list[str]:
+    """Return the paths that healthchecks of ``services`` ask on a published port, or on any; "/" if none does."""
     paths: list[str] = []
     for service in services:
         targets = {target for _, target in service.ports}
@@ -161,13 +234,15 @@ def _paths(services: Iterable[ServiceFacts]) -> list[str]:
                 continue  # what a shell would have filled in
             path = url.path or "/"
             plain = re.fullmatch(r"[A-Za-z0-9._~/-]+", path)
-            if url.hostname in _LOCAL and port in targets and plain and path not in paths:
+            if url.hostname in _LOCAL and (anywhere or port in targets) and plain and path not in paths:
                 paths.append(path)
     return paths or ["/"]
 
 
 def _slug(path: str) -> str:
-    words = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")[:20].strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
+    if len(words) > 20:  # its last part says most
+        words = re.sub(r"[^a-z0-9]+", "-", path.rstrip("/").rpartition("/")[2].lower()).strip("-")[:20].strip("-")
     return words if re.match(r"[a-z]", words) else "front"
 
 

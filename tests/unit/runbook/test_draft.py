@@ -105,6 +105,20 @@ def test_migrations_that_no_component_is_built_from_are_a_guess():
     assert "# check: alembic.ini is in tools" in draft(facts(DATABASE, API, alembic="tools"))
 
 
+def test_a_folder_in_the_image_is_a_guess():
+    """Which one it is depends on the Dockerfile."""
+    known = draft(facts(DATABASE, ServiceFacts("api", context="."), alembic="backend"))
+    assert "directory: backend} # check: backend is seen from the image's WORKDIR" in known
+    assert "WORKDIR" not in draft(facts(DATABASE, API, alembic="backend"))
+
+
+def test_a_probe_of_a_long_path_has_the_name_of_its_end(loaded):
+    """Names are read in messages at night."""
+    health = "curl http://localhost:8000/api/v1/utils/health-check/"
+    book = loaded(facts(ServiceFacts("api", context=".", ports=((80, 8000),), healthcheck=health)))
+    assert [p.id for p in book.verify.health] == ["health-check"]
+
+
 def test_migrations_without_a_database_are_left_for_a_person(loaded):
     """A database that was not recognised is asked for; the draft loads without it."""
     known = facts(API, alembic="backend")
@@ -117,6 +131,91 @@ def test_a_system_without_ports_has_no_probes_and_says_so(loaded):
     known = facts(WORKER)
     assert "# check: no port is published" in draft(known)
     assert loaded(known).verify.health == []
+
+
+FLASK = {"context": "services/web", "depends_on": ("db",)}
+NGINX = ServiceFacts("nginx", image="nginx:1.25", ports=((443, 443), (1337, 80)), depends_on=("web",))
+
+
+@pytest.mark.parametrize(
+    "services, components, urls, probes",
+    [
+        pytest.param(
+            [ServiceFacts("beat", **FLASK), ServiceFacts("celery", **FLASK), ServiceFacts("web", **FLASK), NGINX],
+            {"web": ["web", "beat", "celery"]},
+            {"web": "http://localhost:1337"},
+            ["${url.web}/"],
+            id="the service that the proxy waits for names the component",
+        ),
+        pytest.param(
+            [ServiceFacts("a-worker", **FLASK), ServiceFacts("site", ports=((8004, 8000),), **FLASK)],
+            {"site": ["site", "a-worker"]},
+            {"site": "http://localhost:8004"},
+            ["${url.site}/"],
+            id="the service that publishes a port names it",
+        ),
+        pytest.param(
+            [ServiceFacts("backend", **FLASK), ServiceFacts("scheduler", **FLASK), ServiceFacts("aaa-queue", **FLASK)],
+            {"backend": ["backend", "scheduler", "aaa-queue"]},
+            {},
+            [],
+            id="what is called a worker names nothing, also without a port",
+        ),
+        pytest.param(
+            [
+                ServiceFacts("api", context="api", healthcheck="curl -f http://localhost:8000/healthz"),
+                ServiceFacts("ui", context="ui"),
+                ServiceFacts("traefik", image="traefik:3", ports=((80, 80),)),
+            ],
+            {"api": ["api"], "ui": ["ui"]},
+            {"api": "http://localhost", "ui": "http://localhost"},
+            ["${url.api}/healthz", "${url.ui}/"],
+            id="a proxy that names no service leads to all that serve",
+        ),
+        pytest.param(
+            [ServiceFacts("web", **FLASK), ServiceFacts("nginx", context="nginx", ports=((80, 80),), depends_on=("web",))],
+            {"nginx": ["nginx"], "web": ["web"]},
+            {"web": "http://localhost"},
+            ["${url.web}/"],
+            id="a proxy that is built leads to what it waits for",
+        ),
+        pytest.param(
+            [ServiceFacts("front", image="acme/front:1", ports=((8443, 8443),), depends_on=("db",))],
+            {"front": ["front"]},
+            {"front": "https://localhost:8443"},
+            ["${url.front}/"],
+            id="a port of TLS",
+        ),
+    ],
+)  # fmt: skip
+def test_the_component_has_the_name_of_what_serves_and_the_address_that_clients_use(
+    loaded, services, components, urls, probes
+):
+    """Compose lists services by the alphabet: that says nothing about which of them is the application."""
+    book = loaded(facts(DATABASE, *services))
+    assert {name: c.services for name, c in book.components.items()} == components
+    assert list(book.components) == list(components)
+    assert book.environments["development"].urls == urls
+    assert [p.get for p in book.verify.health] == probes
+
+
+def test_a_service_that_runs_once_and_ends_is_no_part_of_a_component():
+    """It would never be healthy; the draft says that a release does not run it."""
+    rendered = {
+        "services": {
+            "api": {
+                "build": {"context": "/r"},
+                "expose": ["8000"],
+                "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
+            },
+            "migrate": {"build": {"context": "/r"}, "depends_on": {"db": {"condition": "service_healthy"}}},
+        }
+    }
+    api, migrate = service_facts(rendered, "/r")
+    assert (api.ends, api.exposed, migrate.ends) == (False, (8000,), True)
+    text = draft(facts(DATABASE, api, migrate))
+    assert "api: {services: [api]}" in text
+    assert "# check: migrate runs once and ends" in text
 
 
 def test_a_rendered_compose_file_gives_facts_without_its_secrets():
@@ -152,6 +251,9 @@ services = st.builds(
     name=names,
     image=st.sampled_from(["", "postgres:15", "redis:7", "ghcr.io/acme/x@sha256:1"]),
     context=st.sampled_from(["", ".", "./api", "api", "we b", "#x"]),
+    exposed=st.sampled_from([(), (8000,)]),
+    depends_on=st.sampled_from([(), ("db",), ("web", "api")]),
+    ends=st.booleans(),
     ports=st.lists(st.tuples(st.integers(1, 65535), st.integers(1, 65535)), max_size=2).map(tuple),
     healthcheck=st.sampled_from(
         ["", "curl http://localhost:80/a'b", "wget http://127.0.0.1/" + "x" * 90, "http://[::1/"]
