@@ -35,7 +35,8 @@ class ServiceOverride:
         if self.image:
             said |= {"image": self.image, "pull_policy": "never"}
         for name in ("labels", "volumes", "env_file"):
-            if value := getattr(self, name):
+            value = getattr(self, name)
+            if value or isinstance(value, Replacing):  # an empty one takes away what the user's file says
                 said[name] = value
         return said
 

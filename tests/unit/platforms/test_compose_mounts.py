@@ -100,3 +100,10 @@ def test_an_override_holds_what_is_said_and_nothing_else() -> None:
             }
         },
     }
+
+
+def test_a_service_whose_only_mount_was_source_code_has_none_left() -> None:
+    """An empty list that replaces is said: left out, the user's own file would mount the source code all the same."""
+    content = override_file({"api": ServiceOverride(volumes=Replacing()), "db": ServiceOverride(volumes=[])}).decode()
+    assert "volumes: !override []" in content
+    assert "db" not in content
