@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from runwright.actions import Command, Do, Output
-from runwright.errors import ActionError, ObservationError
+from runwright.errors import ActionError, DeadlineError, ObservationError
 from runwright.platforms.shape import ServiceFact
 
 PROJECT = "com.docker.compose.project"
@@ -75,15 +76,28 @@ class Container:
         found = _LEFTOVER.fullmatch(self.name)
         return found["name"] if found else None
 
-    @property
-    def trouble(self) -> str:
-        """What is wrong with it, "" if nothing is: it ended, restarts or is unhealthy."""
+    def trouble(self, restarts_before: int = 0) -> str:
+        """Return what is wrong with it that waiting does not mend: it ended, or was restarted since it had
+        ``restarts_before``. "" if it is neither; one that is unhealthy may still get well.
+        """
         ended = f"exit code {self.exit_code}, OOMKilled {'yes' if self.oom_killed else 'no'}"
         if self.state in ("exited", "dead", "removing"):
             return f"{self.name} ended ({ended})"
-        if self.state == "restarting" or self.restarts:
-            return f"{self.name} was restarted {self.restarts} times ({ended})"
-        return f"{self.name} is unhealthy" if self.health == "unhealthy" else ""
+        again = self.restarts - restarts_before
+        if self.state == "restarting" or again > 0:
+            return f"{self.name} was restarted {'once' if again == 1 else f'{again} times'} ({ended})"
+        return ""
+
+    @property
+    def condition(self) -> str:
+        """How it fares, in a few words: for those who waited for it."""
+        if not self.running:
+            return f"{self.name} is {self.state}"
+        return f"{self.name} runs, and " + {
+            "starting": "its healthcheck has not passed yet",
+            "unhealthy": "its healthcheck fails: Docker calls it unhealthy",
+            "healthy": "is healthy",
+        }.get(self.health or "", "has no healthcheck")
 
     def fact(self) -> ServiceFact:
         """Return it the way every platform tells it."""
@@ -183,18 +197,23 @@ def _published(ports: object) -> int | None:
 class Settled:
     """Answers whether containers have settled: healthy, or (without a healthcheck) running for ``seconds`` unchanged.
 
-    One that is in trouble ends the waiting at once: `require_sound` then tells what happened.
+    One that ended or was restarted ends the waiting at once: `require_sound` then tells what happened. One that is
+    unhealthy does not: Docker goes on asking it, and on a busy machine it answers in time a little later.
+    restarts: how often containers had been restarted before, by id; those say nothing about this start.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, seconds: float, clock: Callable[[], float], restarts: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self._seconds = seconds
         self._clock = clock
+        self._restarts = restarts
         self._since: dict[tuple[str, str], float] = {}
 
     def __call__(self, containers: tuple[Container, ...] | None) -> bool:
         seen = containers or ()
         settled = [self._one(c) for c in seen]  # each one's clock starts when it is first seen to run
-        return any(c.trouble for c in seen) or all(settled)
+        return any(c.trouble(self._restarts.get(c.id, 0)) for c in seen) or all(settled)
 
     def _one(self, container: Container) -> bool:
         if not container.running:
@@ -205,10 +224,15 @@ class Settled:
         return now - self._since.setdefault((container.id, container.started), now) >= self._seconds
 
 
-def require_sound(containers: Iterable[Container], images: dict[str, str]) -> None:
-    """Raise ActionError if a container is in trouble or runs another image than ``images`` says for its service."""
+def require_sound(
+    containers: Iterable[Container], images: Mapping[str, str], restarts: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """Raise ActionError if a container ended, was restarted or runs another image than ``images`` says for its service.
+
+    restarts: as for `Settled`.
+    """
     for container in containers:
-        what = container.trouble
+        what = container.trouble(restarts.get(container.id, 0))
         wanted = images.get(container.service)
         if not what and wanted and container.image != wanted:
             what = f"{container.name} runs image {container.image[:19]}, not {wanted[:19]}"
@@ -218,3 +242,16 @@ def require_sound(containers: Iterable[Container], images: dict[str, str]) -> No
                 state=f"Service {container.service} of the new version is not serving.",
                 next=f"Read what it printed: docker logs --tail 100 {container.name}",
             )
+
+
+def never_ready(containers: Iterable[Container], waited_seconds: float) -> DeadlineError:
+    """Return the error for ``containers`` that did not get healthy in time: how each of them fares, and where to look."""
+    late = [c for c in containers if not c.running or c.health not in (None, "healthy")]
+    name = late[0].name if late else "CONTAINER"
+    return DeadlineError(
+        f"Waited {waited_seconds:g} s in vain: {'; '.join(c.condition for c in late) or 'nothing settled'}.",
+        state="The containers were left as they are.",
+        next=f"Read what it printed (docker logs --tail 100 {name}) and what its healthcheck said "
+        f"(docker inspect --format '{{{{json .State.Health}}}}' {name}). If it only needs longer, raise "
+        "`ready_timeout` of the target.",
+    )

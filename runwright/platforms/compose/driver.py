@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from runwright.actions import Command, Do, Elsewhere, Output, Read, Wait, WriteFile, nothing
-from runwright.errors import ActionError, InputError
+from runwright.errors import ActionError, DeadlineError, InputError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.adopt import adopt
 from runwright.platforms.compose.cli import Project
@@ -19,6 +19,7 @@ from runwright.platforms.compose.containers import (
     Settled,
     containers_of,
     inspect,
+    never_ready,
     require_sound,
     volumes_of,
 )
@@ -181,10 +182,11 @@ class Compose:
         """Make ``version``, which was prepared, run in place of what runs, and wait until it is healthy.
 
         What it depends on is started first if it does not run; nothing else in the project is touched.
-        Raise DeadlineError if it does not get healthy, ActionError at once if a container ends, restarts or is unhealthy.
+        Raise DeadlineError if it does not get healthy in time, ActionError as soon as a container ends or is restarted.
         """
         self._require_images(do, version)
         there = containers_of(do, self.target.project)
+        before = _restarts(there)
         self._finish_leftovers(do, there, prefix)
         path = self._label(do, version, there, prefix, release_id)
         project = self._project(version).plus(path)
@@ -194,8 +196,8 @@ class Compose:
             name = f"{prefix}/up" if len(groups) == 1 else f"{prefix}/up/{'+'.join(group)}"
             self._up(do, project, ["--no-deps", *_scale(group, there, version)], group, name)
             if number < len(groups):
-                self._settle(do, version, group, 0.0)
-        self._settle(do, version, [s for group in groups for s in group], self.target.settle)
+                self._settle(do, version, group, 0.0, before)
+        self._settle(do, version, [s for group in groups for s in group], self.target.settle, before)
 
     def start_rest(self, do: Do, version: Version, prefix: str) -> None:
         """Start what has no container yet besides the application (a proxy, mostly), as `docker compose up` would.
@@ -335,9 +337,10 @@ class Compose:
             return
         self._up(do, project, ["--no-deps", "--no-recreate"], missing, key)
         now = containers_of(do, self.target.project) or ()
-        self._wait(do, [c.id for c in now if c.service in missing and not c.oneoff], missing, settle)
+        ids = [c.id for c in now if c.service in missing and not c.oneoff]
+        self._wait(do, ids, missing, settle, _restarts(there))
 
-    def _settle(self, do: Do, version: Version, services: list[str], seconds: float) -> None:
+    def _settle(self, do: Do, version: Version, services: list[str], seconds: float, before: Mapping[str, int]) -> None:
         there = containers_of(do, self.target.project)
         if there is None:
             return
@@ -349,20 +352,28 @@ class Compose:
                 state="It is not running.",
                 next=f"Run `docker compose -p {self.target.project} ps -a` and read the service's section in the Compose file.",
             )
-        require_sound(self._wait(do, [c.id for c in ours], services, seconds), version.extra["images"])
+        seen = self._wait(do, [c.id for c in ours], services, seconds, before)
+        require_sound(seen, version.extra["images"], before)
 
-    def _wait(self, do: Do, ids: list[str], services: list[str], seconds: float) -> tuple[Container, ...]:
+    def _wait(
+        self, do: Do, ids: list[str], services: list[str], seconds: float, before: Mapping[str, int]
+    ) -> tuple[Container, ...]:
         names = ", ".join(services)
-        seen = do(
-            Wait(
-                says=f"wait until {names} {'are' if len(services) > 1 else 'is'} healthy",
-                read=inspect(ids, says=f"look at {names}"),
-                until=Settled(seconds, self._clock),
-                every_seconds=POLL_SECONDS,
-                deadline_seconds=self.target.ready_timeout,
+        look = inspect(ids, says=f"look at {names}")
+        try:
+            seen = do(
+                Wait(
+                    says=f"wait until {names} {'are' if len(services) > 1 else 'is'} healthy",
+                    read=look,
+                    until=Settled(seconds, self._clock, before),
+                    every_seconds=POLL_SECONDS,
+                    deadline_seconds=self.target.ready_timeout,
+                )
             )
-        )
-        require_sound(seen or (), {})
+        except DeadlineError:
+            late = do(look)
+            raise never_ready(late or (), self.target.ready_timeout) from None
+        require_sound(seen or (), {}, before)
         return seen or ()
 
 
@@ -370,6 +381,11 @@ def job_name(project: str, release_id: str, key: str) -> str:
     """Return the name of a one-off container: readable, and the same for the same job of the same release."""
     mark = hashlib.sha256(f"{release_id}\0{key}".encode()).hexdigest()[:10]
     return f"{project}-rw-{_word(key)[:24]}-{mark}"
+
+
+def _restarts(there: Iterable[Container] | None) -> dict[str, int]:
+    # Docker counts them from when a container was made, and one that is not replaced keeps its count
+    return {c.id: c.restarts for c in there or () if c.running}
 
 
 def _word(text: str) -> str:

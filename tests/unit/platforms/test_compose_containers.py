@@ -14,6 +14,7 @@ from runwright.platforms.compose.containers import (
     Container,
     Settled,
     containers_of,
+    never_ready,
     parse_containers,
     require_sound,
 )
@@ -105,8 +106,7 @@ def test_with_a_healthcheck_health_counts_and_time_does_not(health: str, expecte
     [
         ({"state": "exited", "exit_code": 137, "oom_killed": True}, r"ended \(exit code 137, OOMKilled yes\)"),
         ({"state": "restarting", "restarts": 2, "exit_code": 1}, r"restarted 2 times \(exit code 1"),
-        ({"restarts": 1}, "restarted 1 times"),
-        ({"health": "unhealthy"}, "is unhealthy"),
+        ({"restarts": 1}, "restarted once"),
         ({"image": "sha256:2"}, "runs image sha256:2, not sha256:1"),
     ],
 )
@@ -116,6 +116,49 @@ def test_trouble_ends_the_waiting_at_once_and_is_named(changes: dict[str, Any], 
     assert Settled(0.0, Clock())((container,))
     with pytest.raises(ActionError, match=told):
         require_sound((container,), {"api": "sha256:1"})
+
+
+def test_unhealthy_is_not_the_end_of_the_waiting() -> None:
+    """Docker goes on asking an unhealthy container, so it may still get well before the deadline."""
+    settled = Settled(0.0, Clock())
+    assert not settled((replace(PLAIN, health="unhealthy"),))
+    assert settled((replace(PLAIN, health="healthy"),))
+
+
+def test_one_that_ends_is_told_before_another_that_is_unhealthy() -> None:
+    """What cannot get well by waiting ends it, and is what the error names."""
+    ill = replace(PLAIN, health="unhealthy")
+    ended = replace(PLAIN, id="id2", name="shop-jobs-1", state="exited", exit_code=1)
+    assert Settled(0.0, Clock())((ill, ended))
+    with pytest.raises(ActionError, match="shop-jobs-1 ended"):
+        require_sound((ill, ended), {})
+
+
+@pytest.mark.parametrize(("now", "trouble"), [(3, ""), (4, "restarted once"), (6, "restarted 3 times")])
+def test_restarts_from_before_the_start_do_not_count(now: int, trouble: str) -> None:
+    """A container that is not replaced keeps its count: a crash of last week says nothing about this start."""
+    container, before = replace(PLAIN, restarts=now, health="starting"), {"id1": 3}
+    assert Settled(0.0, Clock(), before)((container,)) is bool(trouble)
+    assert trouble in container.trouble(3)
+    if trouble:
+        with pytest.raises(ActionError, match=trouble):
+            require_sound((container,), {}, before)
+    else:
+        require_sound((container,), {}, before)
+
+
+def test_who_waited_in_vain_is_told_how_the_containers_fare() -> None:
+    """The error names those that are late, not those that are well, and says where their healthcheck's answers are."""
+    web = replace(PLAIN, name="shop-web-1", health="healthy")
+    late = (replace(PLAIN, health="unhealthy"), replace(PLAIN, name="shop-jobs-1", health="starting"))
+    error = never_ready((*late, web), 180)
+    assert error.what == (
+        "Waited 180 s in vain: shop-api-1 runs, and its healthcheck fails: Docker calls it unhealthy; "
+        "shop-jobs-1 runs, and its healthcheck has not passed yet."
+    )
+    assert "docker logs --tail 100 shop-api-1" in error.next
+    assert "docker inspect --format '{{json .State.Health}}' shop-api-1" in error.next
+    assert "shop-api-1 is created" in never_ready((replace(PLAIN, state="created"),), 180).what
 
 
 def test_a_created_container_is_neither_sound_nor_in_trouble() -> None:

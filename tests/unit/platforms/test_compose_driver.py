@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runwright.actions import Command, Output, WriteFile
-from runwright.errors import ActionError, InputError
+from runwright.errors import ActionError, DeadlineError, InputError
 from runwright.performer import Performer
 from runwright.planning import Planner
 from runwright.platforms.compose import Compose
@@ -111,6 +111,37 @@ def test_a_service_without_a_container_is_told() -> None:
     do = Replies(project(of("api"), of("db"), of("jobs")), lenient=True)
     with pytest.raises(ActionError, match="no container for web"):
         platform().start(do, version(), "", "deploy", "r1")
+
+
+def test_a_container_that_turns_unhealthy_may_still_recover() -> None:
+    """On a busy machine a healthcheck fails for a while; the start goes on until its deadline."""
+    others = tuple(of(s) for s in ("db", "front", "jobs", "web"))
+    ill = Output(0, "\n".join((of("api", health="unhealthy"), *others)).encode(), b"")
+    well = Output(0, "\n".join(ALL).encode(), b"")
+    do = Replies({"look at api": [ill, ill, well], **project(*ALL)}, lenient=True)
+    platform().start(do, version(), "", "deploy", "r1")
+    assert do.keys == ["deploy/labels", "deploy/up"]
+    assert sum("look at api" in action.says for action in do.actions) == 3
+
+
+def test_a_container_that_never_gets_healthy_is_told_with_its_name() -> None:
+    """Not as the inspection's last answer, but in words, with what to look at."""
+    others = tuple(of(s) for s in ("db", "front", "jobs", "web"))
+    do = Replies(project(of("api", health="starting"), *others), lenient=True)
+    with pytest.raises(DeadlineError, match="shop-api-1 runs, and its healthcheck has not passed yet") as caught:
+        platform().start(do, version(), "", "deploy", "r1")
+    assert "docker logs --tail 100 shop-api-1" in caught.value.next
+
+
+def test_a_service_that_is_not_replaced_may_have_been_restarted_long_ago() -> None:
+    """Going back after the first of several services failed leaves the others as they are, old restarts and all."""
+    others = tuple(of(s) for s in ("api", "db", "front", "web"))
+    do = Replies(project(of("jobs", restarts=2), *others), lenient=True)
+    platform().start(do, version(), "", "back", "r1")
+    again = Output(0, "\n".join((of("jobs", restarts=3), *others)).encode(), b"")
+    do = Replies({"look at api": again, **project(of("jobs", restarts=2), *others)}, lenient=True)
+    with pytest.raises(ActionError, match="shop-jobs-1 was restarted once"):
+        platform().start(do, version(), "", "back", "r1")
 
 
 def test_another_image_than_asked_for_is_told() -> None:
