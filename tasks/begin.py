@@ -21,6 +21,9 @@ from runwright.runbook.snapshot import to_json
 from runwright.versions import checked_ref
 from tasks.work import sayer
 
+BECAUSE = 400
+"""How much of an error is kept as the reason of an end: its first line alone may be "3 of 9 gates stop the release:"."""
+
 UNTOUCHED = frozenset({ReleaseState.PREPARING, ReleaseState.PLANNED, ReleaseState.APPROVED})
 """In these states nothing has been changed yet."""
 
@@ -109,7 +112,7 @@ def _nobody_else(ledger: Ledger, system: str, environment: str) -> None:
                 f"The release {other.id} ({other.ref}) has not come to an end: it is {other.state.value}.",
                 state="Nothing was done.",
                 next="Its rollback may be about to start: `runwright status` shows it. "
-                f"To start it by hand: `runwright rollback {system} {environment}`.",
+                f"To start it by hand: `runwright rollback {system}/{environment} --yes`.",
             )
 
 
@@ -133,7 +136,7 @@ def _abandon_if_untouched(ledger: Ledger, release_id: str, error: RunwrightError
     ledger.releases.set_fact(release_id, "error", kept)
     if release.state in UNTOUCHED:
         ledger.releases.advance(
-            release_id, ReleaseState.ABANDONED, f"nothing was changed: {error.what.splitlines()[0]}"
+            release_id, ReleaseState.ABANDONED, f"nothing was changed: {' '.join(error.what.split())[:BECAUSE]}"
         )
 
 

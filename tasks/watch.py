@@ -191,5 +191,6 @@ class Watcher:
         raise FrozenError(
             f"{self.work.id} is frozen: {end.reason}.",
             state="The new version serves; the old one is kept.",
-            next="Judge it yourself: `runwright rollback` takes it back, `runwright accept` calls it proven.",
+            next="Judge it yourself: `runwright rollback` takes it back, `runwright accept` calls it proven. "
+            "Without either, the next deploy has to say `--adopt`.",
         )

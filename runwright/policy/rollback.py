@@ -128,7 +128,7 @@ def _database(now: Situation) -> Decision | None:
                 Way.FREEZE,
                 f"{_why(now)} The database is at neither the old nor the new revision: a migration was left half-done.",
                 f"{_LOOK} Finish or undo the migration by hand, or restore the release's backup into a new database; "
-                "then run `runwright rollback` again.",
+                f"then run `runwright rollback` again, or deploy a fixed version{_adopting(now)}.",
             )
         case Migration.UNKNOWN:
             return Decision(
@@ -141,8 +141,9 @@ def _database(now: Situation) -> Decision | None:
                 Way.FREEZE,
                 f"{_why(now)} The migrations are done and of level {now.level.name}: {now.level.meaning}. "
                 "The old version may not run on this schema.",
-                f"{_LOOK} Roll forward with a fixed version; or restore the release's backup (what was written since is lost); "
-                f"or, if you know that the old version runs on this schema, run the rollback with accept_level={now.level.name}.",
+                f"{_LOOK} Roll forward with a fixed version{_adopting(now)}; or restore the release's backup (what was written "
+                "since is lost); or, if you know that the old version runs on this schema, run `runwright rollback` with "
+                f"`--accept-level {now.level.name}`.",
             )
     return None
 
@@ -152,7 +153,7 @@ def _way_back(now: Situation) -> Decision:
         return Decision(
             Way.FREEZE,
             f"{_why(now)} What serves is neither the old nor the new version: somebody changed it by hand.",
-            f"{_LOOK} If it is right as it is, deploy again: it is adopted first.",
+            f"{_LOOK} If it is right as it is, deploy again with `--adopt`: then it is the way back.",
         )
     if now.nothing_before:
         return Decision(Way.STOP_NEW, f"{_why(now)} Nothing ran before this release.")
@@ -162,13 +163,22 @@ def _way_back(now: Situation) -> Decision:
             if now.previous
             else "No earlier version is known."
         )
-        return Decision(Way.FREEZE, f"{_why(now)} {gone}", f"{_LOOK} Deploy a version that is known to be good.")
+        return Decision(
+            Way.FREEZE, f"{_why(now)} {gone}", f"{_LOOK} Deploy a version that is known to be good{_adopting(now)}."
+        )
     schema = (
         " The schema keeps the additions of the new version."
         if now.migration is Migration.DONE and now.level is Level.L1
         else ""
     )
     return Decision(Way.PUT_BACK, f"{_why(now)} {now.previous} is the way back.{schema}")
+
+
+def _adopting(now: Situation) -> str:
+    """How the next deploy is asked for: it refuses to replace what serves, if that is not the proven version."""
+    if now.serving is Serving.OLD or now.serving is Serving.NOTHING or not now.previous:
+        return ""
+    return " (`runwright deploy` with `--adopt`: what serves is not what was proven last)"
 
 
 def _why(now: Situation) -> str:

@@ -95,3 +95,28 @@ def test_what_went_wrong_is_told_whatever_is_done(situation: Situation) -> None:
     decision = decide(situation)
     if situation.breach and not situation.over:
         assert situation.breach in decision.because
+
+
+FROZEN = [
+    # what is the case, the situation that is frozen, whether the next deploy has to adopt what serves
+    ("its migrations are done", replace(SWITCHED, level=Level.L3, migration=Migration.DONE), True),
+    ("its migrations are half-done", replace(SWITCHED, migration=Migration.HALF_DONE), True),
+    ("the artifacts of the old version are gone", replace(SWITCHED, previous_kept=False), True),
+    ("what serves was changed by hand", replace(SWITCHED, serving=Serving.OTHER), True),
+    ("the old version serves", replace(SWITCHED, migration=Migration.HALF_DONE, serving=Serving.OLD), False),
+    ("it was stopped for the migrations", replace(SWITCHED, migration=Migration.HALF_DONE, serving=Serving.NOTHING), False),
+    ("nothing was proven before", replace(SWITCHED, previous=""), False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("situation", "adopts"), [case[1:] for case in FROZEN], ids=[case[0] for case in FROZEN])
+def test_a_freeze_says_so_if_the_next_deploy_has_to_adopt_what_serves(situation: Situation, adopts: bool) -> None:
+    """A deploy over something that was never proven is refused without `--adopt`; elsewhere the word only confuses."""
+    decision = decide(situation)
+    assert decision.way is Way.FREEZE
+    assert ("`--adopt`" in decision.next) is adopts
+
+
+def test_a_level_is_accepted_with_the_option_that_the_command_has() -> None:
+    """The sentence can be typed as it stands."""
+    assert "`--accept-level L3`" in decide(replace(SWITCHED, level=Level.L3, migration=Migration.DONE)).next
