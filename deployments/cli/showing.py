@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deployments.cli.output import Output
 from deployments.cli.wording import visible
+from runwright.home import home
 
 if TYPE_CHECKING:
     from deployments.cli.following import Event
@@ -20,6 +23,11 @@ _STYLES = {"failed": "red", "ended": "yellow", "warning": "yellow", "state": "bo
 _MARKS = {"done": "✓", "failed": "✗", "ended": "✗", "begun": "·", "warning": "!", "state": "→"}
 
 
+_HOUSEKEEPING = re.compile(r"prepare/(tree/(?!files$).*|tidy|.*/override|override)|[a-z]+/labels")
+"""What Runwright writes into its own folders, by key: in the journal, and told only if it fails."""
+_OWN_FOLDER = "systems"
+
+
 @contextmanager
 def shown(out: Output) -> Iterator[Callable[[Event], None]]:
     """Give the function that shows an event, as ``out`` is wanted."""
@@ -27,9 +35,21 @@ def shown(out: Output) -> Iterator[Callable[[Event], None]]:
         yield lambda event: out.event(as_data(event))
     elif out.rich:
         with _live(out) as show:
-            yield show
+            yield for_people(show)
     else:
-        yield Lines(out).show
+        yield for_people(Lines(out).show)
+
+
+def for_people(show: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return ``show`` for events as people need them: no housekeeping that went well, no long paths of our own folders."""
+    own = re.compile(re.escape(f"{home() / _OWN_FOLDER}/") + r"[^/\s]+/[^/\s]+/")
+
+    def showing(event: Event) -> None:
+        if event.kind in ("begun", "done") and _HOUSEKEEPING.fullmatch(str(event.data.get("key", ""))):
+            return
+        show(replace(event, text=own.sub("…/", event.text)))
+
+    return showing
 
 
 def as_data(event: Event) -> dict[str, Any]:

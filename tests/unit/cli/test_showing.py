@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,39 @@ def test_a_watch_does_not_fill_the_log(capsys: pytest.CaptureFixture[str]) -> No
             show(step)
     told = re.findall(r"watched (\d+)", capsys.readouterr().out)
     assert told == ["0", "30", "31", "33", "600"]
+
+
+def test_people_are_not_told_of_housekeeping_that_went_well(
+    capsys: pytest.CaptureFixture[str], runwright_home: Path
+) -> None:
+    """Ten lines of paths hide the one that says what happens; what fails is told, and programs get all."""
+    tree = runwright_home / "systems" / "shop" / "production" / "trees" / "r1" / "tree"
+
+    def done(key: str, text: str, kind: str = "done") -> Event:
+        return Event(kind, text, {"key": key, "says": text})
+
+    events = [
+        done("prepare/tree/HEAD", f"write {tree}/HEAD (0s)"),
+        done("prepare/tree/files", f"check out 0e1b6547 into {tree} (0s)"),
+        done("prepare/tree/end", f"note that {tree} is at 0e1b6547: failed: no room", "failed"),
+        done("prepare/build/web/web/build", "build runwright/shop-web:1 (9s)"),
+        done("deploy/labels", "write r1.yml (0s)"),
+        done("deploy/up/web", "start web (1s)"),
+    ]
+    with shown(Output()) as show:
+        for event in events:
+            show(event)
+    told = [line[10:] for line in capsys.readouterr().out.splitlines()]
+    assert told == [
+        "✓ check out 0e1b6547 into …/trees/r1/tree (0s)",
+        "✗ note that …/trees/r1/tree is at 0e1b6547: failed: no room",
+        "✓ build runwright/shop-web:1 (9s)",
+        "✓ start web (1s)",
+    ]
+    with shown(Output(as_json=True)) as show:
+        for event in events:
+            show(event)
+    assert len(capsys.readouterr().out.splitlines()) == len(events)
 
 
 def test_programs_get_every_event_as_a_json_line(capsys: pytest.CaptureFixture[str]) -> None:
