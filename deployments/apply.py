@@ -16,20 +16,23 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.utilities.callables import parameter_schema
 
 from blocks.environment import RunwrightEnvironment
-from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL, Spec
+from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL, Spec, supervise_spec
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def register(specs: Iterable[Spec], environment: dict[str, str] | None = None) -> list[str]:
-    """Register ``specs`` and what they need, and return their full names.
+def register(
+    specs: Iterable[Spec], environment: dict[str, str] | None = None, supervisor: Spec | None = None
+) -> list[str]:
+    """Register ``specs``, the supervisor and what they need, and return their full names.
 
     ``environment`` is given to every run (where the ledger is, for example). Needs a Prefect API.
     """
     with get_client(sync_client=True) as client:
         RunwrightEnvironment.register_type_and_schema(client=None)
         _work_pool(client)
-        return [_deployment(client, spec, environment or {}) for spec in specs]
+        every = [*specs, supervisor or supervise_spec()]
+        return [_deployment(client, spec, environment or {}) for spec in every]
 
 
 def flow_of(spec: Spec) -> Flow[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL, Spec
+from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL, Spec, supervise_spec
 
 HEADER = """\
 # Written by `runwright register --write` from the runbooks in deployments/systems/; a test checks that it is up to date.
@@ -22,7 +22,7 @@ def prefect_yaml(specs: list[Spec]) -> str:
         "name": "runwright",
         "prefect-version": "3.8.8",
         "pull": [{"prefect.deployments.steps.set_working_directory": {"directory": "{{ $PWD }}"}}],
-        "deployments": [_deployment(spec, pool) for spec in specs],
+        "deployments": [_deployment(spec, pool) for spec in [*specs, supervise_spec()]],
     }
     yaml = YAML()
     yaml.width = 120

@@ -8,9 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from runwright.policy.supervision import SILENT_SECONDS
 from runwright.runbook.model import Runbook
 
 WORK_POOL = "runwright"
+TAG = "runwright"
+ROLL_BACK = "roll back"
+SILENT = f"{TAG}: a run fell silent"
+SUPERVISE_CRON = "*/5 * * * *"
+END_EVENTS = tuple(
+    f"prefect.flow-run.{state}"
+    for state in ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut", "Suspended", "Paused", "AwaitingRetry")
+)
+"""After one of these a run has no reason to say any more that it lives."""
 ROLLBACK_EVENTS = (
     "prefect.flow-run.Failed",
     "prefect.flow-run.Crashed",
@@ -41,13 +51,61 @@ class Spec:
         return f"{self.flow}/{self.name}"
 
 
+def supervise_spec(within: float = SILENT_SECONDS) -> Spec:
+    """Return the deployment that looks for what died without an event: one for all systems of a ledger.
+
+    ``within``: after how many seconds without a heartbeat of a run it is started.
+    """
+    trigger = {"type": "event", "enabled": True, "threshold": 1}
+    ours = {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
+    return Spec(
+        "supervise",
+        TAG,
+        "flows/supervise.py:supervise",
+        "Find runs and releases that died without anybody noticing.",
+        {},
+        [TAG],
+        schedules=[{"cron": SUPERVISE_CRON, "timezone": "UTC", "slug": "supervise"}],
+        triggers=[
+            {
+                **trigger,
+                "name": SILENT,
+                "description": "Runs the supervisor when nothing was heard of a run for three of its heartbeats.",
+                "posture": "Proactive",
+                "after": ["prefect.flow-run.heartbeat"],
+                "expect": ["prefect.flow-run.heartbeat", *END_EVENTS],
+                "match": {"prefect.resource.id": "prefect.flow-run.*"},
+                "match_related": ours,
+                "for_each": ["prefect.resource.id"],
+                "within": within,
+                "parameters": {"because": "A run fell silent."},
+            },
+            {
+                **trigger,
+                "name": f"{TAG}: an automation failed",
+                "description": "Runs the supervisor when an automation could not do what it is for: it does it instead.",
+                "posture": "Reactive",
+                "expect": ["prefect.automation.action.failed"],
+                # by their names, so that it cannot set itself off
+                "match": {"prefect.resource.name": [f"{ROLL_BACK} *", SILENT]},
+                "for_each": ["prefect.resource.id"],
+                "within": 0,
+                "parameters": {
+                    "because": "The automation {{ event.resource.name | default('', true) }} failed: "
+                    "{{ event.payload.reason | default('no reason is known', true) | truncate(400) }}"
+                },
+            },
+        ],
+    )
+
+
 def specs_of(runbook: Runbook) -> list[Spec]:
     """Return the deployments of one runbook, in a stable order."""
     found = []
     for environment, place in runbook.environments.items():
         name = f"{runbook.system}-{environment}"
         parameters = {"system": runbook.system, "environment": environment}
-        tags = list(dict.fromkeys(["runwright", runbook.system, environment, place.tier]))
+        tags = list(dict.fromkeys([TAG, runbook.system, environment, place.tier]))
 
         def spec(flow: str, description: str, **more: Any) -> Spec:
             return Spec(
@@ -77,7 +135,7 @@ def rollback_trigger(name: str) -> dict[str, Any]:
     """
     return {
         "type": "event",
-        "name": f"roll back {name}",
+        "name": f"{ROLL_BACK} {name}",
         "description": "Runs the rollback when a deploy run ends Failed, Crashed, TimedOut or Cancelled.",
         "enabled": True,
         "posture": "Reactive",

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -19,10 +20,11 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from deployments.apply import register
 from deployments.server import environment
-from deployments.specs import specs_of
+from deployments.specs import specs_of, supervise_spec
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
 from runwright.platforms.host import SLOTS, Host
+from runwright.policy.supervision import SILENT_SECONDS
 from runwright.routers.forwarder import ForwarderRouter
 from runwright.runbook.loader import load
 from runwright.runbook.targets import HostTarget
@@ -56,8 +58,14 @@ class Place:
         self.host = Host(place.target, root, {}, sys.executable)
         self.router = ForwarderRouter(place.router, root / "forwarder", sys.executable)
         self.specs = [spec for spec in specs_of(book) if spec.name == self.name]
-        register(self.specs, environment=environment())
+        self.surroundings = environment()
+        self.register()
         self.ledger: Ledger = open_ledger()
+
+    def register(self, within: float = SILENT_SECONDS) -> None:
+        """Register its deployments, and a supervisor without a schedule: its runs would disturb the stories told here."""
+        supervisor = replace(supervise_spec(within), schedules=[])
+        register(self.specs, environment=self.surroundings, supervisor=supervisor)
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from deployments.apply import register
 from deployments.prefect_yaml import prefect_yaml
 from deployments.server import ROOT
-from deployments.specs import Spec
+from deployments.specs import Spec, supervise_spec
 from tests.e2e.place import Place
 
 MONTHLY = {"cron": "0 3 1 * *", "timezone": "UTC", "slug": "backup"}
@@ -47,9 +47,9 @@ def test_a_cron_schedule_gets_runs(place: Place, scheduled: Spec) -> None:
 
 def test_registering_twice_is_the_same_as_once(place: Place, client: SyncPrefectClient) -> None:
     """One automation for each rollback: two would start two rollbacks of every failed release."""
-    register(place.specs)
-    register(place.specs)
-    for spec in place.specs:
+    place.register()
+    place.register()
+    for spec in [*place.specs, supervise_spec()]:
         found = client.read_deployment_by_name(spec.full_name)
         owned = client.read_resource_related_automations(f"prefect.deployment.{found.id}")
         assert len(owned) == len(spec.triggers), spec.full_name
@@ -75,8 +75,9 @@ def registered(client: SyncPrefectClient, spec: Spec) -> dict[str, Any]:
 def test_prefects_own_command_registers_the_same(place: Place, client: SyncPrefectClient, tmp_path: Path) -> None:
     """`prefect deploy --all` with our prefect.yaml and `runwright up` leave the server with the same deployments."""
     register(place.specs)
-    ours = [registered(client, spec) for spec in place.specs]
-    for spec in place.specs:
+    every = [*place.specs, supervise_spec()]
+    ours = [registered(client, spec) for spec in every]
+    for spec in every:
         client.delete_deployment(client.read_deployment_by_name(spec.full_name).id)
 
     (tmp_path / "prefect.yaml").write_text(prefect_yaml(place.specs))
@@ -85,4 +86,5 @@ def test_prefects_own_command_registers_the_same(place: Place, client: SyncPrefe
         cwd=ROOT, env={**os.environ, "PWD": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [registered(client, spec) for spec in place.specs] == ours
+    assert [registered(client, spec) for spec in every] == ours
+    place.register()

@@ -1,0 +1,19 @@
+"""Find runs and releases that died without anybody noticing: on a schedule, and when a run falls silent."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from tasks.supervise import supervise as look_around
+
+
+@flow(name="supervise", flow_run_name="all environments", persist_result=False)
+def supervise(because: str = "") -> str:
+    """Declare dead runs crashed, and start the way back of releases that nobody works on any more.
+
+    It changes nothing itself: the rollback that it starts looks again, and decides. Started twice, it does nothing more.
+
+    Args:
+        because: Why it was started, if not by its schedule.
+    """
+    return str(look_around(because))

@@ -1,0 +1,183 @@
+"""Find what died without an event: runs that only seem to live, and releases that nobody works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+from runwright.errors import RunwrightError
+from runwright.ledger import Ledger, open_ledger
+from runwright.ledger.release import Release
+from runwright.ledger.states import ENDED, ReleaseState
+from runwright.policy.supervision import Life, Seen, Step, answer, life
+from tasks.notify import ended as told
+from tasks.notify import notify
+from tasks.work import at_work, sayer
+
+TAG = "runwright"
+"""What every deployment of ours is tagged with."""
+WORKS_ON_RELEASES = frozenset({"deploy", "rollback", "watch"})
+"""A backup or a retirement that runs, or waits, brings no release to its end."""
+PAGE = 200
+_OPEN = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+_UNFINISHED = frozenset(ReleaseState) - ENDED - {ReleaseState.FROZEN}
+
+
+@dataclass(frozen=True)
+class Open:
+    """A run of ours that has not ended, and the environment that it is about ("" if it is about none)."""
+
+    seen: Seen
+    system: str
+    environment: str
+
+
+@task(name="supervise", cache_policy=NO_CACHE, persist_result=False)
+def supervise(because: str = "") -> str:
+    """Declare dead runs crashed, and start the way back of releases that nobody works on. Return what was done."""
+    say = sayer()
+    if because:
+        say(because)
+    ledger = open_ledger()
+    done: list[str] = []
+    try:
+        with get_client(sync_client=True) as client:
+            now = datetime.now(UTC)
+            found = open_runs(client, now)
+            done += [text for run in found if (text := declare_dead(client, ledger, run))]
+            for release in ledger.releases.find(limit=PAGE, states=_UNFINISHED):
+                try:
+                    done += look_after(client, ledger, release, found, now)
+                except RunwrightError as error:  # what is wrong with one environment must not hide another
+                    say(f"{release.id} cannot be looked after: {error}", level="error")
+                    done.append(f"{release.id}: {error.what}")
+    finally:
+        ledger.close()
+    for text in done:
+        say(text, level="warning")
+    return "; ".join(done) or "All is well: every run lives, and every release has come to its end or is worked on."
+
+
+def open_runs(client: SyncPrefectClient, now: datetime) -> list[Open]:
+    """Return all runs of ours that have not ended, without those that are scheduled for later."""
+    wanted = FlowRunFilter(
+        tags=FlowRunFilterTags(all_=[TAG]), state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN))
+    )
+    runs: list[FlowRun] = []
+    while page := client.read_flow_runs(flow_run_filter=wanted, limit=PAGE, offset=len(runs)):
+        runs += page
+    due = [run for run in runs if not (run.state and run.state.is_scheduled() and _start_of(run) > now)]
+    procedures = {flow_id: client.read_flow(flow_id).name for flow_id in {run.flow_id for run in due}}
+    return [_open(client, run, procedures[run.flow_id], now) for run in due]
+
+
+def _start_of(run: FlowRun) -> datetime:
+    """Return when a scheduled run is to start."""
+    assert run.state is not None
+    return run.state.state_details.scheduled_time or run.state.timestamp
+
+
+def _open(client: SyncPrefectClient, run: FlowRun, procedure: str, now: datetime) -> Open:
+    assert run.state is not None
+    since = (now - run.state.timestamp).total_seconds()
+    heard = last_heartbeat(client, run.id) if run.state.is_running() or run.state.is_cancelling() else None
+    silent = since if heard is None else min(since, (now - heard).total_seconds())
+    seen = Seen(str(run.id), procedure, str(run.state.type.value), since, silent)
+    about = run.parameters
+    return Open(seen, str(about.get("system", "")), str(about.get("environment", "")))
+
+
+def last_heartbeat(client: SyncPrefectClient, run_id: UUID) -> datetime | None:
+    """Return when a run last said that it lives, or None if it never did."""
+    wanted = {
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{run_id}"]},
+        "order": "DESC",
+    }
+    answered = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 1})
+    events: list[dict[str, Any]] = answered.json()["events"]
+    return datetime.fromisoformat(events[0]["occurred"]) if events else None
+
+
+def declare_dead(client: SyncPrefectClient, ledger: Ledger, run: Open) -> str:
+    """Set a run that is dead to Crashed, which fires its rollback if it is a deploy; return a sentence, "" if it lives.
+
+    A run that holds its environment lives whatever Prefect heard of it: it renews the lease every five seconds.
+    """
+    state, why = life(run.seen)
+    if state is not Life.DEAD:
+        return ""
+    holder = ledger.leases.holder(run.system, run.environment) if run.system else None
+    if holder is not None and holder.run_id == run.seen.id:
+        return ""
+    again = client.read_flow_run(UUID(run.seen.id)).state
+    if again is None or str(again.type.value) != run.seen.state:
+        return ""  # it moved while we looked
+    client.set_flow_run_state(UUID(run.seen.id), Crashed(message=f"Found dead: {why}."), force=True)
+    return f"The run {run.seen.id} ({run.seen.procedure}) is dead: {why}."
+
+
+def look_after(
+    client: SyncPrefectClient, ledger: Ledger, release: Release, found: list[Open], now: datetime
+) -> list[str]:
+    """Start the way back of a release that nobody works on, or ask a person; return what was done."""
+    where = (release.system, release.environment)
+    here = tuple(r.seen for r in found if (r.system, r.environment) == where and r.seen.procedure in WORKS_ON_RELEASES)
+    worked = ledger.releases.runs(release.id)
+    # the end of a deploy fires a rollback, which is given time to come; nothing comes by itself for the others
+    abandoned = {r.id for r in here if life(r)[0] is Life.DEAD and r.procedure != "deploy"}
+    over = [o for r in worked if r.run_id not in abandoned and (o := _ended_at(client, r.run_id))]
+    quiet = (now - max([release.changed_at, *(r.at for r in worked), *over])).total_seconds()
+    tried = ledger.releases.fact(release.id, "supervised") or 0
+    held = ledger.leases.holder(release.system, release.environment) is not None
+    given = answer(held=held, runs=here, quiet_seconds=quiet, tried=tried)
+    match given.step:
+        case Step.LEAVE:
+            return []
+        case Step.ASK:
+            ledger.releases.advance(release.id, ReleaseState.FROZEN, f"{given.because}.".capitalize())
+            with at_work(release.id) as work:
+                notify(work, told(work))
+            return [f"{release.id} is frozen: {given.because}; a person must see to it."]
+        case Step.PUT_IN_ORDER:
+            ledger.releases.set_fact(release.id, "supervised", tried + 1)
+            run = _start(client, ledger, release, tried + 1)
+            with at_work(release.id) as work:
+                notify(work, f"{release.id} was left behind ({given.because}); its rollback was started (run {run}).")
+            return [f"{release.id}: {given.because}; its rollback was started (run {run})."]
+
+
+def _ended_at(client: SyncPrefectClient, run_id: str) -> datetime | None:
+    try:
+        run = client.read_flow_run(UUID(run_id))
+    except (ObjectNotFound, ValueError):
+        return None  # deleted, or not a run of this server
+    return run.end_time or (run.state.timestamp if run.state else None)
+
+
+def _start(client: SyncPrefectClient, ledger: Ledger, release: Release, number: int) -> str:
+    """Start the rollback of a release, once for each ``number``, however many supervisors ask for it."""
+    deployment = client.read_deployment_by_name(f"rollback/{release.system}-{release.environment}")
+    fresh = {"failed_run_id": release.run_id, "reason": "Crashed: nobody worked on the release any more"}
+    # what was asked of a way back that died is asked again: above all where to, and what a person accepted
+    asked = ledger.releases.fact(release.id, "asked") or fresh
+    parameters = asked | {"release": release.id, "deployer": "the supervisor"}
+    run = client.create_flow_run_from_deployment(
+        deployment.id, parameters=parameters, idempotency_key=f"supervise {release.id} {number}"
+    )
+    return str(run.id)

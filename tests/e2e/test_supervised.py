@@ -1,0 +1,179 @@
+"""What dies without an event is found: by the automations of the supervisor, and by what the supervisor does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.automations import Automation
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import FlowRun
+from prefect.events import Event
+from prefect.events.actions import RunDeployment
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import RelatedResource, Resource
+from prefect.states import Pending
+
+from deployments.specs import HEARTBEAT_SECONDS, ROLL_BACK, SILENT, TAG
+from runwright.policy import supervision
+from tasks.supervise import supervise
+from tests.e2e.place import Place
+from tests.fixtures.prefect import ROOT
+
+WITHIN = 10.0
+"""Seconds that Prefect waits for a heartbeat here."""
+
+
+@pytest.fixture(scope="module")
+def supervised(place: Place) -> Place:
+    """A place whose supervisor is started by its automations alone, and soon."""
+    place.register(within=WITHIN)
+    return place
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A supervisor in this process that need not wait for minutes."""
+    monkeypatch.setattr(supervision, "SILENT_SECONDS", 2.0)
+    monkeypatch.setattr(supervision, "GRACE_SECONDS", 2.0)
+    yield
+
+
+def supervisor_runs(place: Place, because: str) -> list[FlowRun]:
+    """Return the supervisor's runs that were started because of something."""
+    runs = place.client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=["supervise"])))
+    return [run for run in runs if because in run.parameters.get("because", "")]
+
+
+def told(place: Place, *events: Event) -> None:
+    """Tell the server of events, as a run does."""
+    place.client.request("POST", "/events", json=[event.model_dump(mode="json") for event in events])
+
+
+def executed(place: Place, run_id: str, faults: str) -> int:
+    """Execute a run in a process that no worker knows of, and return its exit code: nobody tells of its death."""
+    surroundings = {**os.environ, **place.surroundings, "PREFECT__FLOW_RUN_ID": run_id, "RUNWRIGHT_FAULTS": faults}
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect.engine"],
+        env={**surroundings, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # a log of its own: what it had started outlives it, and would keep a pipe open
+        stderr=subprocess.DEVNULL,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode
+
+
+def created(place: Place, flow: str, **parameters: object) -> str:
+    """Create a run that no worker takes, and return its id."""
+    deployment = place.client.read_deployment_by_name(f"{flow}/{place.name}")
+    run = place.client.create_flow_run_from_deployment(
+        deployment.id, parameters={"deployer": "e2e", **parameters}, state=Pending()
+    )
+    return str(run.id)
+
+
+def test_a_run_that_falls_silent_starts_the_supervisor(supervised: Place) -> None:
+    """Prefect waits for the next heartbeat in vain, and runs the supervisor; of a run of somebody else's it does not."""
+    tag = RelatedResource.model_validate({"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"})
+    ids = [uuid4(), uuid4()]
+    beats = [
+        Event(
+            occurred=datetime.now(UTC),
+            event="prefect.flow-run.heartbeat",
+            resource=Resource.model_validate({"prefect.resource.id": f"prefect.flow-run.{run_id}"}),
+            related=related,
+        )
+        for run_id, related in zip(ids, ([tag], []), strict=True)
+    ]
+    told(supervised, *beats)
+    found = supervised.until(lambda: supervisor_runs(supervised, "silent"), "the supervisor")
+    state = supervised.ended(str(found[0].id))
+    assert state.is_completed(), state.message
+    assert len(supervisor_runs(supervised, "silent")) == 1
+
+
+def test_an_automation_that_fails_starts_the_supervisor_with_the_reason(supervised: Place) -> None:
+    """An automation of ours whose action cannot be done is not passed over: what it is for is looked after."""
+    deployment = supervised.client.read_deployment_by_name(f"rollback/{supervised.name}")
+    broken = Automation(
+        name=f"{ROLL_BACK} something",
+        trigger=EventTrigger(
+            expect={"runwright.test.break"},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=0,  # type: ignore[arg-type]
+        ),
+        actions=[
+            RunDeployment(deployment_id=deployment.id, parameters={"system": "{{ event.payload.nothing.at_all }}"})
+        ],
+    ).create()
+    try:
+        resource = Resource.model_validate({"prefect.resource.id": "runwright.test"})
+
+        def heard() -> list[FlowRun]:
+            """Tell it again as long as the server does not know the new automation yet."""
+            told(supervised, Event(occurred=datetime.now(UTC), event="runwright.test.break", resource=resource))
+            time.sleep(2)
+            return supervisor_runs(supervised, "failed")
+
+        found = supervised.until(heard, "the supervisor")
+    finally:
+        broken.delete()
+    because = found[0].parameters["because"]
+    assert f"{ROLL_BACK} something" in because
+    assert "Unable to create flow run" in because
+    assert supervised.ended(str(found[0].id)).is_completed()
+
+
+def test_the_names_of_the_automations_are_the_ones_that_are_looked_after(supervised: Place) -> None:
+    """The automation that hears of failures goes by names: each of ours but itself is among them."""
+    ours = [a.name for a in supervised.client.read_automations() if TAG in a.name or supervised.system in a.name]
+    heard = [name for name in ours if name.startswith(f"{ROLL_BACK} ") or name == SILENT]
+    assert sorted(set(ours) - set(heard)) == [f"{TAG}: an automation failed"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_that_died_with_its_machine_is_found_and_put_back_and_so_is_its_rollback(supervised: Place) -> None:
+    """The deploy and its worker are gone after the switch; so is the first rollback. Each is found; the old one serves."""
+    supervised.serving("v1.1.0")
+    run = created(supervised, "deploy", version="v1.6.0", watch_minutes=0.1)
+    assert executed(supervised, run, "kill@after:deploy/switch/put") == -9
+    assert supervised.version() == "v1.6.0"
+    assert (state := supervised.run(run).state) is not None and state.is_running(), "nobody knows of it"
+
+    said = supervised.until(lambda: run in (text := supervise.fn()) and text, "the supervisor's verdict")
+    assert f"{run} (deploy) is dead" in said
+    assert supervised.ended(run).is_crashed()
+    supervised.rolled_back(run)
+    assert supervised.state_of(run) == "rolled_back"
+    assert supervised.version() == "v1.1.0"
+    assert "All is well" in supervise.fn()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_rollback_that_died_is_started_again_with_what_a_person_had_asked(supervised: Place) -> None:
+    """A person's rollback of a proven release died with its machine: nothing fires for it, and it ends well all the same."""
+    supervised.serving("v1.1.0")
+    supervised.serving("v1.6.0")
+    run = created(supervised, "rollback", reason="we do not like it")
+    assert executed(supervised, run, "kill@before:back*/switch/put") == -9
+    release = supervised.release_of(run)
+
+    said = supervised.until(lambda: release.id in (text := supervise.fn()) and text, "the supervisor's verdict")
+    assert "its rollback was started" in said
+    again = UUID(said.rpartition("(run ")[2].partition(")")[0])
+    assert supervised.ended(str(again)).is_completed()
+    assert supervised.run(str(again)).parameters["reason"] == "we do not like it"
+    assert supervised.state_of(run) == "rolled_back"
+    assert supervised.version() == "v1.1.0"
+    assert supervised.ended(run).is_crashed()
+    assert "All is well" in supervise.fn()
