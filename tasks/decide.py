@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runwright.errors import RunwrightError
+from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.policy.levels import Level, worst
 from runwright.policy.rollback import Cause, Decision, Migration, Serving, Situation, decide
@@ -26,11 +27,16 @@ NEVER_HELD = frozenset({ReleaseState.PREPARING, ReleaseState.PLANNED, ReleaseSta
 
 @step(retried=True)
 def let_go(work: Work) -> bool:
-    """Abandon a release that never changed anything under a lease; return whether it is one.
+    """Abandon a release that never changed anything under a lease; return whether it is one, or is over already.
 
     That needs no lease: another release may hold the environment for an hour, and is not to be waited for. If the run
-    lives after all, it cannot go on with a release that is abandoned.
+    lives after all, it cannot go on with a release that is abandoned. Of one that is over (its own run put it back, or
+    froze it) the decision stays as it is: it says why, and what to do.
     """
+    cause = cause_of(work.fact("asked") or {})
+    if cause is not Cause.ASKED and (already := over(work.release, cause)):
+        work.say(f"Nothing to do: the release is {already} already.")
+        return True
     if work.release.state not in NEVER_HELD or work.ledger.journal(work.id).changed(under_lease=True):
         return False
     recover(work)
@@ -86,15 +92,10 @@ def recover(work: Work) -> None:
 def look(work: Work, cause: Cause, asked: dict[str, Any]) -> Situation:
     """Return the situation, as the journal, the ledger and the target show it."""
     release = work.release
-    over = ""
-    if release.state in ENDED and not (cause is Cause.ASKED and release.state is ReleaseState.PROVEN):
-        over = release.state.value
-    elif release.state is ReleaseState.FROZEN and cause is not Cause.ASKED:
-        over = "frozen, and waits for a person"
     previous = way_back(work, asked)
     return Situation(
         cause=cause,
-        over=over,
+        over=over(release, cause),
         changed=changed(work),
         watching=release.state is ReleaseState.WATCHING,
         breach=str(work.fact("breach") or ""),
@@ -106,6 +107,15 @@ def look(work: Work, cause: Cause, asked: dict[str, Any]) -> Situation:
         accepted=Level[asked["accept_level"]] if asked.get("accept_level") else Level.L1,
         nothing_before=release.previous_id is None and work.fact("seen") is not None,
     )
+
+
+def over(release: Release, cause: Cause) -> str:
+    """Return how the release has ended, "" if it has not: a person may take back what is proven, or frozen."""
+    if release.state in ENDED and not (cause is Cause.ASKED and release.state is ReleaseState.PROVEN):
+        return release.state.value
+    if release.state is ReleaseState.FROZEN and cause is not Cause.ASKED:
+        return "frozen, and waits for a person"
+    return ""
 
 
 def way_back(work: Work, asked: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -34,6 +35,10 @@ SHOWN_EVERY_SECONDS = 60.0
 SHOWN_COMMITS = 50
 
 STATES: dict[str, checklists.GateState] = {"needs_person": "pending"}
+
+
+NOTIFIED = re.compile(r"\b(team|notified|informed)\b", re.IGNORECASE)
+"""The log's template has a line for the team alone, and a runbook says only in words which of its statements that is."""
 
 
 def in_a_run() -> bool:
@@ -127,12 +132,13 @@ DECIDED: dict[Way, rollbacks.Decided] = {
 def show_decision(work: Work, now: Situation, decision: Decision) -> None:
     """Show what is done about a release that did not end well, with everything that it was decided from."""
     at = datetime.now(UTC)
+    said = f": {now.breach}" if now.breach and not now.watching else ""
     seen = {
-        "the run": f"it {now.cause.value}" if now.cause.value != "asked" else "a person asks for the way back",
+        "the run": f"it {now.cause.value}{said}" if now.cause.value != "asked" else "a person asks for the way back",
         "the journal": "changes were begun that users could notice" if now.changed else "nothing was changed",
         "the router and the platform": f"users reach: {now.serving.value}",
         "the database": f"migrations: {now.migration.value}",
-        "the watch": now.breach or ("it was being watched" if now.watching else "no rule was breached"),
+        "the watch": (now.breach or "no rule was breached") if now.watching else "it was not watched",
     }
     given = rollbacks.Rollback(
         release=work.id,
@@ -142,10 +148,16 @@ def show_decision(work: Work, now: Situation, decision: Decision) -> None:
         why=decision.because,
         level=now.level.name,
         evidence=[rollbacks.Evidence(at, source, what) for source, what in seen.items()],
-        done=[entry.says for entry in work.ledger.journal(work.id).entries() if entry.state == "done"],
+        done=done(work),
         next=[decision.next] if decision.next else [],
     )
     show(work, "rollback", rollbacks.rollback(given), "What is done about the end")
+
+
+def done(work: Work) -> list[str]:
+    """Return what was changed while the environment was held, in order: by the release, and by the way back so far."""
+    changes = [e for e in work.ledger.journal(work.id).entries() if e.token is not None]
+    return [e.says if e.state == "done" else f"{e.says}: {e.state}" for e in changes]
 
 
 def show_log(work: Work) -> None:
@@ -155,6 +167,8 @@ def show_log(work: Work) -> None:
     switched = work.fact("switched_at")
     backup = work.fact("backup")
     approvals = work.ledger.records.approvals(work.id)
+    stated = [f"{a.name}: {a.text}" for a in approvals]
+    told = [line for a, line in zip(approvals, stated, strict=True) if NOTIFIED.search(a.text)]
     times: dict[logs.Times, datetime | None] = {
         "start": release.created_at,
         "code": release.created_at,
@@ -174,17 +188,24 @@ def show_log(work: Work) -> None:
         checks={
             "ci": ci[0] if ci else (None, "not asked"),
             "backup": (True, f"{backup['location']}; {backup['proof']}") if backup else (None, "none was taken"),
-            "notified": (True, "; ".join(f"{a.name}: {a.text}" for a in approvals))
-            if approvals
-            else (None, "not asked"),
+            "notified": (True, "; ".join(told)) if told else (None, "not asked"),
         },
         times=times,
-        results=work.fact("verification") or {},
-        issues=[*(work.fact("listed") or []), *([str(work.fact("breach"))] if work.fact("breach") else [])],
+        results=with_readiness(work.fact("verification") or {}),
+        issues=[
+            *(work.fact("listed") or []),
+            *([str(work.fact("breach"))] if work.fact("breach") else []),
+            *(f"Stated by {line}" for line in stated if line not in told),
+        ],
         rolled_back=release.state.value == "rolled_back",
         rollback_reason=str((work.fact("decision") or {}).get("because", "")),
     )
     show(work, "log", logs.log(entry), "The deployment log")
+
+
+def with_readiness(results: dict[str, str]) -> dict[str, str]:
+    """Return what was verified with the template's line for readiness, which runbooks ask with the health probes."""
+    return {**results, "readiness": "asked with the health checks"} if "health" in results else results
 
 
 class ShownWatch:

@@ -18,6 +18,14 @@ from tasks.work import Work, at_work
 Opener = Callable[..., Work]
 
 
+def token(work: Work) -> int:
+    """Take the environment for the release, and return the token that its changes carry."""
+    lease = work.ledger.leases.take(
+        "shop", "local", holder="a", run_id="run", procedure="deploy", release_id=work.release.id
+    )
+    return lease.token
+
+
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Opener]:
     """A function that opens a release: ``opened(gates=[...], secrets=..., attestations=...)``."""

@@ -1,0 +1,65 @@
+"""Who is fired after a release is over, or froze, changes nothing of what was decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runwright.ledger.states import ReleaseState
+from runwright.policy.rollback import Cause
+from tasks import decide
+from tasks.work import Work
+from tests.unit.tasks.conftest import Opener, token
+
+FAILED = {"failed_run_id": "run", "reason": "Failed"}
+ASKED: dict[str, Any] = {"failed_run_id": None, "reason": "the prices are wrong"}
+KEPT = {"way": "freeze", "because": "ready answered 503.", "next": "Finish the migration by hand."}
+
+
+def ended(work: Work, *states: ReleaseState) -> None:
+    for state in (ReleaseState.PLANNED, ReleaseState.APPROVED, ReleaseState.SWITCHING, *states):
+        work.ledger.releases.advance(work.id, state, "so it went")
+    work.write_down("decision", KEPT)
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        (ReleaseState.FAILING, ReleaseState.ROLLING_BACK, ReleaseState.ROLLED_BACK),
+        (ReleaseState.FROZEN,),
+    ],
+)
+def test_a_decision_that_was_carried_out_in_the_run_is_not_made_again(
+    opened: Opener, states: tuple[ReleaseState, ...]
+) -> None:
+    """The automation fires after a run that put itself back, or froze: it needs no lease, and what was decided and what
+    a person should do stays in the record."""
+    work = opened()
+    ended(work, *states)
+    work.write_down("asked", FAILED)
+    assert decide.let_go.fn(work.id) is True
+    work.refresh()
+    assert work.fact("decision") == KEPT
+    assert work.release.state is states[-1]
+
+
+def test_a_person_may_ask_for_the_way_back_of_what_is_frozen(opened: Opener) -> None:
+    """Then it is decided anew, from what is there now."""
+    work = opened()
+    ended(work, ReleaseState.FROZEN)
+    work.write_down("asked", ASKED)
+    work.ledger.journal(work.id).intend("deploy/up", "start web", token(work), repeatable=True, safe_point=False)
+    assert decide.let_go.fn(work.id) is False
+    work.refresh()
+    assert decide.over(work.release, Cause.ASKED) == ""
+    assert decide.over(work.release, Cause.FAILED) == "frozen, and waits for a person"
+
+
+def test_a_release_that_never_changed_anything_is_abandoned(opened: Opener) -> None:
+    """Given a run that failed while it prepared, its release is closed without a lease."""
+    work = opened()
+    work.write_down("asked", FAILED)
+    assert decide.let_go.fn(work.id) is True
+    work.refresh()
+    assert work.release.state is ReleaseState.ABANDONED

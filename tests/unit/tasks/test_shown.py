@@ -1,0 +1,60 @@
+"""What the deployment log and the way back show of a release."""
+
+from __future__ import annotations
+
+import pytest
+
+from runwright.policy.rollback import Cause, Decision, Serving, Situation, Way
+from tasks import shown
+from tests.unit.tasks.conftest import Opener, token
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What would be shown in the UI, by kind."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr(shown, "show", lambda _work, kind, markdown, _description: found.update({kind: markdown}))
+    return found
+
+
+def test_only_who_told_the_team_is_said_to_have_told_it(opened: Opener, pages: dict[str, str]) -> None:
+    """A name under a checklist is no notification; what else was stated is in the notes."""
+    work = opened()
+    for gate, text in (("list", "RELEASE.md is completed"), ("team", "The team knows of the window")):
+        work.ledger.records.add_approval(work.id, gate, name="Ada", text=text)
+    shown.show_log(work)
+    assert "- [x] Team notified: Ada: The team knows of the window\n" in pages["log"]
+    assert "- Stated by Ada: RELEASE.md is completed" in pages["log"].replace("\\", "")
+
+
+def test_a_team_that_nobody_spoke_of_was_not_notified(opened: Opener, pages: dict[str, str]) -> None:
+    """No statement, no tick."""
+    work = opened()
+    work.ledger.records.add_approval(work.id, "list", name="Ada", text="It is done")
+    shown.show_log(work)
+    assert "- [ ] Team notified" in pages["log"]
+
+
+def test_readiness_is_not_called_unasked_where_the_health_probes_ask_it(opened: Opener, pages: dict[str, str]) -> None:
+    """The template has a line for it, and runbooks have it among their health probes."""
+    work = opened()
+    work.write_down("verification", {"health": "ready pass (answered 200)"})
+    shown.show_log(work)
+    assert "Readiness check: asked with the health checks" in pages["log"]
+
+
+def test_the_way_back_shows_who_saw_what_failed_and_what_had_been_changed(
+    opened: Opener, pages: dict[str, str]
+) -> None:
+    """What failed before a watch is no evidence of the watch; preparation is no change."""
+    work = opened()
+    journal = work.ledger.journal(work.id)
+    journal.intend("prepare/fetch", "fetch the repository", None, repeatable=True, safe_point=False)
+    journal.intend("deploy/up", "start web", token(work), repeatable=True, safe_point=False)
+    now = Situation(Cause.FAILED, changed=True, serving=Serving.NEW, breach="web ended (exit code 1).", previous="v0")
+    shown.show_decision(work, now, Decision(Way.PUT_BACK, "web ended (exit code 1). v0 is the way back."))
+    page = pages["rollback"].replace("<br>", " ").replace("\\", "")
+    assert "| the run | it failed: web ended (exit code 1). |" in page
+    assert "| the watch | it was not watched |" in page
+    assert "1. start web: intended" in page
+    assert "fetch the repository" not in page
