@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import httpx
 from prefect.deployments import run_deployment
+from prefect.exceptions import PrefectException
 
 from runwright.ledger.states import ReleaseState
 from tasks import courses
@@ -35,12 +37,21 @@ def schedule_retirement(work: Work) -> None:
         return
     hold = work.runbook.rollback.hold
     at = datetime.now(UTC) + timedelta(seconds=hold)
-    run_deployment(
-        f"retire/{work.release.system}-{work.release.environment}",
-        parameters={"release": work.id, "deployer": "the release"},
-        scheduled_time=at,
-        timeout=0,
-        as_subflow=False,
-        idempotency_key=f"retire {work.id}",
-    )
+    deployment = f"retire/{work.release.system}-{work.release.environment}"
+    try:
+        run_deployment(
+            deployment,
+            parameters={"release": work.id, "deployer": "the release"},
+            scheduled_time=at,
+            timeout=0,
+            as_subflow=False,
+            idempotency_key=f"retire {work.id}",
+        )
+    except (httpx.HTTPError, PrefectException) as error:  # the release is proven all the same
+        work.say(
+            f"Prefect could not be asked to end {work.previous.name} later ({type(error).__name__}): it is kept running. "
+            f"`prefect deployment run {deployment}` ends it, as the next release does.",
+            level="warning",
+        )
+        return
     work.say(f"{work.previous.name} is kept running until {at:%Y-%m-%d %H:%M} UTC.")

@@ -27,6 +27,7 @@ from runwright.reports import rollback as rollbacks
 from runwright.reports import watch as watches
 from runwright.runbook.base import as_duration
 from runwright.runbook.checks import Rule
+from tasks.best_effort import showing
 from tasks.work import Work, watch_seconds
 
 SHOWN_EVERY_SECONDS = 60.0
@@ -51,7 +52,8 @@ def show(work: Work, kind: str, markdown: str, description: str) -> None:
     if in_a_run():
         key = f"{kind}-{work.release.system}-{work.release.environment}"
         text = work.performer.clean(markdown)
-        create_markdown_artifact(key=key, markdown=text, description=f"{description} of {work.id}")
+        about = f"{description} of {work.id}"
+        showing.try_to(lambda: create_markdown_artifact(key=key, markdown=text, description=about), work.say)
 
 
 def lines(work: Work) -> list[checklists.Line]:
@@ -220,14 +222,19 @@ class ShownWatch:
         if bar and in_a_run():
             name = f"progress-{work.release.system}-{work.release.environment}"
             description = f"The watch of {work.id}"
-            self._bar = cast(UUID, create_progress_artifact(progress=0.0, key=name, description=description))
+            made = showing.try_to(
+                lambda: create_progress_artifact(progress=0.0, key=name, description=description), work.say
+            )
+            self._bar = cast(UUID | None, made)
 
     def update(self, watching: Watching, samples: Mapping[str, Sequence[Any]]) -> None:
         """Move the bar; show the table again if the last one is old enough."""
         progress = watching.progress
         share = 100.0 * progress.watched_seconds / progress.duration_seconds if progress.duration_seconds else 100.0
-        if self._bar is not None:
-            update_progress_artifact(artifact_id=self._bar, progress=round(min(100.0, share), 1))
+        bar = self._bar
+        if bar is not None:
+            progressed = round(min(100.0, share), 1)
+            showing.try_to(lambda: update_progress_artifact(artifact_id=bar, progress=progressed), self._work.say)
         if progress.watched_seconds - self._shown_at >= SHOWN_EVERY_SECONDS:
             self._shown_at = progress.watched_seconds
             self.show(watching, samples)

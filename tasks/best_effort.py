@@ -1,0 +1,45 @@
+"""What people look at must never hold up a release, nor fail it: it is shown if Prefect's API answers at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx
+from prefect.exceptions import PrefectException
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 5.0
+PAUSE_SECONDS = 60.0
+"""For so long after a failure nothing is shown: a rule is judged every few seconds, and must not wait each time."""
+
+
+class Showing:
+    """Shows things as long as Prefect's API answers."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._again_at = float("-inf")
+
+    def try_to(self, show: Callable[[], T], say: Callable[..., None]) -> T | None:
+        """Return what ``show`` returns; or None, and say why once, if Prefect's API does not answer as it should."""
+        if self._clock() < self._again_at:
+            return None
+        try:
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: ANSWER_SECONDS}):
+                return show()
+        except (httpx.HTTPError, PrefectException, OSError) as error:
+            self._again_at = self._clock() + PAUSE_SECONDS
+            say(
+                f"Prefect's API does not answer ({type(error).__name__}): nothing is shown there for a minute. "
+                "The release goes on; the ledger has it all.",
+                level="warning",
+            )
+            return None
+
+
+showing = Showing()
+"""The one of this process."""
