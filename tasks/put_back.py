@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runwright.actions import Do
-from runwright.errors import BreachError, FencedError, FrozenError, LedgerError, RunwrightError
+from runwright.actions import Do, WriteFile
+from runwright.errors import BreachError, CancelledError, FencedError, FrozenError, LedgerError, RunwrightError
 from runwright.ledger.states import ENDED, ReleaseState
+from runwright.platforms.compose.driver import Compose
 from runwright.policy.rollback import Cause, Way
 from runwright.versions import Version
 from tasks import courses
@@ -125,6 +126,7 @@ def prefix(work: Work) -> str:
 def start_previous(work: Work, do: Do, previous: Version) -> None:
     """Make ``previous`` serve again, and prove that it does. Repeated, it changes nothing."""
     key = prefix(work)
+    keep_what_it_printed(work, do, key)
     if work.platform.strategy == "recreate":
         previous = work.platform.prepare(do, previous, key)
         work.platform.start(do, previous, "", key, work.id)
@@ -141,6 +143,25 @@ def start_previous(work: Work, do: Do, previous: Version) -> None:
         for other in courses.COLOURS:
             if other != slot_of(work, do, previous):
                 work.platform.stop(do, other, key)
+
+
+def keep_what_it_printed(work: Work, do: Do, key: str) -> None:
+    """Keep the last lines of the version that failed in a file: its containers are removed, and their output with them.
+
+    That it cannot be kept stops nothing: users wait for the old version.
+    """
+    path = work.folders.state / "printed" / f"{work.id}.txt"
+    if not isinstance(work.platform, Compose) or path.exists():
+        return
+    try:
+        if text := work.performer.clean(work.platform.printed(do, work.id)):
+            says = f"keep what {work.release.ref} printed in {path}"
+            do(WriteFile(says=says, key=f"{key}/printed", path=path, content=text.encode(), mode=0o600))
+            work.ledger.records.add_note(work.id, "printed", f"What {work.release.ref} printed last is in {path}.")
+    except (CancelledError, FencedError, LedgerError):
+        raise
+    except RunwrightError as error:
+        work.say(f"What the failed version printed could not be kept: {error.what}", level="warning")
 
 
 def slot_of(work: Work, do: Do, previous: Version) -> str:

@@ -16,6 +16,8 @@ from tasks import courses, drivers
 from tasks.step import step
 from tasks.work import Work
 
+LOGS = "its containers' or processes' log, or once it is put back the file that `runwright show` names"
+
 
 def now() -> datetime:
     """Return the time."""
@@ -37,31 +39,45 @@ def verify_live(work: Work) -> str:
     """Ask the new version the way users do, and look at what really runs."""
     work.forward(ReleaseState.VERIFYING, "users reach the new version")
     runs_what_was_asked(work, work.version, work.do)
-    results = prove(work, work.values(), key="deploy/live", staged=False)
-    health = {p.id for p in work.runbook.verify.health}
-    work.write_down(
-        "verification",
-        {
-            "health": listed(r for r in results if r.id in health),
-            "smoke": listed(r for r in results if r.id not in health),
-            "services": f"every service runs {work.version.name}",
-        },
-    )
+    results: list[ProbeResult] = []
+    try:
+        prove(work, work.values(), key="deploy/live", staged=False, results=results)
+    finally:
+        keep(work, results)
     return summary(results)
 
 
+def keep(work: Work, results: list[ProbeResult]) -> None:
+    """Keep what was asked so far, right or wrong, for the deployment log."""
+    health = {p.id for p in work.runbook.verify.health}
+    asked = {
+        "health": [r for r in results if r.id in health],
+        "smoke": [r for r in results if r.id not in health],
+    }
+    found = {kind: listed(some) for kind, some in asked.items() if some}
+    work.write_down("verification", {**found, "services": f"every service runs {work.version.name}"})
+
+
 def prove(
-    work: Work, values: Values, *, key: str, staged: bool, schema_ahead: bool = False, smoke: bool = True
+    work: Work,
+    values: Values,
+    *,
+    key: str,
+    staged: bool,
+    schema_ahead: bool = False,
+    smoke: bool = True,
+    results: list[ProbeResult] | None = None,
 ) -> list[ProbeResult]:
     """Ask every probe: health until it is right, then smoke once. Raise VerificationError if one is not right.
 
     ``schema_ahead``: the database is ahead of this version on purpose, and probes that say so only warn.
+    ``results``: a list that gets what each probe answered, also if one is not right.
     """
     # a login that was settled before is not sent again, and its token is not kept: every proof has keys of its own
     key = f"{key}/{1 + sum(e.key.startswith(key) for e in work.ledger.journal(work.id).entries())}"
     environment = work.release.environment
     deadline = work.runbook.verify.deadline
-    results: list[ProbeResult] = []
+    results = [] if results is None else results
     probes = [p for p in work.runbook.probes_of(environment) if not (staged and p.route == "live")]
     health = [p for p in probes if p in work.runbook.verify.health]
     started = now()
@@ -80,8 +96,8 @@ def prove(
             work.say(f"{probe.id}: {result.state} - {result.reason}")
             if not result.good and not excused:
                 raise VerificationError(
-                    f"{probe.id} is not right: {result.reason}",
-                    next="Look at the log of the new version.",
+                    f"Probe {probe.id}: {result.reason}.",
+                    next=f"Look at what the new version printed: {LOGS}.",
                 )
     finally:
         for probe in asked:
@@ -110,7 +126,7 @@ def runs_what_was_asked(work: Work, version: Version, do: Do) -> None:
 
 def listed(results: Iterable[ProbeResult]) -> str:
     """Return probe results for the deployment log."""
-    return "; ".join(f"{r.id} {r.state} ({r.reason})" for r in results) or "the runbook has none"
+    return "; ".join(f"{r.id} {r.state} ({r.reason})" for r in results)
 
 
 def summary(results: list[ProbeResult]) -> str:

@@ -34,6 +34,7 @@ _FORMAT = (
     + "".join(f',"{name}":{{{{json (index .Config.Labels "{label}")}}}}' for name, label in _LABELS.items())
     + "}"
 )
+KEPT = "once it is put back, the file that `runwright show` names"
 _LEFTOVER = re.compile(r"[0-9a-f]{12}_(?P<name>.+)")
 
 
@@ -240,7 +241,7 @@ def require_sound(
             raise ActionError(
                 f"{what}.",
                 state=f"Service {container.service} of the new version is not serving.",
-                next=f"Read what it printed: docker logs --tail 100 {container.name}",
+                next=f"Read what it printed: docker logs --tail 100 {container.name}, or {KEPT}.",
             )
 
 
@@ -251,7 +252,7 @@ def never_ready(containers: Iterable[Container], waited_seconds: float) -> Deadl
     return DeadlineError(
         f"Waited {waited_seconds:g} s in vain: {'; '.join(c.condition for c in late) or 'nothing settled'}.",
         state="The containers were left as they are.",
-        next=f"Read what it printed (docker logs --tail 100 {name}) and what its healthcheck said "
+        next=f"Read what it printed (docker logs --tail 100 {name}, or {KEPT}) and what its healthcheck said "
         f"(docker inspect --format '{{{{json .State.Health}}}}' {name}). If it only needs longer, raise "
         "`ready_timeout` of the target.",
     )

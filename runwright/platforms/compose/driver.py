@@ -25,6 +25,7 @@ from runwright.platforms.compose.containers import (
 )
 from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.override import ServiceOverride, override_file
+from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import Place, env_of, project_in_tree, put_in_place
 from runwright.platforms.shape import Observed, Strategy
 from runwright.runbook.targets import ComposeTarget
@@ -223,6 +224,10 @@ class Compose:
                     deadline_seconds=STOP_SECONDS,
                 )
             )
+
+    def printed(self, do: Do, release_id: str) -> str:
+        """Return what the containers that ``release_id`` started printed last, "" if there are none. May hold secrets."""
+        return printed(do, [c for c in self._ours(containers_of(do, self.target.project)) if c.release == release_id])
 
     def adopt(self, do: Do, prefix: str) -> Version | None:
         """Return what runs now as a version that can be started again, or None if nothing of ours runs.

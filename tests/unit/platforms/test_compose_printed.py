@@ -1,0 +1,32 @@
+"""What containers printed is read before they are replaced."""
+
+from __future__ import annotations
+
+from runwright.actions import Output
+from runwright.platforms.compose.containers import Container
+from runwright.platforms.compose.printed import printed
+from runwright.testing.replies import Replies
+
+API = Container("id1", "shop-api-1", "api", "sha256:1", "exited", exit_code=3)
+JOBS = Container("id2", "shop-jobs-1", "jobs", "sha256:1", "running", health="starting")
+
+
+def test_both_streams_are_brought_together_by_their_times() -> None:
+    """Docker gives the two streams apart; what happened first is read first, under the container's name."""
+    out = b"2026-11-21T10:00:01.000000001Z listening\n2026-11-21T10:00:03.000000000Z bye\n"
+    err = b"2026-11-21T10:00:02.000000000Z KeyError: SMTP_HOST\n"
+    do = Replies({"what shop-api-1 printed": Output(0, out, err), "what shop-jobs-1 printed": Output(0, b"", b"")})
+    assert printed(do, (API, JOBS)).splitlines() == [
+        "==> shop-api-1 ended (exit code 3, OOMKilled no) <==",
+        "2026-11-21T10:00:01.000000001Z listening",
+        "2026-11-21T10:00:02.000000000Z KeyError: SMTP_HOST",
+        "2026-11-21T10:00:03.000000000Z bye",
+        "",
+        "==> shop-jobs-1 runs, and its healthcheck has not passed yet <==",
+    ]
+    assert do.changes == []
+
+
+def test_nothing_is_read_where_nothing_was_started() -> None:
+    """No container, no text."""
+    assert printed(Replies({}), ()) == ""
