@@ -90,8 +90,17 @@ def _way_back(made: dict[str, Any]) -> str:
         return ""
     from runwright.policy.levels import Level
 
-    back = f"to {made['previous']}" if made["previous"] else "nothing was released before: it is stopped"
+    back = f"to {_named(made['previous'])}" if made["previous"] else "nothing was released before: it is stopped"
     return f"{back} (level {made['level']}: {Level(made['level']).meaning})"
+
+
+def _named(release_id: str) -> str:
+    """Return the version of a release and its id; what was adopted is what ran when Runwright first looked."""
+    from deployments.cli.ledgers import the_ledger
+
+    with the_ledger() as ledger:
+        release = ledger.releases.get(release_id)
+    return f"{'what runs now' if release.adopted else release.ref} ({release.id})"
 
 
 def _show_migrations(out: Output, migrations: dict[str, Any] | None) -> None:

@@ -53,6 +53,7 @@ def rollback(
     from deployments.cli.ledgers import the_ledger
     from deployments.cli.places import known
     from deployments.cli.releasing import start_and_follow
+    from runwright.ledger.states import ReleaseState
 
     out = Output(as_json=as_json, as_plain=plain)
     _check_level(accept_level)
@@ -64,6 +65,10 @@ def rollback(
             raise typer.Exit(Exit.INPUT)
         if to:
             _check_cost(candidates.chosen(ledger, taken_back, to), accept_level)
+        elif taken_back.state is ReleaseState.PROVEN:  # of one that did not end well the run looks what was migrated
+            for candidate in candidates.candidates(ledger, taken_back):
+                if candidate.usual:
+                    _check_cost(candidate, accept_level)
     parameters: dict[str, Any] = {
         "release": taken_back.id,
         "reason": named(why, "--why", empty=True),
@@ -127,7 +132,7 @@ def show_candidates(out: Output, ledger: Ledger, where: Place, taken_back: Relea
                         "releases_between": c.between,
                         "kept": c.kept,
                         "usual": c.usual,
-                        "command": f"{command} --to {c.release.id}",
+                        "command": f"{command} --to {c.release.id}{_accepting(c)}",
                     }
                     for c in found
                 ],
@@ -159,7 +164,18 @@ def show_candidates(out: Output, ledger: Ledger, where: Place, taken_back: Relea
         out.line(f"Last backup: {moment(backup.created_at)}, {backup.location}")
     out.line()
     out.line("Nothing was done. To do it:")
-    out.line(f"    {command} --yes")
+    usual = next((c for c in found if c.usual), None)
+    out.line(f"    {command} --yes{_accepting(usual)}")
     for candidate in found:
         if not candidate.usual:
-            out.line(f"    {command} --to {candidate.release.id}")
+            out.line(f"    {command} --to {candidate.release.id}{_accepting(candidate)}")
+    if any(_accepting(candidate) for candidate in found):
+        out.line("--accept-level says that you know that the old version runs on the schema as it is now: no migration")
+        out.line("is undone. If you do not, release a fixed version instead.")
+
+
+def _accepting(candidate: Candidate | None) -> str:
+    from runwright.policy.levels import Level
+
+    needed = candidate is not None and candidate.level >= Level.L3
+    return f" --accept-level {candidate.level}" if candidate is not None and needed else ""

@@ -23,7 +23,7 @@ _STYLES = {"failed": "red", "ended": "yellow", "warning": "yellow", "state": "bo
 _MARKS = {"done": "✓", "failed": "✗", "ended": "✗", "begun": "·", "warning": "!", "state": "→"}
 
 
-_HOUSEKEEPING = re.compile(r"prepare/(tree/(?!files$).*|tidy|.*/override|override)|[a-z]+/labels")
+_HOUSEKEEPING = re.compile(r"prepare/(tree/(?!files$).*|tidy|.*/override|override)|.*/labels")
 """What Runwright writes into its own folders, by key: in the journal, and told only if it fails."""
 _OWN_FOLDER = "systems"
 

@@ -164,4 +164,6 @@ def _way_back(way: dict[str, Any] | None) -> str:
     if way is None:
         return "none: nothing was proven before it"
     kept = {"yes": "ready", "no": "its artifacts are gone", "not looked at": "known"}[way["kept"]]
-    return f"{way['version']} ({way['release']}): {kept}"
+    costs = way["level"] in ("L3", "L4")
+    level = f", level {way['level']}: a person decides, `runwright rollback` says about what" if costs else ""
+    return f"{way['version']} ({way['release']}): {kept}{level}"

@@ -112,6 +112,19 @@ def test_rollback_shows_the_candidates_and_does_nothing(call: Call, opened: Open
     assert data["candidates"][0]["command"].endswith(f"--to {first.id}")
 
 
+def test_taking_back_what_is_proven_needs_its_level_accepted_too(call: Call, opened: Opened, shop: Path) -> None:
+    """Before a run is started; what is shown beforehand is the command that works, and `status` does not call it easy."""
+    first = opened("v1", to=S.PROVEN, level="L0")
+    second = opened("v2", to=S.PROVEN, level="L3", previous_id=first.id)
+    found = call("rollback", "shop/production", "--yes")
+    assert found.exit_code == 3
+    assert "--accept-level L3" in found.stderr
+    shown = call("rollback", "shop/production")
+    assert f"--release {second.id} --yes --accept-level L3" in shown.stdout
+    assert "no migration" in shown.stdout
+    assert "level L3: a person decides" in call("status", "shop/production").stdout
+
+
 @pytest.mark.parametrize(
     ("more", "code"), [((), 3), (("--yes",), 3), (("--accept-level", "L1"), 3), (("--accept-level", "L9"), 2)]
 )
