@@ -1,0 +1,47 @@
+"""Ten people press the button together."""
+
+from __future__ import annotations
+
+import time
+
+from runwright.ledger.states import ReleaseState
+from tests.chaos.judging import judged
+from tests.chaos.world import ENVIRONMENT, NEW, OLD, SYSTEM, World
+
+
+def test_of_ten_deploys_at_once_one_wins_and_the_others_say_who_holds_it(world: World) -> None:
+    """Given ten deploys of one environment, one is proven; each of the others changed nothing and names the winner."""
+    ten = [world.deploy(NEW) for _ in range(10)]
+    codes = [one.ended() for one in ten]
+    stories = "\n".join(f"{one.report}" for one in ten)
+    assert sorted(codes) == [0] + [1] * 9, stories
+    winner = ten[codes.index(0)]
+    assert judged(world, time.monotonic(), winner).state is ReleaseState.PROVEN
+    for one in ten:
+        if one is not winner:
+            assert one.report.kind in ("LeaseHeldError", "RefusedError"), one.report
+            assert f"{SYSTEM}/{ENVIRONMENT}" in one.report.error or "has not come to an end" in one.report.error
+            assert "runwright status" in one.report.error, one.report
+    with world.ledger() as ledger:
+        lost = [r for one in ten if one is not winner and (r := ledger.releases.of_run(one.run_id))]
+        assert {r.state for r in lost} <= {ReleaseState.ABANDONED}
+        for release in lost:
+            assert not ledger.journal(release.id).changed(under_lease=True), release
+
+
+def test_deploys_and_rollbacks_at_once_leave_one_of_the_two_versions_proven(world: World) -> None:
+    """Given five deploys and five rollbacks at once, whatever their order, the shop is whole and the ledger is right."""
+    before = world.deploy(NEW)
+    assert before.ended() == 0, before.log
+    deploys = [world.deploy("v1.6.0") for _ in range(5)]
+    rollbacks = [world.rollback(None, "we do not like it") for _ in range(5)]
+    for one in (*deploys, *rollbacks):
+        one.ended()
+        assert one.report.kind in ("", "LeaseHeldError", "RefusedError"), f"{one.report}\n{one.log[-3000:]}"
+    outcome = judged(world, time.monotonic(), before, *deploys, *rollbacks)
+    assert outcome.state in (ReleaseState.PROVEN, ReleaseState.ROLLED_BACK)
+    with world.ledger() as ledger:
+        live = ledger.releases.live(SYSTEM, ENVIRONMENT)
+        open_ones = [r for r in ledger.releases.find(SYSTEM, ENVIRONMENT, limit=50) if not r.ended]
+    assert live is not None and live.ref in (OLD, NEW, "v1.6.0")
+    assert open_ones == []
