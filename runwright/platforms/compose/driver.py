@@ -101,8 +101,11 @@ class Compose:
         return env_of(self.target, self.env)
 
     def expected(self, version: Version) -> dict[str, str]:
-        """Return {service: image id} that `observe` shows when ``version``, which was prepared, runs."""
-        return dict(version.extra.get("images", {}))
+        """Return {service: image id} that `observe` shows when ``version``, which was prepared, runs.
+
+        A service that the runbook of ``version`` had and this one has no more is left alone, and so not shown.
+        """
+        return {name: image for name, image in version.extra.get("images", {}).items() if name in self.services}
 
     # ------------------------------------------------------------------------------------------------- new versions
 

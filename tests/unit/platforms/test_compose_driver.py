@@ -62,6 +62,13 @@ def argv(do: Replies, key: str) -> tuple[str, ...]:
     return found[0].argv
 
 
+def test_a_service_that_is_no_longer_in_the_runbook_is_not_expected() -> None:
+    """It is left alone, so nobody looks at it: going back to a version that had it would never be seen to be done."""
+    before = version(images={"api": NEW, "jobs": NEW, "web": NEW, "proxy": OLD})
+    assert platform().expected(before) == {"api": NEW, "jobs": NEW, "web": NEW}
+    assert platform().observe(Replies(project(*ALL))).identities() == platform().expected(before)
+
+
 def test_all_services_are_replaced_in_one_go_and_nothing_else_is_touched() -> None:
     """One `up` without dependencies and builds, from the release's files, run in the user's folder."""
     do = Replies(project(*ALL), lenient=True)
