@@ -91,6 +91,7 @@ def _checks(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
     yield from _data(facts, guessed)
     if guessed.probes:
         yield "verify:"
+        yield "  deadline: 1m # so long a version that starts and does not work may serve before it is put back"
         yield "  health:"
         for probe in guessed.probes:
             doubt = " # check: no healthcheck names a path" if probe.path == "/" else ""
