@@ -1,0 +1,84 @@
+"""Prefect's server dies in the midst of a release, and comes back: the release goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from examples.make_repository import make
+from runwright.ledger.states import ReleaseState, reached
+from tests.e2e.place import Place
+from tests.fixtures.prefect import end, healthy, serve, started, working
+
+AWAY_SECONDS = 15.0
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+class Server:
+    """A Prefect server that can be killed and started again at the same address, with the same database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process, self.url = started(folder)
+
+    def kill(self) -> None:
+        """End it as a machine that loses its power does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def start_again(self) -> None:
+        """Start it again, and wait until it answers."""
+        port = urlsplit(self.url).port
+        assert port is not None
+        self.process, _ = serve(self.folder, port)
+        assert healthy(self.process, self.url)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    (tmp_path / "server").mkdir()
+    made = Server(tmp_path / "server")
+    yield made
+    end(made.process)
+
+
+@pytest.fixture
+def place(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    (tmp_path / "worker").mkdir()
+    make(tmp_path / "repository")
+    monkeypatch.setenv("RUNWRIGHT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RUNWRIGHT_SYSTEMS", str(tmp_path / "systems"))
+    with (
+        working(tmp_path / "worker", server.url),
+        temporary_settings({PREFECT_API_URL: server.url}),
+        get_client(sync_client=True) as client,
+    ):
+        made = Place(client, tmp_path, "shop-away", tmp_path / "repository")
+        yield made
+        made.close()
+
+
+def test_a_release_whose_orchestrator_goes_away_holds_and_goes_on(place: Place, server: Server) -> None:
+    """Killed before the switch and back after a while, the server finds the release proven; no request was refused."""
+    place.serving("v1.1.0")
+    run = place.start("v1.6.0", 0.3)
+    release = place.release_of(run)
+    place.until(lambda: reached(place.ledger.releases.get(release.id).state, ReleaseState.PLANNED), "the plan")
+    server.kill()
+    assert place.version() in ("v1.1.0", "v1.6.0")
+    time.sleep(AWAY_SECONDS)
+    server.start_again()
+
+    state = place.ended(run)
+    assert state.is_completed(), state.message
+    assert place.state_of(run) == "proven"
+    assert place.version() == "v1.6.0"
