@@ -76,6 +76,14 @@ def cause_of(asked: dict[str, Any]) -> Cause:
     return Cause.FAILED
 
 
+def who_asked(asked: dict[str, Any]) -> str:
+    """Return who asks for the way back and why, "" if a run that ended badly does."""
+    if cause_of(asked) is not Cause.ASKED:
+        return ""
+    why = " ".join(str(asked.get("reason") or "").split())
+    return f"{asked.get('deployer') or 'A person'} asked for the way back" + (f": {why}" if why else "")
+
+
 def recover(work: Work) -> None:
     """End or await everything that still runs of changes that have no outcome."""
     login_file(work).unlink(missing_ok=True)
@@ -99,6 +107,7 @@ def look(work: Work, cause: Cause, asked: dict[str, Any]) -> Situation:
         changed=changed(work),
         watching=release.state is ReleaseState.WATCHING,
         breach=str(work.fact("breach") or ""),
+        asked=who_asked(asked),
         level=level(work),
         migration=migration(work),
         serving=serving(work),

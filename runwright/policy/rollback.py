@@ -74,6 +74,7 @@ class Situation:
 
     over: the release has ended already (the state's name), or "". changed: any change was begun that users could notice.
     watching: the release was live, verified, and under watch. breach: the rule or probe that failed, with its numbers.
+    asked: who asks for the way back, and why, as far as it was said.
     level: what the migrations did to data. previous: the name of the way back, or "" if nothing ran before.
     previous_kept: its artifacts are still there. accepted: up to which level a person says that the old version may
     meet the schema as it is now; nobody has to say it for migrations that only add.
@@ -84,6 +85,7 @@ class Situation:
     changed: bool = False
     watching: bool = False
     breach: str = ""
+    asked: str = ""
     level: Level = Level.L0
     migration: Migration = Migration.NONE
     serving: Serving = Serving.UNKNOWN
@@ -188,5 +190,5 @@ def _why(now: Situation) -> str:
         Cause.FAILED: "The run failed after it had begun to change things.",
         Cause.CRASHED: "The run died after it had begun to change things.",
         Cause.CANCELLED: "The run was cancelled after it had begun to change things.",
-        Cause.ASKED: "A person asked for the way back.",
+        Cause.ASKED: f"{now.asked.rstrip('.') or 'A person asked for the way back'}.",
     }[now.cause]

@@ -37,6 +37,7 @@ CASES = [
     ("the way back is gone", replace(SWITCHED, previous_kept=False), Way.FREEZE, "artifacts are gone"),
     ("nobody knows what ran before", replace(SWITCHED, previous=""), Way.FREEZE, "No earlier version"),
     ("a person asks for the way back", replace(SWITCHED, cause=Cause.ASKED, breach=""), Way.PUT_BACK, "person asked"),
+    ("a person asks, and says why", replace(SWITCHED, cause=Cause.ASKED, breach="", asked="Ada asked for the way back: prices."), Way.PUT_BACK, "Ada asked for the way back: prices. v1"),
 ]  # fmt: skip
 
 

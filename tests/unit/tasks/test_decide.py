@@ -63,3 +63,16 @@ def test_a_release_that_never_changed_anything_is_abandoned(opened: Opener) -> N
     assert decide.let_go.fn(work.id) is True
     work.refresh()
     assert work.release.state is ReleaseState.ABANDONED
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"deployer": "ada", "reason": "the prices\nare wrong"}, "ada asked for the way back: the prices are wrong"),
+        ({"deployer": "", "reason": ""}, "A person asked for the way back"),
+        ({**FAILED, "deployer": "ada"}, ""),
+    ],
+)
+def test_who_asks_for_the_way_back_and_why_is_told(asked: dict[str, Any], told: str) -> None:
+    """The record of the release keeps the reason that somebody gave, in one line."""
+    assert decide.who_asked(asked) == told
