@@ -118,6 +118,9 @@ def _data(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
                 doubt if certain else f" # check: alembic.ini is in {facts.alembic}, which no component is built from"
             )
             yield f"migrate: {flow({'tool': 'alembic', 'component': component, **where})}{doubt}"
+            if facts.at_start:
+                yield f"# check: {', '.join(facts.at_start)}: if a service migrates when it starts, take that out; an old"
+                yield "# version cannot start on a newer schema then, so there would be no way back."
         yield ""
     elif facts.alembic is not None:
         yield f"# check: there is an alembic.ini in {facts.alembic}, and no database that could be recognised:"

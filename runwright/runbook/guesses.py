@@ -50,6 +50,7 @@ class DraftFacts:
     files: the Compose files, if they are not those that Compose finds by itself.
     alembic: the folder of the repository that holds alembic.ini ("." for its root), None if there is none.
     env_file: the env file that Compose uses, if it is not ``.env`` in the directory.
+    at_start: the files of the repository that run `alembic upgrade`: a container that starts probably does.
     """
 
     project: str
@@ -59,6 +60,7 @@ class DraftFacts:
     files: tuple[str, ...] = ()
     alembic: str | None = None
     env_file: str = ""
+    at_start: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

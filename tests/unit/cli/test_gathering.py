@@ -52,6 +52,7 @@ def table(folder: Path, **others: Any) -> dict[str, Any]:
         "show-toplevel": printed(f"{folder}\n"),
         "get-url": printed("https://ada:token-of-ada@github.com/acme/shop\n"),
         "ls-files": printed("tools/alembic.ini\nbackend/alembic.ini\n"),
+        "grep -lE": printed("backend/start.sh\n"),
         "config --format": printed(config),
     }
     return usual | {name.replace("_", "-"): value for name, value in others.items()}
@@ -65,6 +66,7 @@ def test_the_facts_are_those_of_compose_and_git(tmp_path: Path) -> None:
     api, db = facts.services
     assert (api.context, api.ports) == ("backend", ((8080, 8000),))
     assert dict(db.postgres) == {"POSTGRES_DB": "shop", "POSTGRES_USER": "shop"}
+    assert facts.at_start == ("backend/start.sh",)
     assert ["tools" in remark for remark in found.remarks] == [True]
 
 
@@ -154,6 +156,8 @@ def test_init_drafts_a_runbook_that_passes_its_own_check(docker: Docker, call: C
     app = tmp_path / "app"
     (app / "backend").mkdir(parents=True)
     (app / "backend" / "alembic.ini").write_text("[alembic]\n")
+    (app / "backend" / "start.sh").write_text("#!/bin/sh\npython -m alembic -c alembic.ini upgrade head\n")
+    (app / "backend" / "test.sh").write_text("#!/bin/sh\nalembic check\n")
     (app / "compose.yaml").write_text(
         "services:\n"
         "  api:\n"
@@ -173,6 +177,7 @@ def test_init_drafts_a_runbook_that_passes_its_own_check(docker: Docker, call: C
     text = out.read_text()
     assert SECRET not in text
     assert all(word in text for word in ("alembic", "/readyz", "kind: postgres", "18080"))
+    assert "# check: backend/start.sh: if a service migrates when it starts" in text
     assert call("check", str(out)).exit_code == 0
     again = call("init", str(app), "--output", str(out))
     assert again.exit_code == 2

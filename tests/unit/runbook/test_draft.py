@@ -112,6 +112,14 @@ def test_a_folder_in_the_image_is_a_guess():
     assert "WORKDIR" not in draft(facts(DATABASE, API, alembic="backend"))
 
 
+def test_a_container_that_migrates_when_it_starts_is_pointed_out(loaded):
+    """Its old version would not start on a schema with additions, which is how a release is put back."""
+    known = facts(DATABASE, API, alembic="backend", at_start=("backend/start.sh",))
+    assert "# check: backend/start.sh: if a service migrates when it starts" in draft(known)
+    assert loaded(known).migrate.component == "api"
+    assert "when it starts" not in draft(facts(DATABASE, API, at_start=("backend/start.sh",)))
+
+
 def test_a_probe_of_a_long_path_has_the_name_of_its_end(loaded):
     """Names are read in messages at night."""
     health = "curl http://localhost:8000/api/v1/utils/health-check/"
