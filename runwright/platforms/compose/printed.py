@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from runwright.actions import Command, Do, Output
 from runwright.platforms.compose.containers import Container
 
-LAST_LINES = 500
+LAST_LINES = 5000
+"""A service that is asked ten times a second prints so much in a few minutes."""
+TIMED = re.compile(r"\d{4}-\d\d-\d\dT")
 READ_SECONDS = 10.0
 """Users may be waiting for the old version meanwhile."""
 
@@ -32,6 +35,7 @@ def printed(do: Do, containers: Iterable[Container]) -> str:
 
 
 def _in_order(output: Output) -> tuple[str, ...]:
-    # both streams begin each line with its time, so that sorting brings them together again
+    # both streams begin each line with its time, so that sorting brings them together again; of a long stream of errors
+    # only the end was read, and the line that it begins with was cut
     both = output.stdout + b"\n" + output.stderr
-    return tuple(sorted(line for line in both.decode("utf-8", "replace").splitlines() if line.strip()))
+    return tuple(sorted(line for line in both.decode("utf-8", "replace").splitlines() if TIMED.match(line)))

@@ -14,7 +14,7 @@ JOBS = Container("id2", "shop-jobs-1", "jobs", "sha256:1", "running", health="st
 def test_both_streams_are_brought_together_by_their_times() -> None:
     """Docker gives the two streams apart; what happened first is read first, under the container's name."""
     out = b"2026-11-21T10:00:01.000000001Z listening\n2026-11-21T10:00:03.000000000Z bye\n"
-    err = b"2026-11-21T10:00:02.000000000Z KeyError: SMTP_HOST\n"
+    err = b"the end of a line that was cut\n2026-11-21T10:00:02.000000000Z KeyError: SMTP_HOST\n"
     do = Replies({"what shop-api-1 printed": Output(0, out, err), "what shop-jobs-1 printed": Output(0, b"", b"")})
     assert printed(do, (API, JOBS)).splitlines() == [
         "==> shop-api-1 ended (exit code 3, OOMKilled no) <==",
