@@ -17,6 +17,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.states import Pending
 
 from deployments.apply import register
 from deployments.server import environment
@@ -80,6 +81,14 @@ class Place:
         variables = {"env": {**deployment.job_variables["env"], "RUNWRIGHT_FAULTS": faults}} if faults else None
         parameters = {"version": version, "watch_minutes": minutes, "deployer": "e2e"}
         run = self.client.create_flow_run_from_deployment(deployment.id, parameters=parameters, job_variables=variables)
+        return str(run.id)
+
+    def pending(self, flow: str, **parameters: object) -> str:
+        """Create a run as if a worker had taken it, and return its id: none takes it."""
+        deployment = self.client.read_deployment_by_name(f"{flow}/{self.name}")
+        run = self.client.create_flow_run_from_deployment(
+            deployment.id, parameters={"deployer": "e2e", **parameters}, state=Pending()
+        )
         return str(run.id)
 
     def run(self, run_id: str) -> FlowRun:

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import State, StateType
+from prefect.states import Crashed, Failed
 
 from deployments.apply import register
 from deployments.prefect_yaml import prefect_yaml
@@ -88,3 +91,29 @@ def test_prefects_own_command_registers_the_same(place: Place, client: SyncPrefe
     assert done.returncode == 0, done.stdout + done.stderr
     assert [registered(client, spec) for spec in every] == ours
     place.register()
+
+
+def test_the_automation_fires_for_each_bad_end_of_a_deploy_and_for_no_end_of_a_rollback(place: Place) -> None:
+    """Failed, crashed, timed out, cancelled: one rollback each, told which run it was and why. A failed rollback: none."""
+    ends = {
+        "Failed": Failed(message="it broke"),
+        "Crashed": Crashed(message="it died"),
+        "TimedOut": State(type=StateType.FAILED, name="TimedOut", message="it took too long"),
+        "Cancelled": State(type=StateType.CANCELLED, name="Cancelled", message="somebody stopped it"),
+    }
+    runs = {name: place.pending("deploy", version="v1.0.0") for name in ends}
+    rollback = place.pending("rollback", failed_run_id="00000000-0000-0000-0000-000000000000")
+    place.client.set_flow_run_state(UUID(rollback), Failed(message="it broke"), force=True)
+    for name, run in runs.items():
+        place.client.set_flow_run_state(UUID(run), ends[name], force=True)
+    for name, run in runs.items():
+        fired = place.rolled_back(run)
+        assert fired.state is not None and fired.state.is_completed(), fired.state
+        assert fired.parameters == {
+            "system": place.system,
+            "environment": "local",
+            "failed_run_id": run,
+            "reason": f"{name}: {ends[name].message}",
+            "deployer": "the automation",
+        }
+    assert place.fired_by(rollback) == []

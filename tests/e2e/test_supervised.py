@@ -18,7 +18,6 @@ from prefect.events import Event
 from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import RelatedResource, Resource
-from prefect.states import Pending
 
 from deployments.specs import HEARTBEAT_SECONDS, ROLL_BACK, SILENT, TAG
 from runwright.policy import supervision
@@ -70,15 +69,6 @@ def executed(place: Place, run_id: str, faults: str) -> int:
         check=False,
     )
     return done.returncode
-
-
-def created(place: Place, flow: str, **parameters: object) -> str:
-    """Create a run that no worker takes, and return its id."""
-    deployment = place.client.read_deployment_by_name(f"{flow}/{place.name}")
-    run = place.client.create_flow_run_from_deployment(
-        deployment.id, parameters={"deployer": "e2e", **parameters}, state=Pending()
-    )
-    return str(run.id)
 
 
 def test_a_run_that_falls_silent_starts_the_supervisor(supervised: Place) -> None:
@@ -145,7 +135,7 @@ def test_the_names_of_the_automations_are_the_ones_that_are_looked_after(supervi
 def test_a_run_that_died_with_its_machine_is_found_and_put_back_and_so_is_its_rollback(supervised: Place) -> None:
     """The deploy and its worker are gone after the switch; so is the first rollback. Each is found; the old one serves."""
     supervised.serving("v1.1.0")
-    run = created(supervised, "deploy", version="v1.6.0", watch_minutes=0.1)
+    run = supervised.pending("deploy", version="v1.6.0", watch_minutes=0.1)
     assert executed(supervised, run, "kill@after:deploy/switch/put") == -9
     assert supervised.version() == "v1.6.0"
     assert (state := supervised.run(run).state) is not None and state.is_running(), "nobody knows of it"
@@ -164,7 +154,7 @@ def test_a_rollback_that_died_is_started_again_with_what_a_person_had_asked(supe
     """A person's rollback of a proven release died with its machine: nothing fires for it, and it ends well all the same."""
     supervised.serving("v1.1.0")
     supervised.serving("v1.6.0")
-    run = created(supervised, "rollback", reason="we do not like it")
+    run = supervised.pending("rollback", reason="we do not like it")
     assert executed(supervised, run, "kill@before:back*/switch/put") == -9
     release = supervised.release_of(run)
 
