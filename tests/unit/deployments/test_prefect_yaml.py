@@ -8,11 +8,12 @@ from typing import Any
 import yaml
 
 from deployments.prefect_yaml import prefect_yaml
-from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL, specs_of
+from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL, specs_of, supervise_spec
 from runwright.runbook.loader import SHIPPED, load
 
 FILE = Path(__file__).resolve().parents[3] / "prefect.yaml"
 SPECS = [spec for path in sorted(SHIPPED.glob("*.yaml")) for spec in specs_of(load(path).runbook)]
+EVERY = [*SPECS, supervise_spec()]
 
 
 def content() -> dict[str, Any]:
@@ -28,7 +29,7 @@ def test_it_is_up_to_date() -> None:
 def test_it_holds_every_deployment_of_the_shipped_runbooks_once() -> None:
     """`prefect deploy --all` registers what `runwright up` registers."""
     listed = [f"{d['entrypoint'].partition(':')[2]}/{d['name']}" for d in content()["deployments"]]
-    assert listed == [spec.full_name for spec in SPECS]
+    assert listed == [spec.full_name for spec in EVERY]
 
 
 def test_every_run_says_that_it_lives_equally_often() -> None:
@@ -41,7 +42,7 @@ def test_every_run_says_that_it_lives_equally_often() -> None:
 
 def test_what_the_runbooks_leave_out_is_left_out() -> None:
     """An empty list of schedules or triggers would take away what somebody set in the UI."""
-    for deployment, spec in zip(content()["deployments"], SPECS, strict=True):
+    for deployment, spec in zip(content()["deployments"], EVERY, strict=True):
         assert deployment.get("schedules", []) == spec.schedules
         assert ("triggers" in deployment) == bool(spec.triggers)
 
