@@ -62,36 +62,46 @@ def accept(release: ReleaseArgument, why: Why, name: Name, as_json: Json = False
 def abandon(
     release: ReleaseArgument, why: Why, name: OptionalName = None, as_json: Json = False, plain: Plain = False
 ) -> None:
-    """Close a frozen release.
+    """Close a frozen release, or one whose way back fails again and again.
 
-    One of which nothing is left: what served before it serves. Who said so, and why, is kept.
+    One of which nothing is left, or which was put right by hand. Who said so, and why, is kept.
     """
     from runwright.ledger.states import ReleaseState
 
     who = name or getpass.getuser()
-    _decide(Output(as_json=as_json, as_plain=plain), release, ReleaseState.ABANDONED, "abandoned it", why, who)
+    stuck = (ReleaseState.FAILING, ReleaseState.ROLLING_BACK)
+    _decide(Output(as_json=as_json, as_plain=plain), release, ReleaseState.ABANDONED, "abandoned it", why, who, stuck)
 
 
-def _decide(out: Output, release_id: str, to: ReleaseState, did: str, why: str, name: str) -> None:
+def _decide(
+    out: Output,
+    release_id: str,
+    to: ReleaseState,
+    did: str,
+    why: str,
+    name: str,
+    besides: tuple[ReleaseState, ...] = (),
+) -> None:
+    """Bring a frozen release, or one in a state of ``besides`` on which nobody works, to the state ``to``."""
     from deployments.cli.ledgers import the_ledger
 
     reason, who = named(why, "--why"), named(name, "--name")
     with the_ledger() as ledger:
         found = ledger.releases.get(release_id)
-        _check_frozen(ledger, found)
-        because = f"{who} {did}: {reason}"
         from runwright.ledger.states import ReleaseState
 
-        after = ledger.releases.advance(found.id, to, because, expect={ReleaseState.FROZEN})
+        states = {ReleaseState.FROZEN, *besides}
+        _check_left(ledger, found, states)
+        because = f"{who} {did}: {reason}"
+        after = ledger.releases.advance(found.id, to, because, expect=states)
         ledger.records.add_approval(found.id, "frozen", name=who, text=f"{did}: {reason}", plan_hash=found.plan_hash)
         _tell(out, after, f"{found.ref} in {found.system}/{found.environment} is {after.state}: {because}")
 
 
-def _check_frozen(ledger: Ledger, release: Release) -> None:
-    from runwright.ledger.states import ReleaseState
-
+def _check_left(ledger: Ledger, release: Release, states: set[ReleaseState]) -> None:
+    """Raise RefusedError if a release is in none of ``states``, LeaseHeldError if somebody works in its environment."""
     where = f"{release.system}/{release.environment}"
-    if release.state is not ReleaseState.FROZEN:
+    if release.state not in states:
         raise RefusedError(
             f"{release.id} is {release.state}, and not frozen: there is nothing for a person to decide.",
             state="Nothing was done.",

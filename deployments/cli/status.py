@@ -126,7 +126,10 @@ def next_of(ledger: Ledger, release: Release) -> str:
     if release.procedure != "deploy":
         return follow
     place = f"{release.system}/{release.environment}"
-    return f"{follow} If nobody works on it: `runwright rollback {place} --release {release.id} --yes`."
+    again = f"{follow} If nobody works on it: `runwright rollback {place} --release {release.id} --yes`."
+    if release.state in (ReleaseState.FAILING, ReleaseState.ROLLING_BACK):
+        again += f" If that fails too: put it right by hand, then `runwright abandon {release.id} --why TEXT`."
+    return again
 
 
 def _print(out: Output, one: dict[str, Any], now: datetime) -> None:

@@ -48,6 +48,37 @@ def test_only_a_frozen_release_is_a_persons_to_end(
     assert ledger.records.approvals(release.id) == []
 
 
+def test_a_way_back_that_fails_again_and_again_can_be_closed(
+    call: Call, ledger: Ledger, opened: Opened, shop: Path
+) -> None:
+    """Without that nothing could ever be released there again; `status` says how. It is not to be called proven."""
+    release = opened("v1", to=S.ROLLING_BACK)
+    status = call("status", "shop/production").stdout
+    assert f"runwright abandon {release.id} --why" in status
+    assert call(*ACCEPT, release.id).exit_code == 3
+    found = call(*ABANDON, release.id)
+    assert found.exit_code == 0, found.output
+    assert ledger.releases.get(release.id).state is S.ABANDONED
+    assert "unfinished" not in call("status", "shop/production").stdout
+
+
+@pytest.mark.parametrize("words", [ACCEPT, ABANDON])
+@pytest.mark.parametrize("state", [S.FROZEN, S.ROLLING_BACK])
+def test_nobody_decides_about_what_a_rollback_has_in_hand(
+    call: Call, opened: Opened, runwright_home: Path, words: tuple[str, ...], state: S
+) -> None:
+    """It may come right a moment later."""
+    from runwright.ledger import open_ledger
+
+    release = opened("v1", to=state)
+    with open_ledger() as ledger:
+        ledger.leases.take(
+            "shop", "production", holder="rollback", run_id="r", procedure="rollback", release_id=release.id
+        )
+        assert call(*words, release.id).exit_code == 3
+        assert ledger.releases.get(release.id).state is state
+
+
 def test_nobody_decides_while_somebody_works_on_it(call: Call, opened: Opened, runwright_home: Path) -> None:
     """A rollback that has just begun would end somewhere else."""
     from runwright.ledger import open_ledger
