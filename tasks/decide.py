@@ -8,6 +8,7 @@ from typing import Any
 from runwright.errors import RunwrightError
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
+from runwright.migrators.shape import shown
 from runwright.policy.levels import Level, worst
 from runwright.policy.rollback import Cause, Decision, Migration, Serving, Situation, decide
 from runwright.recovery import end_or_await
@@ -85,7 +86,13 @@ def who_asked(asked: dict[str, Any]) -> str:
 
 
 def recover(work: Work) -> None:
-    """End or await everything that still runs of changes that have no outcome."""
+    """End or await everything that still runs of changes that have no outcome, and let the router refuse who made them.
+
+    A process that was stopped may wake up at any moment, after its last look at the lease: it must not move traffic
+    any more once it was looked at. Without a lease, the release was never changed, and nothing is announced.
+    """
+    if work.router is not None and work.do.token is not None:
+        work.router.announce(work.do, f"fence{work.do.token}/router")
     login_file(work).unlink(missing_ok=True)
     journal = work.ledger.journal(work.id)
     for entry in journal.entries():
@@ -101,15 +108,17 @@ def look(work: Work, cause: Cause, asked: dict[str, Any]) -> Situation:
     """Return the situation, as the journal, the ledger and the target show it."""
     release = work.release
     previous = way_back(work, asked)
+    migrated = migration(work)
     return Situation(
         cause=cause,
         over=over(release, cause),
         changed=changed(work),
         watching=release.state is ReleaseState.WATCHING,
         breach=str(work.fact("breach") or ""),
+        database=left_at(work) if migrated is Migration.HALF_DONE else "",
         asked=who_asked(asked),
         level=level(work),
-        migration=migration(work),
+        migration=migrated,
         serving=serving(work),
         previous=previous.name if previous else "",
         previous_kept=kept(work),
@@ -181,6 +190,19 @@ def migration(work: Work) -> Migration:
         same = work.fact("schema") is not None and _quietly(lambda: schema_of(work)) == work.fact("schema")
         return Migration.UNCHANGED if same else Migration.HALF_DONE
     return Migration.HALF_DONE
+
+
+def left_at(work: Work) -> str:
+    """Return where half-done migrations left the database, as a phrase, "" if it does not answer."""
+    revisions = _quietly(lambda: courses.current_revisions(work, work.do))
+    if revisions is None:
+        return ""
+    before = tuple(sorted(work.release.schema_before or ()))
+    if set(revisions) == set(before):
+        return f"at {shown(before)}, where it was before, and its schema is not as it was, or could not be compared"
+    plan = migrations_of(work)
+    after = f", nor at {shown(tuple(sorted(plan.heads)))}, where it was to be" if plan else ""
+    return f"at {shown(tuple(sorted(revisions)))}, not at {shown(before)}, where it was before{after}"
 
 
 def schema_of(work: Work) -> str:

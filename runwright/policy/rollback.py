@@ -35,7 +35,7 @@ class Migration(StrEnum):
     DONE = "done"
     """The database is at the revision of the new version."""
     HALF_DONE = "half-done"
-    """The database is at neither."""
+    """The database is at neither, or at the revision before with another schema than before."""
     UNKNOWN = "unknown"
     """The database cannot be asked, or what changed cannot be told."""
 
@@ -74,6 +74,7 @@ class Situation:
 
     over: the release has ended already (the state's name), or "". changed: any change was begun that users could notice.
     watching: the release was live, verified, and under watch. breach: the rule or probe that failed, with its numbers.
+    database: where a half-done migration left the database, as a phrase.
     asked: who asks for the way back, and why, as far as it was said.
     level: what the migrations did to data. previous: the name of the way back, or "" if nothing ran before.
     previous_kept: its artifacts are still there. accepted: up to which level a person says that the old version may
@@ -85,6 +86,7 @@ class Situation:
     changed: bool = False
     watching: bool = False
     breach: str = ""
+    database: str = ""
     asked: str = ""
     level: Level = Level.L0
     migration: Migration = Migration.NONE
@@ -104,7 +106,7 @@ class Decision:
     next: str = ""
 
 
-_LOOK = "`runwright status` shows what runs and where the database is; the release's journal says what was begun."
+_LOOK = "`runwright status` shows what is live; `runwright show` of this release lists what was begun, and its backup."
 
 
 def decide(now: Situation) -> Decision:
@@ -128,21 +130,22 @@ def _database(now: Situation) -> Decision | None:
         case Migration.HALF_DONE:
             return Decision(
                 Way.FREEZE,
-                f"{_why(now)} The database is at neither the old nor the new revision: a migration was left half-done.",
+                f"{_why(now)} A migration was left half-done: the database is "
+                f"{now.database or 'at neither the old nor the new revision'}. {_users(now)}",
                 f"{_LOOK} Finish or undo the migration by hand, or restore the release's backup into a new database; "
                 f"then run `runwright rollback` again, or deploy a fixed version{_adopting(now)}.",
             )
         case Migration.UNKNOWN:
             return Decision(
                 Way.FREEZE,
-                f"{_why(now)} It cannot be told what the migrations did to the database.",
+                f"{_why(now)} It cannot be told what the migrations did to the database. {_users(now)}",
                 f"{_LOOK} Make the database reachable and run `runwright rollback` again.",
             )
         case Migration.DONE if now.level > now.accepted:
             return Decision(
                 Way.FREEZE,
                 f"{_why(now)} The migrations are done and of level {now.level.name}: {now.level.meaning}. "
-                "The old version may not run on this schema.",
+                f"The old version may not run on this schema. {_users(now)}",
                 f"{_LOOK} Roll forward with a fixed version{_adopting(now)}; or restore the release's backup (what was written "
                 "since is lost); or, if you know that the old version runs on this schema, run `runwright rollback` with "
                 f"`--accept-level {now.level.name}`.",
@@ -166,7 +169,9 @@ def _way_back(now: Situation) -> Decision:
             else "No earlier version is known."
         )
         return Decision(
-            Way.FREEZE, f"{_why(now)} {gone}", f"{_LOOK} Deploy a version that is known to be good{_adopting(now)}."
+            Way.FREEZE,
+            f"{_why(now)} {gone} {_users(now)}",
+            f"{_LOOK} Deploy a version that is known to be good{_adopting(now)}.",
         )
     schema = (
         " The schema keeps the additions of the new version."
@@ -174,6 +179,15 @@ def _way_back(now: Situation) -> Decision:
         else ""
     )
     return Decision(Way.PUT_BACK, f"{_why(now)} {now.previous} is the way back.{schema}")
+
+
+def _users(now: Situation) -> str:
+    """Whether users are served: what somebody has to know first who is woken by a freeze."""
+    return {
+        Serving.OLD: f"{now.previous or 'The old version'} serves meanwhile.",
+        Serving.NEW: "The new version serves meanwhile.",
+        Serving.NOTHING: "Nothing serves: users are without service.",
+    }.get(now.serving, "Whether users are served is not known.")
 
 
 def _adopting(now: Situation) -> str:

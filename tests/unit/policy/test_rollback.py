@@ -31,6 +31,7 @@ CASES = [
     ("destructive migrations are done, and a person takes them on", replace(SWITCHED, level=Level.L3, migration=Migration.DONE, accepted=Level.L3), Way.PUT_BACK, "v1"),
     ("destructive migrations that changed nothing", replace(SWITCHED, level=Level.L3, migration=Migration.UNCHANGED), Way.PUT_BACK, "v1"),
     ("a migration is half-done", replace(SWITCHED, level=Level.L1, migration=Migration.HALF_DONE), Way.FREEZE, "half-done"),
+    ("a migration is half-done, and where is known", replace(SWITCHED, migration=Migration.HALF_DONE, database="at a1, where it was before, and its schema is not as it was"), Way.FREEZE, "half-done: the database is at a1, where it was before, and its schema"),
     ("the database cannot be asked", replace(SWITCHED, migration=Migration.UNKNOWN), Way.FREEZE, "cannot be told"),
     ("something else serves", replace(SWITCHED, serving=Serving.OTHER), Way.FREEZE, "by hand"),
     ("nothing ran before", replace(SWITCHED, previous="", nothing_before=True), Way.STOP_NEW, "Nothing ran before"),
@@ -121,3 +122,20 @@ def test_a_freeze_says_so_if_the_next_deploy_has_to_adopt_what_serves(situation:
 def test_a_level_is_accepted_with_the_option_that_the_command_has() -> None:
     """The sentence can be typed as it stands."""
     assert "`--accept-level L3`" in decide(replace(SWITCHED, level=Level.L3, migration=Migration.DONE)).next
+
+
+@pytest.mark.parametrize(
+    ("serving", "told"),
+    [
+        (Serving.OLD, "v1 serves meanwhile."),
+        (Serving.NEW, "The new version serves meanwhile."),
+        (Serving.NOTHING, "Nothing serves: users are without service."),
+        (Serving.UNKNOWN, "Whether users are served is not known."),
+    ],
+)
+@pytest.mark.parametrize("migration", [Migration.HALF_DONE, Migration.UNKNOWN, Migration.DONE])
+def test_a_freeze_says_whether_users_are_served(serving: Serving, told: str, migration: Migration) -> None:
+    """It decides whether there is time to think."""
+    frozen = decide(replace(SWITCHED, serving=serving, migration=migration, level=Level.L3))
+    assert frozen.way is Way.FREEZE
+    assert told in frozen.because

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from runwright.actions import Do
 from runwright.ledger.states import ReleaseState
 from runwright.policy.rollback import Cause
-from tasks import decide
+from tasks import courses, decide
 from tasks.work import Work
 from tests.unit.tasks.conftest import Opener, token
 
@@ -76,3 +77,27 @@ def test_a_release_that_never_changed_anything_is_abandoned(opened: Opener) -> N
 def test_who_asks_for_the_way_back_and_why_is_told(asked: dict[str, Any], told: str) -> None:
     """The record of the release keeps the reason that somebody gave, in one line."""
     assert decide.who_asked(asked) == told
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (("a1",), "at a1, where it was before, and its schema is not as it was, or could not be compared"),
+        (("b2", "c3"), "at b2 and c3, not at a1, where it was before"),
+        ((), "at no revision, not at a1, where it was before"),
+        (None, ""),
+    ],
+)
+def test_where_a_half_done_migration_left_the_database_is_told(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch, now: tuple[str, ...] | None, told: str
+) -> None:
+    """Who has to finish or undo it by hand begins there."""
+
+    def revisions(_work: Work, _do: Do) -> tuple[str, ...] | None:
+        return now
+
+    work = opened()
+    work.ledger.releases.record(work.id, schema_before=["a1"])
+    work.refresh()
+    monkeypatch.setattr(courses, "current_revisions", revisions)
+    assert decide.left_at(work) == told
