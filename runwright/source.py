@@ -262,6 +262,6 @@ def _not_found(do: Do, mirror: Path, ref: str) -> InputError:
         return InputError(f"There is no version {ref}: the repository has no tag and no branch.", next="Push one.")
     said = f"Near to it: {', '.join(near)}. " if near else ""
     return InputError(
-        f"There is no tag, branch or commit {ref}.",
-        next=f"{said}The newest: {', '.join(newest)}." if newest else said.strip(),
+        f"There is no tag, branch or commit {ref} in the repository that the runbook names.",
+        next=f"Push it there, or name another. {said}" + (f"The newest: {', '.join(newest)}." if newest else ""),
     )

@@ -59,7 +59,7 @@ def _time(book: Runbook, rule: Rule, path: Path, places: list[str]) -> Iterator[
     needed = rule.warmup + max(rule.lasting, every * ((rule.failures or 1) - 1))
     short = [n for n in places if needed >= book.watch_seconds(n) > 0]
     if short:
-        what = f"this needs {as_duration(needed)} to be breached, and {short[0]} is watched for {as_duration(book.watch_seconds(short[0]))}: it could never be breached."
+        what = f"this needs {as_duration(needed)} to be breached, and {short[0]} is watched for {as_duration(book.watch_seconds(short[0]))}: it could never be breached. Watch longer, or ask for less (`failures`, `for`)."
         yield Mistake(path, what, needs=("environments",))
 
 
