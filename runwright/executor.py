@@ -65,6 +65,11 @@ class Executor:
         self._guard = guard
         self._says = says
 
+    @property
+    def token(self) -> int | None:
+        """The lease's fencing token, for what refuses lower ones itself."""
+        return self._token
+
     def __call__(self, action: Action[T]) -> T:
         """Perform ``action`` and return its typed result (of a change that was settled before: the journaled one).
 
@@ -118,6 +123,7 @@ class Executor:
             self._faults("before", action)
             # this process may have slept since the intent, and somebody else may have taken over and gone on
             self._kept(lambda: self._journal.check(entry))
+            self._faults("checked", action)
             result = self._performer.perform(action, self, mark, started)
             if not process_seen:
                 self._faults("during", action)

@@ -85,11 +85,14 @@ def registry_env(site: Site) -> dict[str, str]:
     return {"DOCKER_CONFIG": str(config)} if (config / "config.json").exists() else {}
 
 
-def router(site: Site) -> Router | None:
-    """Return who sends the system its traffic; None where the platform replaces in place."""
+def router(site: Site, token: int | None = None) -> Router | None:
+    """Return who sends the system its traffic; None where the platform replaces in place.
+
+    token: the fencing token of the lease under which it is changed, if it is.
+    """
     if site.place.router is None or not isinstance(site.place.target, HostTarget):
         return None
-    return ForwarderRouter(site.place.router, site.root / "forwarder", sys.executable)
+    return ForwarderRouter(site.place.router, site.root / "forwarder", sys.executable, token)
 
 
 def live_process(site: Site, do: Do) -> Process | None:

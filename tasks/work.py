@@ -84,8 +84,8 @@ class Work:
 
     @property
     def router(self) -> Router | None:
-        """Who sends it traffic; None where the platform replaces in place."""
-        return drivers.router(self.site)
+        """Who sends it traffic, under the lease of this process if it holds one; None where the platform replaces in place."""
+        return drivers.router(self.site, self.do.token)
 
     @property
     def database(self) -> Database | None:

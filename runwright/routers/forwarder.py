@@ -10,7 +10,15 @@ from typing import Any
 
 from runwright.actions import UNKNOWN, Do, Http, Process, Read, Reply, Spawn, Stop, Wait, WriteFile
 from runwright.effects.processes import alive
-from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, VerificationError
+from runwright.errors import (
+    ActionError,
+    CancelledError,
+    DeadlineError,
+    FencedError,
+    ObservationError,
+    VerificationError,
+)
+from runwright.routers.fence import Fence, fence_file, named_target, read_fence
 from runwright.routers.shape import RouterFacts
 from runwright.runbook.targets import Forwarder
 from runwright.traffic import Upstream
@@ -43,12 +51,16 @@ _ASSUMED = Door(Process("", 0, 0), "http://127.0.0.1:0", "")  # of a forwarder t
 
 
 class ForwarderRouter:
-    """A forwarder whose files are in ``state``, an absolute folder; ``python`` runs it."""
+    """A forwarder whose files are in ``state``, an absolute folder; ``python`` runs it.
 
-    def __init__(self, spec: Forwarder, state: Path, python: str) -> None:
+    token: the fencing token of the lease under which it is changed; None where there is no lease: then nothing is fenced.
+    """
+
+    def __init__(self, spec: Forwarder, state: Path, python: str, token: int | None = None) -> None:
         self._spec = spec
         self._state = state
         self._python = python
+        self._token = token
         self._target_file = state / "target.json"
         self._pid_file = state / "pid.json"
         self.log = state / "forwarder.log"
@@ -73,9 +85,7 @@ class ForwarderRouter:
         return do(self._status(self._open_door(do)))
 
     def _facts(self, do: Do, assume: Upstream | None) -> RouterFacts:
-        written = do(
-            Read(says="read the forwarder's target file", function=lambda: _file(self._target_file), assume=assume)
-        )
+        written = do(Read(says="read the forwarder's target file", function=lambda: _named(self._state), assume=assume))
         door = do(self._see_door())
         front = do(Read(says="read where the forwarder listens", function=self._front, assume=""))
         if door is None:
@@ -142,6 +152,36 @@ class ForwarderRouter:
 
     # ------------------------------------------------------------------------------------------------------ changing
 
+    def announce(self, do: Do, key: str) -> None:
+        """From here on, refuse whoever holds a lower token: a process that was stopped right before it moves traffic.
+
+        Raise FencedError if our own token is the lower one. One that is down, or does not answer, finds it when it does.
+        """
+        if self._token is None:
+            return
+        says = f"tell the forwarder that the lease has token {self._token} now"
+        door = do(self._see_door())
+        if door is not None and self._facts(do, None).running:
+            do(
+                Http(
+                    method="PUT",
+                    url=f"{door.url}/fence",
+                    headers=door.headers,
+                    body=json.dumps({"fence": self._token}).encode(),
+                    ok=frozenset({200, 404, 409}),  # 404: one of an older version, which knows no fence
+                    parse=self._accepted,
+                    deadline_seconds=ASK_SECONDS,
+                    says=says,
+                    key=key,
+                )
+            )
+            return
+        known = do(Read(says="read the forwarder's fence", function=self._fence, assume=Fence()))
+        if known.token > self._token:
+            raise self._fenced(known.token)
+        content = Fence(self._token, known.target).content()
+        do(WriteFile(path=fence_file(self._state), content=content, says=says, key=key))
+
     def ensure(self, do: Do, key: str) -> None:
         """Start it if it does not run. It comes back with the target of its file. Raise VerificationError if it ends."""
         if self._facts(do, None).running:
@@ -178,11 +218,13 @@ class ForwarderRouter:
         """Send every new request to ``to`` and wait for those in flight elsewhere, up to the drain timeout.
 
         Return how many of those are still in flight; they are left to finish. Raise VerificationError if it is not
-        seen to serve ``to`` afterwards, ActionError if it does not run or its target was changed by somebody else.
+        seen to serve ``to`` afterwards, ActionError if it does not run or its target was changed by somebody else,
+        FencedError if another process took over and announced it.
         """
         before = self._facts(do, None)
         if before.written != to:
-            content = json.dumps(asdict(to)).encode() + b"\n"
+            fence = {} if self._token is None else {"fence": self._token}
+            content = json.dumps(asdict(to) | fence).encode() + b"\n"
             do(WriteFile(path=self._target_file, content=content, says=f"note {to.slot} as target", key=f"{key}/file"))
         if before.serving != to or not before.running:
             self._put(do, to, before.serving, key)
@@ -212,17 +254,43 @@ class ForwarderRouter:
     def _put(self, do: Do, to: Upstream, expected: Upstream | None, key: str) -> None:
         door = self._open_door(do)
         body = {**asdict(to), "expect": asdict(expected) if expected else None}
+        if self._token is not None:
+            body["fence"] = self._token
         do(
             Http(
                 method="PUT",
                 url=f"{door.url}/target",
                 headers=door.headers,
                 body=json.dumps(body).encode(),
+                ok=frozenset({200, 409}),
+                parse=self._accepted,
                 deadline_seconds=ASK_SECONDS,
                 says=f"send traffic to {to.slot} ({to.host}:{to.port})",
                 key=f"{key}/put",
             )
         )
+
+    def _accepted(self, reply: Reply) -> None:
+        if reply.status != 409:
+            return
+        answer = json.loads(reply.body)
+        if "fence" in answer:
+            raise self._fenced(int(answer["fence"]))
+        raise ActionError(
+            f"The forwarder refused to change its target: {answer['error']}.",
+            state="It serves what it served before.",
+            next="Somebody else changed it meanwhile; run it again, which looks first.",
+        )
+
+    def _fenced(self, highest: int) -> FencedError:
+        return FencedError(
+            f"The forwarder refused this process: its lease (token {self._token}) was taken over by token {highest}.",
+            next="Nothing needs to be done here: who holds the lease now goes on. `runwright status` shows who.",
+        )
+
+    def _fence(self) -> Fence:
+        """Return the token that is known, and what the forwarder would come back with now."""
+        return Fence(read_fence(self._state).token, named_target(self._state))
 
     def _drain(self, do: Do, to: Upstream) -> int:
         door = self._open_door(do)
@@ -257,11 +325,8 @@ class ForwarderRouter:
         return self._door() is not None
 
 
-def _file(path: Path) -> Upstream | None:
-    try:
-        return _upstream(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return None
+def _named(state: Path) -> Upstream | None:
+    return _upstream(named_target(state))
 
 
 def _served(reply: Reply) -> Upstream | None:

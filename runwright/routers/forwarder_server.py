@@ -2,9 +2,9 @@
 
     python -m runwright.routers.forwarder_server --state DIR [--host 127.0.0.1] [--listen 8080]
 
-In DIR: ``target.json``, what it serves when it starts, written by whoever changes the target; ``token``, what the
-administrator must know; ``listen.json`` and ``admin.json``, where it listens, written by itself. A port that it chose
-itself (``--listen 0``) is kept for the next start.
+In DIR: ``target.json``, what it serves when it starts, written by whoever changes the target; ``fence.json``, whose word
+counts; ``token``, what the administrator must know; ``listen.json`` and ``admin.json``, where it listens, written by
+itself. A port that it chose itself (``--listen 0``) is kept for the next start.
 """
 
 from __future__ import annotations
@@ -22,20 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from runwright.effects.files import write_file
-from runwright.routers.forwarder_admin import administer, target_from
-from runwright.routers.relay import CHUNK_BYTES, Board, Target, serve
+from runwright.routers.fence import named_target
+from runwright.routers.forwarder_admin import Guard, administer, target_from
+from runwright.routers.relay import CHUNK_BYTES, Board, serve
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 1024
 FAREWELL_SECONDS = 10.0  # how long requests in flight may finish when it is asked to end
-
-
-def read_target(path: Path) -> Target | None:
-    """Return what the target file names; None if there is none. Raise ValueError if it cannot be understood."""
-    try:
-        return target_from(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return None
 
 
 def token(path: Path) -> str:
@@ -64,13 +57,13 @@ async def listening(path: Path, host: str, port: int, connected: Any) -> asyncio
 
 async def run(state: Path, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; then let requests in flight finish."""
-    board = Board(target=read_target(state / "target.json"))
+    board, guard = Board(target=target_from(named_target(state))), Guard(state)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     front = await listening(state / "listen.json", host, port, partial(serve, board))
-    admin = await asyncio.start_server(partial(administer, board, token(state / "token")), LOOPBACK, 0)
+    admin = await asyncio.start_server(partial(administer, board, guard, token(state / "token")), LOOPBACK, 0)
     where = {"host": LOOPBACK, "port": admin.sockets[0].getsockname()[1], "pid": os.getpid()}
     write_file(state / "admin.json", json.dumps(where).encode(), 0o644)
     print(f"forwarder on {host}:{front.sockets[0].getsockname()[1]}, target {board.target}", file=sys.stderr)  # noqa: T201

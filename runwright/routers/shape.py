@@ -57,6 +57,13 @@ class Router(Protocol):
         """Return what it serves now; what it would come back with if it is down; None if it was never told."""
         ...
 
+    def announce(self, do: Do, key: str) -> None:
+        """From here on, refuse changes of whoever has a lower token of the lease. Nothing where there is no lease.
+
+        Raise FencedError if a higher one than ours was announced.
+        """
+        ...
+
     def ensure(self, do: Do, key: str) -> None:
         """Start it if it does not run. It comes back with the target of its file."""
         ...
@@ -65,7 +72,7 @@ class Router(Protocol):
         """Send every new request to ``to``, then wait for those in flight elsewhere, up to the drain timeout.
 
         Return how many of those are still in flight then; they are left to finish. Raise VerificationError if the router is not seen
-        to serve ``to`` afterwards.
+        to serve ``to`` afterwards, FencedError if somebody with a higher token of the lease has announced it.
         """
         ...
 

@@ -4,8 +4,9 @@ A fault is written ``kind@point:key``, several joined by commas; ``*`` in the ke
 ``kill@during:deploy/start/*``, ``fail@before:migrate/api``, ``hang@before:switch``.
 Kinds: fail (once), break (fails every time that it is tried), hang (until the action's deadline), kill (SIGKILL to
 this process), stop (SIGSTOP to this process: somebody must continue or kill it).
-Points: before (the intent is journaled), during (it runs; of what has no process: it has just been done), unsettled (it
-is done, the outcome is not journaled), after (the outcome is journaled).
+Points: before (the intent is journaled), checked (the lease was looked at for the last time), during (it runs; of what
+has no process: it has just been done), unsettled (it is done, the outcome is not journaled), after (the outcome is
+journaled).
 All kinds but ``break`` strike once: a file in the given folder remembers it, also for the processes that come after.
 """
 
@@ -30,7 +31,7 @@ HANG_VARIABLE = "RUNWRIGHT_FAULT_HANG_SECONDS"
 """How long a hang lasts instead, if it is shorter than the action's deadline: tests have no ten minutes."""
 
 Kind = Literal["fail", "break", "hang", "kill", "stop"]
-Point = Literal["before", "during", "unsettled", "after"]
+Point = Literal["before", "checked", "during", "unsettled", "after"]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.sync.client import connect
 
-from runwright.errors import ActionError, VerificationError
+from runwright.errors import ActionError, FencedError, VerificationError
 from runwright.routers.forwarder import ForwarderRouter
 from runwright.runbook.targets import Forwarder
 from runwright.testing.direct import Direct
@@ -257,6 +257,77 @@ def test_a_changed_target_is_not_overwritten_blindly(
     assert refused.status_code == 409 and router.target(do) == servers["blue"].upstream
 
 
+def under(router: ForwarderRouter, token: int | None) -> ForwarderRouter:
+    """The same forwarder, in the hands of who holds the lease with that token."""
+    spec = Forwarder.model_validate({"kind": "forwarder", "drain_timeout": "10s"})
+    return ForwarderRouter(spec, router.log.parent, sys.executable, token)
+
+
+def test_who_has_a_lower_token_than_was_announced_moves_no_traffic(
+    router: ForwarderRouter, front: str, servers: dict[str, Server]
+) -> None:
+    """Announced once, it holds for every later change, also after a restart; the same token and a higher one go on."""
+    do, blue, green = Direct(), servers["blue"].upstream, servers["green"].upstream
+    under(router, 7).announce(do, "take")
+    with pytest.raises(FencedError, match=r"token 6.*token 7"):
+        under(router, 6).switch(do, green, "late")
+    with pytest.raises(FencedError):
+        under(router, 6).announce(do, "late")
+    assert httpx.get(front).text == "blue" and router.facts(do).agreed, "also what was written into its file is void"
+    os.kill(router.status(do)["pid"], signal.SIGKILL)
+    until(lambda: not router.facts(do).running)
+    router.ensure(do, "again")
+    assert (httpx.get(front).text, router.target(do), router.status(do)["fence"]) == ("blue", blue, 7)
+    with pytest.raises(FencedError):
+        under(router, 6).switch(do, green, "later")
+    under(router, 7).switch(do, green, "own")
+    under(router, 8).switch(do, blue, "next")
+    with pytest.raises(FencedError):
+        under(router, 7).switch(do, green, "own-late")
+    assert router.target(do) == blue
+
+
+def test_a_forwarder_that_was_down_finds_what_was_announced(
+    router: ForwarderRouter, front: str, servers: dict[str, Server]
+) -> None:
+    """Somebody takes over while it is down: whoever starts it again, the fence is there."""
+    do, green = Direct(), servers["green"].upstream
+    router.stop(do, "down")
+    under(router, 3).announce(do, "take")
+    with pytest.raises(FencedError):
+        under(router, 2).announce(do, "late")
+    under(router, 2).ensure(do, "late")
+    with pytest.raises(FencedError):
+        under(router, 2).switch(do, green, "late")
+    assert httpx.get(front).text == "blue"
+
+
+def test_a_forwarder_that_did_not_answer_finds_what_was_announced(
+    router: ForwarderRouter, front: str, servers: dict[str, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped while somebody takes over, it refuses the old holder as soon as it wakes up."""
+    monkeypatch.setattr("runwright.routers.forwarder.ASK_SECONDS", 0.5)
+    do, pid = Direct(), router.status(Direct())["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        under(router, 3).announce(do, "take")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    with pytest.raises(FencedError):
+        under(router, 2).switch(do, servers["green"].upstream, "late")
+    assert httpx.get(front).text == "blue"
+
+
+def test_without_a_token_nothing_is_fenced(router: ForwarderRouter, front: str, servers: dict[str, Server]) -> None:
+    """A person may use it by hand, before and after a lease was announced; announcing without one does nothing."""
+    do = Direct()
+    router.announce(do, "nothing")
+    assert do.keys == [] and router.status(do)["fence"] == 0
+    under(router, 5).announce(do, "take")
+    router.switch(do, servers["green"].upstream, "by-hand")
+    assert httpx.get(front).text == "green" and router.facts(do).agreed
+
+
 @pytest.mark.parametrize(
     ("method", "path", "headers", "body", "status"),
     [
@@ -267,7 +338,12 @@ def test_a_changed_target_is_not_overwritten_blindly(
         ("PUT", "/target", None, b"\xff\xfe", 400),
         ("PUT", "/target", None, b'{"slot": "x", "host": "h", "port": 99999}', 400),
         ("PUT", "/target", None, b'{"slot": "x", "host": "h", "port": 1, "expect": 5}', 400),
+        ("PUT", "/target", None, b'{"slot": "x", "host": "h", "port": 1, "fence": "7"}', 400),
         ("PUT", "/target", None, b"x" * 100_000, 413),
+        ("PUT", "/fence", {}, b'{"fence": 7}', 401),
+        ("PUT", "/fence", None, b'{"fence": -1}', 400),
+        ("PUT", "/fence", None, b'{"fence": true}', 400),
+        ("PUT", "/fence", None, b"[7]", 400),
         ("DELETE", "/target", None, None, 404),
     ],
 )

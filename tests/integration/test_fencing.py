@@ -1,0 +1,195 @@
+"""A process that was stopped after its last look at the lease wakes up: what it meant to do does not happen any more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runwright.errors import RunwrightError
+from runwright.ledger import open_ledger
+from runwright.ledger.journal import Entry
+from runwright.recovery import still_running
+from runwright.routers.forwarder import ForwarderRouter
+from runwright.runbook.model import Runbook
+from runwright.runbook.snapshot import to_json
+from runwright.runbook.targets import Forwarder
+from runwright.testing.direct import Direct
+from runwright.traffic import Upstream
+from runwright.versions import Artifact, Version
+from tasks import decide, holding
+from tasks.work import Work, at_work
+
+BLUE, GREEN = Upstream("blue", "127.0.0.1", 4001), Upstream("green", "127.0.0.1", 4002)
+FAULTS = "RUNWRIGHT_FAULTS"
+
+HOLDER = """
+import sys
+from runwright.actions import Command
+from runwright.errors import RunwrightError
+from tasks import holding
+from tasks.work import at_work
+from tests.integration.test_fencing import GREEN
+
+holding.TTL_SECONDS, holding.BEAT_SECONDS = 1.5, 0.3
+release_id, what = sys.argv[1:]
+try:
+    with holding.holding(release_id, "deploy"), at_work(release_id) as work:
+        if what == "switch":
+            work.router.switch(work.do, GREEN, "deploy/switch")
+        else:
+            words = ("sh", "-c", "sleep 600")
+            work.do(Command(argv=words, says="sleep", key="deploy/sleep", deadline_seconds=700.0))
+except RunwrightError as error:
+    print(type(error).__name__, error.what, flush=True)
+    sys.exit(3)
+"""
+
+
+def until(true: Callable[[], object], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def release_id(tmp_path: Path, runwright_home: object) -> str:
+    """A release of a system on the host platform, that has a version."""
+    directory = str(tmp_path / "run")
+    place = {
+        "tier": "development",
+        "target": {"platform": "host", "directory": directory, "process": {"command": ["{python}"]}},
+        "router": {"kind": "forwarder"},
+    }
+    book = {"system": "shop", "source": {"repo": str(tmp_path)}, "components": {"web": {}}}
+    runbook = to_json(Runbook.model_validate({**book, "environments": {"local": place}}))
+    with open_ledger() as ledger:
+        release = ledger.releases.open(
+            "shop", "local", "v1", procedure="deploy", run_id="run", runbook=runbook, parameters={}, deployer="somebody"
+        )
+        version = Version("shop", "local", "v1", "a" * 40, (Artifact("web", str(tmp_path / "web"), "b" * 40),))
+        ledger.releases.record(release.id, version=version)
+    return release.id
+
+
+@pytest.fixture
+def router(tmp_path: Path, release_id: str) -> Iterator[ForwarderRouter]:
+    """The environment's forwarder, which serves blue."""
+    router = ForwarderRouter(Forwarder(kind="forwarder"), tmp_path / "run" / "forwarder", sys.executable)
+    (tmp_path / "run").mkdir()
+    router.ensure(Direct(), "start")
+    router.switch(Direct(), BLUE, "first")
+    yield router
+    router.stop(Direct(), "end")
+
+
+@pytest.fixture
+def stopped(release_id: str) -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
+    """Start a process that takes the lease and is stopped by SIGSTOP at a point of a change; return it, stopped."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(what: str, fault: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, FAULTS: fault}
+        words = [sys.executable, "-c", HOLDER, release_id, what]
+        child = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
+        started.append(child)
+        until(lambda: child.poll() is not None or state(child.pid) == "T")
+        assert child.poll() is None, child.communicate()
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        child.wait()
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def woken(child: subprocess.Popen[str]) -> tuple[int, str]:
+    """Let it go on; return its exit code and what it said."""
+    os.kill(child.pid, signal.SIGCONT)
+    said, _ = child.communicate(timeout=60)
+    return child.returncode, said
+
+
+def entries(work: Work, key: str) -> list[Entry]:
+    return [entry for entry in work.ledger.journal(work.id).entries() if entry.key == key]
+
+
+def test_traffic_is_not_moved_by_who_was_stopped_right_before_it(
+    release_id: str, router: ForwarderRouter, stopped: Callable[[str, str], subprocess.Popen[str]]
+) -> None:
+    """Given a run that is stopped between its last look at the lease and its change of the target, and a rollback that
+    takes over and looks: the run wakes up, is refused by the forwarder, and traffic stays where the rollback saw it."""
+    child = stopped("switch", "stop@checked:deploy/switch/put")
+    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
+        decide.recover(work)
+        assert work.router is not None and work.router.target(work.do) == BLUE
+        code, said = woken(child)
+        assert (code, said.split()[0]) == (3, "FencedError"), said
+        assert "token 1" in said and "token 2" in said
+        facts = router.facts(Direct())
+        assert (facts.serving, facts.written, facts.agreed) == (BLUE, BLUE, True)
+        assert [entry.state for entry in entries(work, "deploy/switch/put")] == ["ended"]
+        assert [entry.state for entry in entries(work, "fence2/router")] == ["done"]
+        work.router.switch(work.do, GREEN, "back2/switch")  # who took over may do what it wants
+    assert router.target(Direct()) == GREEN
+
+
+def test_what_is_written_late_into_the_target_file_does_not_count(
+    release_id: str, router: ForwarderRouter, stopped: Callable[[str, str], subprocess.Popen[str]]
+) -> None:
+    """Given a run that is stopped right before it writes the target file: after a restart the forwarder serves what it
+    served when somebody took over."""
+    child = stopped("switch", "stop@checked:deploy/switch/file")
+    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
+        decide.recover(work)
+        code, said = woken(child)
+        assert (code, said.split()[0]) == (3, "FencedError"), said
+    assert '"green"' in (router.log.parent / "target.json").read_text()
+    router.stop(Direct(), "down")
+    router.ensure(Direct(), "up")
+    assert router.facts(Direct()).agreed and router.target(Direct()) == BLUE
+
+
+@pytest.mark.parametrize(("point", "kind"), [("checked", "FencedError"), ("during", "ActionError")])
+def test_what_a_stopped_run_started_does_not_outlive_it(
+    release_id: str, stopped: Callable[[str, str], subprocess.Popen[str]], point: str, kind: str
+) -> None:
+    """Given a run that is stopped right before, or after, it starts a program: whoever takes over ends what runs, and
+    what is started after that is ended at once by the one that wakes up."""
+    child = stopped("sleep", f"stop@{point}:deploy/sleep")
+    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
+        (entry,) = entries(work, "deploy/sleep")
+        assert len(still_running(release_id, entry)) >= (point == "during")
+        decide.recover(work)
+        assert still_running(release_id, entry) == []
+        code, said = woken(child)
+        assert (code, said.split()[0]) == (3, kind), said
+        assert still_running(release_id, entry) == []
+        assert [e.state for e in entries(work, "deploy/sleep")] == ["ended"]
+
+
+def test_who_only_looks_announces_nothing(release_id: str, router: ForwarderRouter) -> None:
+    """Given a step that holds no lease, recovery leaves the forwarder's fence as it is."""
+    with at_work(release_id) as work:
+        decide.recover(work)
+        assert work.router is not None and work.router.target(work.do) == BLUE
+    assert router.status(Direct())["fence"] == 0
+
+
+def test_who_was_overtaken_itself_does_not_decide(release_id: str, router: ForwarderRouter) -> None:
+    """Given a process that lost the lease before it announced its token, it is refused and looks no further."""
+    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
+        ForwarderRouter(Forwarder(kind="forwarder"), router.log.parent, sys.executable, 9).announce(Direct(), "newer")
+        with pytest.raises(RunwrightError, match="token 9"):
+            decide.recover(work)
