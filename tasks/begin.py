@@ -135,9 +135,9 @@ def _abandon_if_untouched(ledger: Ledger, release_id: str, error: RunwrightError
     kept = {"kind": type(error).__name__, "what": error.what, "state": error.state, "next": error.next}
     ledger.releases.set_fact(release_id, "error", kept)
     if release.state in UNTOUCHED:
-        ledger.releases.advance(
-            release_id, ReleaseState.ABANDONED, f"nothing was changed: {' '.join(error.what.split())[:BECAUSE]}"
-        )
+        first, *rest = [line.strip() for line in error.what.splitlines() if line.strip()] or [""]
+        told = " ".join([first, "; ".join(line.rstrip(".") for line in rest)]).strip()
+        ledger.releases.advance(release_id, ReleaseState.ABANDONED, f"nothing was changed: {told[:BECAUSE]}")
 
 
 def taken_up(

@@ -29,8 +29,8 @@ def test_the_reason_of_an_end_before_the_first_change_is_told_whole(release_id: 
         release = ledger.releases.get(release_id)
     assert release.state is ReleaseState.ABANDONED
     assert release.because == (
-        "nothing was changed: 2 of 9 gates stop the release: env: /etc/shop.env lacks SECRET_KEY. "
-        "disk: 3 GB are free, 20 are required."
+        "nothing was changed: 2 of 9 gates stop the release: env: /etc/shop.env lacks SECRET_KEY; "
+        "disk: 3 GB are free, 20 are required"
     )
 
 
