@@ -68,6 +68,8 @@ def seen_now(work: Work) -> dict[str, Any]:
     facts = work.platform.observe(work.do)
     target = work.router.target(work.do) if work.router else None
     revisions = courses.revisions_or_new(work, work.do)
+    if work.database is not None and work.runbook.migrate is None:  # without migrations there is no revision that tells
+        work.write_down("new-database", courses.makes_database(work, work.do))
     return {
         "services": sorted([s.service, s.slot, s.identity] for s in facts.running),
         "traffic": [target.slot, target.port] if target else None,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from runwright.migrators.shape import Migration, MigrationPlan
 from runwright.policy.levels import Level
-from tasks.plan import level_of
+from tasks.back_up import why_not
+from tasks.plan import level_of, seen_now
+from tests.fixtures.engine import Docker
+from tests.unit.tasks.conftest import Opener
 
 
 def migrations(level: Level | None, unknown: tuple[str, ...] = ()) -> MigrationPlan:
@@ -28,3 +34,19 @@ def migrations(level: Level | None, unknown: tuple[str, ...] = ()) -> MigrationP
 def test_a_new_database_has_nothing_to_lose(plan: MigrationPlan | None, new: bool, level: Level) -> None:
     """The first release brings all migrations there ever were; that some of them drop something harms nobody."""
     assert level_of(plan, new=new) is level
+
+
+@pytest.mark.docker
+def test_a_database_that_the_release_makes_is_not_backed_up_without_migrations_either(
+    docker: Docker, opened: Opener, tmp_path: Path
+) -> None:
+    """It does not run yet, so nobody could dump it; only where the project was never started."""
+    place = {
+        "target": {"platform": "compose", "project": f"never-started-{os.getpid()}", "directory": str(tmp_path)},
+        "router": None,
+        "database": {"kind": "postgres", "service": "db", "name": "shop", "user": "shop"},
+    }
+    work = opened(local=place, backup={"directory": str(tmp_path / "backups")})
+    assert why_not(work) == ""
+    assert seen_now(work)["revisions"] is None
+    assert why_not(work) == "the database is new"
