@@ -24,7 +24,8 @@ from typing import Any
 from runwright.effects.files import write_file
 from runwright.routers.fence import named_target
 from runwright.routers.forwarder_admin import Guard, administer, target_from
-from runwright.routers.relay import CHUNK_BYTES, Board, serve
+from runwright.routers.peers import CHUNK_BYTES
+from runwright.routers.relay import Board, serve
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 1024

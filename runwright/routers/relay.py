@@ -17,8 +17,8 @@ from typing import Any
 
 import h11
 
-HEADER_BYTES = 64 * 1024  # all headers of a request together
-CHUNK_BYTES = 64 * 1024  # what is held of a body, in each direction
+from runwright.routers.peers import CHUNK_BYTES, Client, Connection, Peer
+
 HEADER_SECONDS = 10.0  # from the first byte of a request to the end of its headers
 IDLE_SECONDS = 75.0  # between two requests
 BODY_SECONDS = 30.0  # between two pieces of a request's body
@@ -26,8 +26,8 @@ CONNECT_SECONDS = 5.0
 RETRY_SECONDS = 1.0  # an upstream that refuses connections is asked again for so long
 RETRY_PAUSE_SECONDS = 0.02
 UPSTREAM_SECONDS = 300.0  # between two pieces of an answer
-WRITE_SECONDS = 60.0  # until a side that reads too slowly is given up
-LINGER_SECONDS = 1.0
+LINGER_SECONDS = 1.0  # a client that was answered early has so long for the next piece of its body,
+LINGER_TOTAL_SECONDS = 30.0  # and so long for all that is left of it
 MAX_CONNECTIONS = 2000
 
 Headers = list[tuple[bytes, bytes]]
@@ -87,42 +87,10 @@ class _UpstreamGoneError(Exception):
     """The upstream ended or broke its answer."""
 
 
-class Peer:
-    """One HTTP/1.1 connection: a stream with its parser."""
-
-    def __init__(
-        self, role: type[h11.SERVER] | type[h11.CLIENT], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.http = h11.Connection(role, max_incomplete_event_size=HEADER_BYTES)
-        self.reader = reader
-        self.writer = writer
-        self.method = b""
-
-    async def event(self, seconds: float) -> Any:
-        """Return the next event, waiting at most ``seconds`` for each piece. Raise TimeoutError."""
-        while (event := self.http.next_event()) is h11.NEED_DATA:
-            async with asyncio.timeout(seconds):
-                self.http.receive_data(await self.reader.read(CHUNK_BYTES))
-        return event
-
-    async def send(self, event: h11.Event) -> None:
-        """Send ``event``, and wait while the other side is slower than we are."""
-        data = self.http.send(event)
-        if data:
-            self.writer.write(data)
-            async with asyncio.timeout(WRITE_SECONDS):
-                await self.writer.drain()
-
-    def close(self) -> None:
-        """Close it; what was written before is still sent."""
-        with contextlib.suppress(OSError, RuntimeError):
-            self.writer.close()
-
-
 async def serve(board: Board, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Serve one client's connection until it ends."""
     board.connections += 1
-    client = Peer(h11.SERVER, reader, writer)
+    client = Client(reader, writer)
     try:
         if board.connections > MAX_CONNECTIONS:
             board.unserved["503"] += 1
@@ -141,7 +109,7 @@ async def serve(board: Board, reader: asyncio.StreamReader, writer: asyncio.Stre
         client.close()
 
 
-async def _one_request(board: Board, client: Peer, wait: float) -> bool:
+async def _one_request(board: Board, client: Client, wait: float) -> bool:
     """Answer one request; return whether the connection can be used again."""
     try:
         request = await _request(client, wait)
@@ -162,7 +130,7 @@ async def _one_request(board: Board, client: Peer, wait: float) -> bool:
     return False
 
 
-async def _request(client: Peer, wait: float) -> h11.Request | None:
+async def _request(client: Client, wait: float) -> h11.Request | None:
     """Return the next request, or None if the client has no more."""
     if not client.http.trailing_data[0]:
         async with asyncio.timeout(wait):
@@ -181,11 +149,11 @@ async def _request(client: Peer, wait: float) -> h11.Request | None:
     return event
 
 
-async def _answer(board: Board, client: Peer, status: int, sentence: str) -> None:
+async def _answer(board: Board, client: Client, status: int, sentence: str) -> None:
     """Answer ourselves, and end the connection so that the client can read the answer."""
     board.unserved[str(status)] += 1
     if client.http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-        client.writer.transport.abort()  # half of another answer is out: the client must see that it is cut
+        client.cut()  # half of another answer is out: the client must see that it is cut
         return
     body = f"{status} {sentence}\n".encode()
     headers = [
@@ -202,16 +170,21 @@ async def _answer(board: Board, client: Peer, status: int, sentence: str) -> Non
     await _linger(client)
 
 
-async def _linger(client: Peer) -> None:
+async def _linger(client: Client) -> None:
     """Read on for a moment: closing with unread bytes resets the connection and may take the answer with it."""
     with contextlib.suppress(OSError, TimeoutError, RuntimeError):
         client.writer.write_eof()
-        async with asyncio.timeout(LINGER_SECONDS):
-            while await client.reader.read(CHUNK_BYTES):
+        async with asyncio.timeout(LINGER_TOTAL_SECONDS):
+            while await _next_piece(client):
                 pass
 
 
-async def _forwarded(board: Board, client: Peer, request: h11.Request) -> bool:
+async def _next_piece(client: Client) -> bytes:
+    async with asyncio.timeout(LINGER_SECONDS):
+        return await client.reader.read(CHUNK_BYTES)
+
+
+async def _forwarded(board: Board, client: Client, request: h11.Request) -> bool:
     """Pass ``request`` on to the target of this moment and its answer back; return whether the client can go on."""
     upgrade = _upgrade(request)
     slot, flight, upstream = await _connected(board)
@@ -221,9 +194,9 @@ async def _forwarded(board: Board, client: Peer, request: h11.Request) -> bool:
             head = h11.Request(method=request.method, target=request.target, headers=_onward(client, request, upgrade))
             with contextlib.suppress(OSError):  # it may have answered already, and closed
                 await upstream.send(head)
-            exchange = _Exchange(board, slot, client, upstream, bool(upgrade))
-            if not await exchange.run():
-                return await _reusable(client)
+            upgraded = await _Exchange(board, slot, client, upstream, bool(upgrade)).run()
+        if not upgraded:
+            return await _reusable(client)
         with board.counted(board.upgraded, slot):
             await _spliced(client, upstream)
         return False
@@ -231,7 +204,7 @@ async def _forwarded(board: Board, client: Peer, request: h11.Request) -> bool:
         upstream.close()
 
 
-async def _reusable(client: Peer) -> bool:
+async def _reusable(client: Client) -> bool:
     if client.http.their_state is h11.SEND_BODY:
         await _linger(client)  # it was answered before it had sent everything
     return client.http.our_state is h11.DONE and client.http.their_state is h11.DONE
@@ -251,9 +224,9 @@ async def _connected(board: Board) -> tuple[str, contextlib.ExitStack, Peer]:
         flight.enter_context(board.counted(board.in_flight, target.slot))
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                reader, writer = await asyncio.open_connection(target.host, target.port, limit=CHUNK_BYTES)
+                connection = await Connection.connected(target.host, target.port)
             board.requests[target.slot] += 1
-            return target.slot, flight, Peer(h11.CLIENT, reader, writer)
+            return target.slot, flight, Peer(h11.CLIENT, connection, connection)
         except OSError as error:  # TimeoutError is one
             with flight:  # it counts until it is tried again
                 if asyncio.get_running_loop().time() > until:
@@ -268,7 +241,7 @@ async def _connected(board: Board) -> tuple[str, contextlib.ExitStack, Peer]:
 class _Exchange:
     """One request and its answer, both directions at once."""
 
-    def __init__(self, board: Board, slot: str, client: Peer, upstream: Peer, upgrade: bool) -> None:
+    def __init__(self, board: Board, slot: str, client: Client, upstream: Peer, upgrade: bool) -> None:
         self._board = board
         self._slot = slot
         self._client = client
@@ -298,7 +271,7 @@ class _Exchange:
 
     async def _send_request(self) -> None:
         """Pass the request's body on, then watch for a client that goes away."""
-        client, upstream = self._client, self._upstream
+        client, upstream, is_read = self._client, self._upstream, True
         while True:
             try:
                 event = await client.event(BODY_SECONDS)
@@ -307,9 +280,12 @@ class _Exchange:
             except OSError as error:
                 raise _ClientGoneError from error
             try:
-                await upstream.send(h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event)
+                if is_read:
+                    await upstream.send(h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event)
             except OSError:
-                return  # it answers without reading on; its answer tells why
+                is_read = (
+                    False  # it answers without reading on, and its answer tells why; the client may read that late
+                )
             if isinstance(event, h11.EndOfMessage):
                 break
         self._sent = True
@@ -361,10 +337,12 @@ class _Exchange:
         return event
 
 
-async def _spliced(client: Peer, upstream: Peer) -> None:
+async def _spliced(client: Client, upstream: Peer) -> None:
     """Copy bytes both ways until one side ends."""
     upstream.writer.write(client.http.trailing_data[0])
     client.writer.write(upstream.http.trailing_data[0])
+    with contextlib.suppress(OSError):
+        await upstream.writer.drain()
     both = {
         asyncio.create_task(_copied(client.reader, upstream.writer)),
         asyncio.create_task(_copied(upstream.reader, client.writer)),
@@ -378,7 +356,7 @@ async def _spliced(client: Peer, upstream: Peer) -> None:
         await asyncio.gather(*both, return_exceptions=True)
 
 
-async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copied(reader: asyncio.StreamReader | Connection, writer: asyncio.StreamWriter | Connection) -> None:
     with contextlib.suppress(OSError, RuntimeError):
         while data := await reader.read(CHUNK_BYTES):
             writer.write(data)
@@ -416,9 +394,9 @@ def _answered(response: h11.Response) -> h11.Response:
     return h11.Response(status_code=response.status_code, headers=headers, reason=response.reason)
 
 
-def _onward(client: Peer, request: h11.Request, upgrade: bytes) -> Headers:
+def _onward(client: Client, request: h11.Request, upgrade: bytes) -> Headers:
     """Return the headers for the upstream: who asked, how and for what, and how long the body is."""
-    address = (client.writer.get_extra_info("peername") or ("",))[0]
+    address = client.address
     given = dict(request.headers)
     # only a proxy on this machine is believed about others
     known = {name: given[name] for name in _FORWARDED if name in given} if _is_loopback(address) else {}

@@ -419,6 +419,45 @@ def test_bodies_pass_both_ways_in_pieces(front: str) -> None:
     assert head.content == b""
 
 
+@pytest.mark.parametrize("read_first", [0, 3_000_000], ids=["at once", "in the middle"])
+def test_an_answer_that_comes_before_the_body_is_sent_reaches_the_client(
+    router: ForwarderRouter, front: str, read_first: int
+) -> None:
+    """An upstream refuses a large upload and closes: the client gets that answer, every time, also one that reads only
+    after it has sent everything."""
+    size, told = (
+        20_000_000,
+        b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\nConnection: close\r\n\r\ntoo big\n",
+    )
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+    host, _, port = front.removeprefix("http://").partition(":")
+    with socket.create_server(("127.0.0.1", 0)) as picky:
+        router.switch(Direct(), Upstream("green", "127.0.0.1", picky.getsockname()[1]), "picky")
+
+        def refuse() -> None:
+            for _ in range(10):
+                peer, _ = picky.accept()
+                with peer:
+                    seen = len(peer.recv(1000))
+                    while seen < read_first:
+                        seen += len(peer.recv(65536))
+                    peer.sendall(told)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        for _ in range(10):
+            with socket.create_connection((host, int(port)), timeout=30) as client:
+                client.sendall(head + b"x" * size)
+                answer = b""
+                while data := client.recv(65536):
+                    answer += data
+            assert answer.startswith(b"HTTP/1.1 413") and answer.endswith(b"too big\n"), answer
+        thread.join(10)
+    status = router.status(Direct())
+    assert (status["unserved"], status["slots"]["green"]["errors"]) == ({}, 0)
+    until(lambda: router.in_flight(Direct(), "green") == 0)
+
+
 def test_memory_is_bounded_by_a_client_that_does_not_read(router: ForwarderRouter, front: str) -> None:
     """A large answer is held back at the upstream, not in the forwarder."""
     host, _, port = front.removeprefix("http://").partition(":")
