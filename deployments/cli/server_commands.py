@@ -143,4 +143,4 @@ def write_prefect_yaml() -> tuple[Path, int]:
 
     specs = [spec for path in shipped().values() for spec in specs_of(load(path).runbook)]
     write_file(ROOT / "prefect.yaml", prefect_yaml(specs).encode(), 0o644)
-    return ROOT / "prefect.yaml", len(specs)
+    return ROOT / "prefect.yaml", len(specs) + 1  # and the supervisor, which is no system's
