@@ -127,9 +127,9 @@ def start_previous(work: Work, do: Do, previous: Version) -> None:
     """Make ``previous`` serve again, and prove that it does. Repeated, it changes nothing."""
     key = prefix(work)
     keep_what_it_printed(work, do, key)
-    if work.platform.strategy == "recreate":
+    if isinstance(work.platform, Compose):
         previous = work.platform.prepare(do, previous, key)
-        work.platform.start(do, previous, "", key, work.id)
+        work.platform.start(do, previous, "", key, work.id, keep=True)
         runs_what_was_asked(work, previous, do)
     else:
         slot = slot_of(work, do, previous)

@@ -182,26 +182,42 @@ class Compose:
         project = self._project(version)
         self._start_others(do, project, version.extra["dependencies"], there, f"{prefix}/dependencies")
 
-    def start(self, do: Do, version: Version, slot: str, prefix: str, release_id: str) -> None:  # noqa: ARG002
+    def start(
+        self,
+        do: Do,
+        version: Version,
+        slot: str,  # noqa: ARG002
+        prefix: str,
+        release_id: str,
+        *,
+        keep: bool = False,
+    ) -> None:
         """Make ``version``, which was prepared, run in place of what runs, and wait until it is healthy.
 
-        What it depends on is started first if it does not run; nothing else in the project is touched.
+        What it depends on is started first if it does not run; nothing else in the project is touched. With ``keep``
+        the containers of ``version`` that ``release_id`` did not make are left as they are, and only started again if
+        they were stopped: Compose would make them anew if an env file was changed since, and a system that serves
+        would take over a mistake in it on its way back.
         Raise DeadlineError if it does not get healthy in time, ActionError as soon as a container ends or is restarted.
         """
         self._require_images(do, version)
         there = containers_of(do, self.target.project)
         before = _restarts(there)
         self._finish_leftovers(do, there, prefix)
-        path = self._label(do, version, there, prefix, release_id)
+        kept = self._kept(do, version, there, prefix, release_id) if keep else set()
+        # what the way back makes anew carries its name, so that another try of it does not keep that too
+        path = self._label(do, version, [c for c in there or () if not keep or c.service in kept], prefix, release_id)
         project = self._project(version).plus(path)
         self._start_others(do, project, version.extra["dependencies"], there, f"{prefix}/dependencies")
-        groups = self._groups(version)
+        groups = [left for group in self._groups(version) if (left := [s for s in group if s not in kept])]
         for number, group in enumerate(groups, 1):
             name = f"{prefix}/up" if len(groups) == 1 else f"{prefix}/up/{'+'.join(group)}"
             self._up(do, project, ["--no-deps", *_scale(group, there, version)], group, name)
             if number < len(groups):
                 self._settle(do, version, group, 0.0, before)
-        self._settle(do, version, [s for group in groups for s in group], self.target.settle, before)
+        self._settle(
+            do, version, [s for s in self.services if s in version.extra["images"]], self.target.settle, before
+        )
 
     def start_rest(self, do: Do, version: Version, prefix: str) -> None:
         """Start what has no container yet besides the application (a proxy, mostly), as `docker compose up` would.
@@ -291,6 +307,35 @@ class Compose:
                 )
             )
             names.add(meant)
+
+    def _kept(
+        self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str, release_id: str
+    ) -> set[str]:
+        """Return the services whose containers are those of ``version``; start the stopped ones of them again."""
+        kept = set()
+        for service, image in version.extra["images"].items():
+            mine = [c for c in self._ours(there) if c.service == service]
+            known = all(
+                c.image == image
+                and c.release != release_id
+                and c.meant_name is None
+                and (c.commit == version.commit or (version.adopted and not c.release))
+                for c in mine
+            )
+            sound = all(c.state == "exited" or (c.running and c.health in (None, "healthy")) for c in mine)
+            if not (mine and known and sound):
+                continue
+            kept.add(service)
+            if stopped := [c for c in mine if not c.running]:
+                do(
+                    Command(
+                        says=f"start {', '.join(c.name for c in stopped)} again",
+                        key=f"{prefix}/again/{service}",
+                        argv=("docker", "start", *(c.id for c in stopped)),
+                        deadline_seconds=STOP_SECONDS,
+                    )
+                )
+        return kept
 
     def _label(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str, release_id: str) -> Path:
         """Write which release starts each service. One that runs this version already keeps its label, and so is

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from runwright.actions import Command, Output, WriteFile
 from runwright.errors import ActionError, DeadlineError, InputError
@@ -149,6 +150,53 @@ def test_a_service_that_is_not_replaced_may_have_been_restarted_long_ago() -> No
     do = Replies({"look at api": again, **project(of("jobs", restarts=2), *others)}, lenient=True)
     with pytest.raises(ActionError, match="shop-jobs-1 was restarted once"):
         platform().start(do, version(), "", "back", "r1")
+
+
+def test_on_the_way_back_what_still_runs_is_left_alone() -> None:
+    """The old version serves, and its env file was changed meanwhile: Compose would make its containers anew from that."""
+    do = Replies(project(*ALL), lenient=True)
+    platform().start(do, version(), "", "back", "r2", keep=True)
+    assert do.keys == ["back/labels"]
+    do = Replies(project(*ALL), lenient=True)
+    platform().start(do, version(), "", "deploy", "r2")
+    assert do.keys == ["deploy/labels", "deploy/up"]
+
+
+def test_on_the_way_back_what_was_stopped_for_the_migrations_is_started_as_it_was() -> None:
+    """The very container, and not another one made from files that may have changed."""
+    others = tuple(of(s) for s in ("db", "front", "web"))
+    stopped = "\n".join((*(of(s, state="exited", exit_code=137) for s in ("api", "jobs")), *others)).encode()
+    replies = project(*ALL)
+    replies["docker container inspect"] = [Output(0, stopped, b""), Output(0, "\n".join(ALL).encode(), b"")]
+    do = Replies(replies, lenient=True)
+    platform().start(do, version(), "", "back", "r2", keep=True)
+    assert do.keys == ["back/again/api", "back/again/jobs", "back/labels"]
+    assert argv(do, "back/again/api") == ("docker", "start", "api")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"image": OLD},  # the failed version's
+        {"commit": "f" * 40},
+        {"release": "r2"},  # an earlier try of this way back made it, and it did not serve
+        {"health": "unhealthy"},
+    ],
+)
+def test_on_the_way_back_what_was_replaced_or_is_ill_is_made_anew(changed: dict[str, str]) -> None:
+    """Only that one; the others stay."""
+    raw = json.loads(of("api"))
+    first = "\n".join((json.dumps({**raw, **changed}), *ALL[1:])).encode()
+    replies = project(*ALL)
+    replies["docker container inspect"] = [Output(0, first, b""), Output(0, "\n".join(ALL).encode(), b"")]
+    do = Replies(replies, lenient=True)
+    platform().start(do, version(), "", "back", "r2", keep=True)
+    assert do.keys == ["back/labels", "back/up"]
+    assert argv(do, "back/up")[-2:] == ("--no-deps", "api")
+    labels = next(a for a in do.changes if a.key == "back/labels")
+    assert isinstance(labels, WriteFile)
+    assert yaml.safe_load(labels.content)["services"]["api"]["labels"]["runwright.release"] == "r2"
+    assert yaml.safe_load(labels.content)["services"]["jobs"]["labels"]["runwright.release"] == "r1"
 
 
 def test_another_image_than_asked_for_is_told() -> None:
