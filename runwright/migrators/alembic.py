@@ -135,6 +135,12 @@ def _failed(error: ActionError, plan: MigrationPlan) -> ActionError:
     told = [line.partition(alembic_job.FAILED)[2] for line in error.what.splitlines() if alembic_job.FAILED in line]
     try:
         found = json.loads(told[-1])
+        if "revision" not in found:
+            return ActionError(
+                f"Migrating failed outside of any migration: {found['error'].rstrip('.')}.",
+                state="The database is looked at next; what PostgreSQL did in one transaction is undone by itself.",
+                next="See whether the version reaches its database: its address, user and password in the env file.",
+            )
         number = [migration.revision for migration in plan.pending].index(found["revision"]) + 1
     except (IndexError, KeyError, ValueError):
         return error

@@ -324,6 +324,17 @@ def test_a_migration_that_fails_is_named_with_its_cause(
 
 
 @pytest.mark.docker
+def test_a_version_that_does_not_reach_its_database_says_so(artifact: Artifact, postgres: str) -> None:
+    """A wrong address, user or password is no migration's fault, and the last lines of a traceback tell nobody."""
+    planned = plan(artifact)
+    artifact.env["DATABASE_URL"] = "postgresql+psycopg://shop:secret-1@127.0.0.1:1/shop"
+    with pytest.raises(ActionError, match="Migrating failed outside of any migration: OperationalError: ") as caught:
+        upgrade(artifact, planned)
+    assert "password in the env file" in caught.value.next
+    assert "secret-1" not in str(caught.value)
+
+
+@pytest.mark.docker
 def test_no_row_of_the_data_is_told_when_a_migration_fails(artifact: Artifact, postgres: str) -> None:
     """Neither the parameters of a statement nor the details of a refusal: they hold what users wrote."""
     insert = (
