@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from runwright.errors import InputError
+from runwright.redaction import Redactor
 from runwright.runbook.base import REFERENCE
 
-HIDDEN = "•••"
-"""What is shown in place of a secret."""
+MIN_SAVED_CHARACTERS = 4
+"""A shorter saved value is a number or a word that an answer is full of, and no token."""
 
 _SECRET_KINDS = frozenset({"secret", "saved"})
 
@@ -68,12 +70,14 @@ class Values:
         return REFERENCE.sub(lambda found: value(found["kind"], found["name"]), template)
 
     def redact(self, text: str) -> str:
-        """Return ``text`` without any secret or saved value, plain or as part of a URL."""
-        known = [v for v in (*self.secrets.values(), *self.saved.values()) if len(v) >= 4]
-        for value in sorted(known, key=len, reverse=True):
-            for form in (value, quote(value, safe=""), quote(value)):
-                text = text.replace(form, HIDDEN)
-        return text
+        """Return ``text`` without any secret or saved value, in every usual spelling."""
+        return self._redactor.clean(text)
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        saved = {f"saved.{name}": value for name, value in self.saved.items() if len(value) >= MIN_SAVED_CHARACTERS}
+        # short secrets were refused, where they are, when the release was opened
+        return Redactor({**self.secrets, **saved}, development=True)
 
     def rebased(self, name: str, base: str) -> Values:
         """Return values in which everything that is reached by the address ``name`` is reached at ``base`` instead.

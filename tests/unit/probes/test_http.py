@@ -185,7 +185,7 @@ def test_a_saved_token_is_used_by_the_next_probe_and_never_told() -> None:
     (sent,) = do.actions
     assert isinstance(sent, Http) and sent.headers["authorization"] == "Bearer abc.def.ghi"
     assert "abc.def.ghi" not in result.reason
-    assert "••• is not valid" in result.reason
+    assert "[secret saved.token] is not valid" in result.reason
 
 
 @pytest.mark.parametrize("body", [{}, {"id": None}, {"id": {"x": 1}}])
