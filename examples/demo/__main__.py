@@ -90,8 +90,9 @@ def demo(teller: Teller) -> int:
             seen = release(chapter, ledger, prefect, shop, beside, shower(teller, chapter, beside, running))
             rows.append((chapter, seen))
             teller.still()
-            for ended in seen.rollbacks:
-                teller.line(f"{chapter.version}  the rollback run that the automation fired is {ended.lower()}")
+            if seen.rollbacks:
+                ended = " and ".join(state.lower() for state in sorted(set(seen.rollbacks)))
+                teller.line(f"{chapter.version}  the rollback run that the automation fired is {ended}")
             teller.line(f"{chapter.version} is {seen.state or 'not released'}; {seen.front or 'nothing'} serves.\n")
     beside.stop()
     return told(teller, rows, running.ui_url, shop, time.monotonic() - began)

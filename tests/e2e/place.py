@@ -110,15 +110,21 @@ class Place:
         return [run for run in runs if run.parameters.get("failed_run_id") == run_id]
 
     def rolled_back(self, run_id: str) -> FlowRun:
-        """Wait until the rollback that was fired for a run has ended, and return its run. There is exactly one."""
+        """Wait until the rollback that was fired for a run has ended, and return its run.
+
+        Prefect fires at least once: on a busy machine with SQLite there may be more, and they must have changed nothing.
+        """
 
         def finished() -> list[FlowRun] | None:
             found = self.fired_by(run_id)
             return found if found and all(r.state and r.state.is_final() for r in found) else None
 
         found = self.until(finished, f"the rollback of run {run_id}")
-        assert len(found) == 1, f"{len(found)} rollbacks were fired"
-        return found[0]
+        release = self.ledger.releases.of_run(run_id)
+        keys = [e.key for e in self.ledger.journal(release.id).entries()] if release else []
+        ways = {key.partition("/")[0] for key in keys if key.startswith("back")}
+        assert len(ways) <= 1, f"the system was put back more than once: {ways}"
+        return min(found, key=lambda run: run.created or run.expected_start_time)  # type: ignore[arg-type,return-value]
 
     def cancel(self, run_id: str) -> None:
         """Ask for a run to be cancelled, as the UI does."""
