@@ -112,6 +112,18 @@ def schema_left_ahead(work: Work, do: Do) -> bool:
     return any(r.state is ReleaseState.ROLLED_BACK and set(r.schema_after or ()) == here for r in found)
 
 
+def new_database(work: Work, do: Do, revisions: tuple[str, ...] | None) -> bool:
+    """Return whether there is nothing in the database that could be lost.
+
+    That it has no revision does not say so: somebody else's tables may be there.
+    """
+    if revisions:
+        return False
+    if work.fact(MAKES_DATABASE) or makes_database(work, do):
+        return True
+    return work.database is not None and work.runbook.migrate is not None and not work.database.holds_tables(do)
+
+
 def makes_database(work: Work, do: Do) -> bool:
     """Return whether the release makes its database itself: the project has one, and was never started here."""
     place, driver, releases = work.place.database, work.platform, work.ledger.releases

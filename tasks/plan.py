@@ -35,7 +35,7 @@ def make_plan(work: Work) -> dict[str, Any]:
     seen = seen_now(work)
     work.write_down("seen", seen)
     migrations = read_migrations(work, seen)
-    level = level_of(migrations, new=previous is None and not seen["revisions"])
+    level = level_of(migrations, new=previous is None and bool(work.fact("new-database")))
     slot = courses.new_slot(work, work.do)
     steps, depends = changes(work, migrations, slot)
     made: dict[str, Any] = {
@@ -68,8 +68,8 @@ def seen_now(work: Work) -> dict[str, Any]:
     facts = work.platform.observe(work.do)
     target = work.router.target(work.do) if work.router else None
     revisions = courses.revisions_or_new(work, work.do)
-    if work.database is not None and work.runbook.migrate is None:  # without migrations there is no revision that tells
-        work.write_down("new-database", courses.makes_database(work, work.do))
+    if work.database is not None:
+        work.write_down("new-database", courses.new_database(work, work.do, revisions))
     return {
         "services": sorted([s.service, s.slot, s.identity] for s in facts.running),
         "traffic": [target.slot, target.port] if target else None,
@@ -91,7 +91,6 @@ def read_migrations(work: Work, seen: dict[str, Any]) -> MigrationPlan | None:
             next="Deploy a version that knows this revision. Going back in the schema is never done by a deploy.",
         )
     work.write_down("migrations", found.as_json())
-    work.write_down("new-database", not seen["revisions"])
     return found
 
 

@@ -42,6 +42,10 @@ _REVISIONS = (
 )
 _OURS = "NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
 # Everything that a migration can leave behind, a line each; alembic_version's rows are no part of it.
+_TABLES = f"""
+SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.relkind IN ('r', 'p') AND n.nspname {_OURS} AND c.relname <> 'alembic_version')
+"""  # noqa: S608 - nothing in it is from outside
 _SCHEMA = f"""
 SELECT md5(coalesce(string_agg(line, E'\\n' ORDER BY line), '')) FROM (
     SELECT format('%s %s.%s.%s %s %s %s', c.relkind, n.nspname, c.relname, a.attname,
@@ -114,6 +118,13 @@ class Postgres:
     def schema(self, do: Do) -> str:
         """Return a fingerprint of the schema: its columns, defaults, indexes, constraints and enums."""
         return do(self._client.query(_SCHEMA, self._name, says="read the schema", parse=first_line))
+
+    def holds_tables(self, do: Do) -> bool:
+        """Return whether there is any table besides alembic_version."""
+        says = "see whether the database holds any table"
+        return do(
+            self._client.query(_TABLES, self._name, says=says, parse=lambda o: first_line(o) == "t", assume=False)
+        )
 
     def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:
         """Dump the database to ``directory``/``name``.dump, prove it, write LAST_SUCCESS and return it with its proof.
@@ -236,7 +247,7 @@ class Postgres:
         )
         if listed < noted.tables:
             raise _bad(str(dump), f"it holds the rows of {listed} tables, the database had {noted.tables}")
-        # --list reads the beginning only, and a dump that was cut off still lists everything (D-105)
+        # --list reads the beginning only, and a dump that was cut off still lists everything
         _or_bad(dump, do, self._restored(dump, ("--file=/dev/null",), "read all of it back", lambda _: None, None))
         proof = (
             f"read back to its end by pg_restore: {listed} tables, {backup.bytes:,} bytes, sha256 {backup.sha256[:12]}"

@@ -117,6 +117,10 @@ class Database(Protocol):
         and types are the same. What alembic_version holds is no part of it."""
         ...
 
+    def holds_tables(self, do: Do) -> bool:
+        """Return whether there is any table besides ``alembic_version``: no revision and no table is what makes it new."""
+        ...
+
     def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:
         """Take a backup ``name`` in ``directory``, prove it and write LAST_SUCCESS. Return it with its proof.
 

@@ -61,6 +61,10 @@ class Sqlite:
         """Return a fingerprint of the schema: the text of everything in sqlite_master."""
         return do(Read(says=f"read the schema of {self._path}", function=self._schema))
 
+    def holds_tables(self, do: Do) -> bool:
+        """Return whether there is any table besides alembic_version."""
+        return do(Read(says=f"see whether {self._path} holds any table", function=self._tables, assume=False))
+
     def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:
         """Take a backup ``name`` in ``directory``, prove it, write LAST_SUCCESS, and return it with its proof.
 
@@ -176,6 +180,10 @@ class Sqlite:
     def _schema(self) -> str:
         lines = self._ask(_master) if self._holds_anything() else []
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _tables(self) -> bool:
+        query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT IN ('alembic_version', 'sqlite_sequence')"
+        return self._holds_anything() and bool(self._ask(lambda connection: connection.execute(query).fetchone()[0]))
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         try:

@@ -76,7 +76,13 @@ def test_a_database_without_alembic_has_no_revisions(postgres_database: str, pos
         kind="postgres", name=urlsplit(postgres_database).path[1:], user=postgres_server.user, host="127.0.0.1",
         port=postgres_server.port,
     )  # fmt: skip
-    assert Postgres(place, None, postgres_server.password).revisions(Direct()) == ()
+    database, do = Postgres(place, None, postgres_server.password), Direct()
+    assert (database.revisions(do), database.holds_tables(do)) == ((), False)
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num text)")
+        assert not database.holds_tables(do)
+        connection.execute("CREATE TABLE customers (name text)")
+    assert (database.revisions(do), database.holds_tables(do)) == ((), True)
 
 
 def test_a_backup_is_proven_restored_beside_and_the_same(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,21 @@ def migrations(level: Level | None, unknown: tuple[str, ...] = ()) -> MigrationP
 def test_a_new_database_has_nothing_to_lose(plan: MigrationPlan | None, new: bool, level: Level) -> None:
     """The first release brings all migrations there ever were; that some of them drop something harms nobody."""
     assert level_of(plan, new=new) is level
+
+
+@pytest.mark.parametrize(("tables", "new"), [([], True), (["alembic_version"], True), (["customers"], False)])
+def test_a_database_without_a_revision_is_new_only_if_it_is_empty(
+    opened: Opener, tmp_path: Path, tables: list[str], new: bool
+) -> None:
+    """Tables that no migration made hold somebody's data: they are backed up, and what migrations do to them counts."""
+    (tmp_path / "run").mkdir()
+    with sqlite3.connect(tmp_path / "run" / "data.db") as connection:
+        for table in tables:
+            connection.execute(f"CREATE TABLE {table} (version_num TEXT)")
+    connection.close()
+    work = opened(local={"database": {"kind": "sqlite", "path": "data.db"}}, migrate={"tool": "alembic"})
+    assert seen_now(work)["revisions"] == []
+    assert work.fact("new-database") is new
 
 
 @pytest.mark.docker
