@@ -42,7 +42,7 @@ LONGEST_CREDIT_INTERVALS = 2
 """What one step may count for. Between two steps that are further apart, nobody was watching."""
 
 IMPLIED_FAILURES = 3
-"""A health probe without a rule of its own breaches after so many failures in a row (IM-50: more than two)."""
+"""A health probe without a rule of its own breaches after so many failures in a row: one or two may be a hiccup."""
 
 
 class SteadyClock:

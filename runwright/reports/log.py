@@ -1,4 +1,4 @@
-"""The deployment log that CleanWithSnapshot's runbook asks for after every deployment (CS-85), filled in."""
+"""The deployment log that is kept of every deployment, filled in: who, what, when, how it was verified, and how it ended."""
 
 from __future__ import annotations
 

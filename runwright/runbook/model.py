@@ -15,7 +15,7 @@ from runwright.runbook.gates import Gate
 from runwright.runbook.targets import Environment
 
 PRODUCTION_WATCH_SECONDS = 1800.0
-"""Production is never watched for less: CS-19, MF-45 and FP-60 all ask for thirty minutes, and it may not be skipped."""
+"""Production is never watched for less: what only shows under load shows within thirty minutes, and no parameter may shorten that."""
 
 
 PathInImage = Annotated[

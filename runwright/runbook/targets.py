@@ -250,7 +250,7 @@ class EnvFile(Model):
 Tier = Literal["development", "staging", "production"]
 
 REFS_BY_TIER: dict[Tier, str] = {"development": "any", "staging": "branch:main|tag:*", "production": "tag:*"}
-"""What may be released where nothing else is said: production is given what somebody has named a release (D-02)."""
+"""What may be released where nothing else is said: production is given what somebody has named a release, for a branch may move while it is released."""
 
 
 class Environment(Model):

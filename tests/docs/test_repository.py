@@ -20,6 +20,7 @@ ELSEWHERE = {
     ),
     "a folder of one machine": re.compile(r"/(?:work/(?:main|shared)|tmp/(?:brief|bash_jobs)|opt/(?:pypi|wheels)|root/\.)"),
     "a document that is not here": re.compile(r"\b(?:DESIGN|STYLE|PEERS|PREFECT)\.md\b"),
+    "a number in a list that is not here": re.compile(r"\b(?:D|MF|FP|RV|CS|IM)-\d{2,3}\b|\brequirements \d"),
 }  # fmt: skip
 
 
@@ -52,6 +53,7 @@ def test_what_is_looked_for_would_be_found() -> None:
         "a package registry or its mirror": "https://mirror.example.org/simple",
         "a folder of one machine": "see /work/shared",
         "a document that is not here": "as DESIGN.md says",
+        "a number in a list that is not here": "thirty minutes (CS-19)",
     }
     assert all(ELSEWHERE[what].search(text) for what, text in samples.items()) and set(samples) == set(ELSEWHERE)
     for fine in ("https://github.com/acme/shop", "https://keepachangelog.com/en/1.1.0/", "ghcr.io/acme/api"):

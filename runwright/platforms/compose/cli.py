@@ -12,7 +12,7 @@ from runwright.actions import Command, Do, Output
 from runwright.errors import ObservationError, RefusedError
 
 OLDEST_COMPOSE: tuple[int, ...] = (2, 0)
-"""CS-02; Compose 1 has neither the labels nor the JSON that are read here."""
+"""Compose 1 has neither the labels nor the JSON that are read here."""
 
 COMPOSE_WITH_OVERRIDE_TAG: tuple[int, ...] = (2, 24, 4)
 """The first version in which a file may replace a list of an earlier one (`!override`) instead of adding to it."""

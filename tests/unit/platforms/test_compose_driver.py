@@ -200,7 +200,7 @@ def test_on_the_way_back_what_was_replaced_or_is_ill_is_made_anew(changed: dict[
 
 
 def test_another_image_than_asked_for_is_told() -> None:
-    """What counts is the image id that really runs (D-23)."""
+    """What counts is the image id that really runs: a tag may point at another image by now."""
     do = Replies(project(*ALL[:-1], of("web").replace(NEW, OLD)), lenient=True)
     with pytest.raises(ActionError, match="shop-web-1 runs image sha256:old"):
         platform().start(do, version(), "", "deploy", "r1")
