@@ -97,7 +97,16 @@ class FencedError(RunwrightError):
 
 
 class LedgerError(RunwrightError):
-    """The ledger cannot be reached, read or written."""
+    """The ledger cannot be reached, read or written. ``lasting``: it will not be better by itself, so nobody waits for it."""
+
+    lasting = False
+
+    @classmethod
+    def for_good(cls, what: str, *, state: str = "", next: str = "") -> LedgerError:
+        """Return one that waiting does not help: a wrong address, a wrong password, what is no ledger."""
+        error = cls(what, state=state, next=next)
+        error.lasting = True
+        return error
 
 
 class ObservationError(RunwrightError):

@@ -8,22 +8,18 @@ what still runs of it is ended or awaited; then it is done again if it may be re
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from runwright.actions import Action, Command, Process, Spawn, Together, Wait
-from runwright.errors import FencedError, InDoubtError, LedgerError, RunwrightError
+from runwright.errors import FencedError, InDoubtError, RunwrightError
 from runwright.ledger.journal import Entry, Journal
+from runwright.ledger.patience import Patience
 from runwright.performer import Performer
 from runwright.recovery import end_or_await, mark_of
 
 T = TypeVar("T")
-
-LEDGER_PATIENCE_SECONDS = 120.0
-"""How long a change is held while the ledger cannot be reached: nothing is done that is not journaled."""
-_LEDGER_RETRY_SECONDS = 2.0
 
 
 class Faults(Protocol):
@@ -64,6 +60,8 @@ class Executor:
         self._faults = faults
         self._guard = guard
         self._says = says
+        self._kept = Patience(says)
+        """Does something with the journal; while it cannot be reached, a change is held."""
 
     @property
     def token(self) -> int | None:
@@ -136,18 +134,6 @@ class Executor:
         self._kept(lambda: self._journal.settle(entry, _plain(result)))
         self._faults("after", action)
         return result
-
-    def _kept(self, write: Callable[[], T]) -> T:
-        """Do something with the journal; while it cannot be reached, hold here."""
-        until = time.monotonic() + LEDGER_PATIENCE_SECONDS
-        while True:
-            try:
-                return write()
-            except LedgerError as error:
-                if time.monotonic() > until:
-                    raise
-                self._says(f"holding: the ledger does not answer ({error.what})")
-                time.sleep(_LEDGER_RETRY_SECONDS)
 
 
 def _detail(action: Action[Any]) -> dict[str, Any]:

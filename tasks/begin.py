@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from prefect.runtime import flow_run
 
-from runwright.errors import InputError, LeaseHeldError, NotBuiltError, RefusedError, RunwrightError
-from runwright.ledger import Ledger, open_ledger
+from runwright.errors import InputError, LeaseHeldError, LedgerError, NotBuiltError, RefusedError, RunwrightError
+from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.policy.levels import Level
@@ -42,7 +42,7 @@ def released(
 
     Raise InputError, RunbookError, NotBuiltError or RefusedError before anything is done.
     """
-    ledger = open_ledger()
+    ledger = open_ledger(patience=Patience(sayer()))
     try:
         runbook = checked(system, environment, version, watch_minutes)
         _nobody_else(ledger, system, environment)
@@ -60,6 +60,8 @@ def released(
         sayer()(f"Release {release.id}: {version} to {system}/{environment}, asked for by {release.deployer}.")
         try:
             yield release.id
+        except LedgerError:
+            raise  # it was waited for already; the rollback closes the release when it is back
         except RunwrightError as error:
             _abandon_if_untouched(ledger, release.id, error)
             raise
@@ -157,7 +159,7 @@ def taken_up(
     """
     if accept_level is not None and accept_level not in Level.__members__:
         raise InputError(f"There is no level {accept_level!r}.", next=f"There are {', '.join(Level.__members__)}.")
-    ledger = open_ledger()
+    ledger = open_ledger(patience=Patience(sayer()))
     try:
         release = _found(ledger, system, environment, failed_run_id, release_id)
         if release is None:

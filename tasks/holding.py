@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
@@ -12,11 +13,14 @@ from dataclasses import dataclass
 from prefect.runtime import flow_run
 
 from runwright.errors import FencedError, LeaseHeldError, LedgerError, RunwrightError
-from runwright.ledger import Ledger, open_ledger
+from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.leases import Lease
+from tasks.saying import sayer
 
 BEAT_SECONDS = 5.0
 TTL_SECONDS = 30.0
+AWAY_BEAT_SECONDS = 0.5
+"""How often it is tried to renew a lease while the ledger is away: if nobody succeeds, the journal refuses the next change."""
 WAIT_SECONDS = 120.0
 """How long a rollback waits for the lease of a run that died: it expires after thirty seconds."""
 
@@ -45,6 +49,12 @@ def renewed(release_id: str) -> None:
     Raise FencedError if somebody else has taken it: a process that was stopped for a while must learn that before it
     goes on. A ledger that does not answer is the business of whoever writes to it next.
     """
+    with contextlib.suppress(LedgerError):
+        taken_up_again(release_id)
+
+
+def taken_up_again(release_id: str) -> None:
+    """As ``renewed``, but raise LedgerError if the ledger does not answer: nothing goes on with a lease that has expired."""
     mine = _HELD.get(release_id)
     if mine is None:
         return
@@ -53,15 +63,15 @@ def renewed(release_id: str) -> None:
     except FencedError as error:
         mine.lost = error
         raise
-    except LedgerError:
-        return
 
 
 @contextmanager
 def holding(release_id: str, procedure: str, *, wait: bool = False) -> Iterator[None]:
     """Hold the release's environment. Raise LeaseHeldError if somebody else does (``wait``: still does after a while)."""
-    ledger = open_ledger()
-    mine = Held(_take(ledger, release_id, procedure, WAIT_SECONDS if wait else 0.0), ledger)
+    # patient until it is held; its beats must not wait, for they come again by themselves
+    hold = Patience(sayer())
+    ledger = hold(open_ledger)
+    mine = Held(hold(lambda: _take(ledger, release_id, procedure, WAIT_SECONDS if wait else 0.0)), ledger)
     done = threading.Event()
     beating = threading.Thread(target=_beat, args=(mine, done), daemon=True, name="runwright-lease")
     beating.start()
@@ -101,11 +111,14 @@ def _take(ledger: Ledger, release_id: str, procedure: str, wait_seconds: float) 
 
 
 def _beat(mine: Held, done: threading.Event) -> None:
-    while not done.wait(BEAT_SECONDS):
+    pause = BEAT_SECONDS
+    while not done.wait(pause):
+        pause = BEAT_SECONDS
         try:
             mine.lease = mine.ledger.leases.beat(mine.lease, ttl_seconds=TTL_SECONDS)
         except FencedError as error:
             mine.lost = error
             return
         except LedgerError:
-            continue  # the next beat may reach it; if none does, the journal refuses the next change
+            # soon again: whoever meant to change something goes on as soon as it is back, with a lease that is ours
+            pause = min(BEAT_SECONDS, AWAY_BEAT_SECONDS)

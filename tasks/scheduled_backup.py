@@ -11,12 +11,13 @@ from prefect.runtime import flow_run
 
 from runwright.actions import Command
 from runwright.errors import InputError
-from runwright.ledger import open_ledger
+from runwright.ledger import Patience, open_ledger
 from runwright.ledger.states import ReleaseState
 from runwright.runbook.loader import load_system
 from runwright.runbook.snapshot import to_json
 from tasks.back_up import take
 from tasks.holding import holding
+from tasks.saying import sayer
 from tasks.step import without_secrets
 from tasks.work import Work, at_work
 
@@ -29,7 +30,7 @@ def scheduled_backup(system: str, environment: str, deployer: str) -> str:
         raise InputError(
             f"{system}/{environment} has no backup in its runbook.", next="Add a `backup` section, or name another one."
         )
-    ledger = open_ledger()
+    ledger = open_ledger(patience=Patience(sayer()))
     record = ledger.releases.open(
         system,
         environment,

@@ -16,7 +16,6 @@ from runwright.errors import (
     CancelledError,
     DeadlineError,
     InDoubtError,
-    LedgerError,
     ObservationError,
     RunwrightError,
 )
@@ -39,14 +38,17 @@ for _name in ("prefect.flow_runs", "prefect.task_runs", "prefect.engine"):
     logging.getLogger(_name).addFilter(Plainly())
 
 RETRY_DELAYS_SECONDS = [2.0, 5.0, 15.0]
-"""For steps that may be retried (requirements 2.3): what was settled is skipped, what is in doubt is looked at."""
+"""For steps that may be retried: what was settled is skipped, what is in doubt is looked at, so a try more changes nothing twice."""
 
 
 def worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
-    """Return whether another try may help: the world failed, not a rule, a verification or an input."""
+    """Return whether another try may help: the world failed, not a rule, a verification or an input.
+
+    The ledger was waited for already, for as long as anybody would.
+    """
     error = state.result(raise_on_failure=False)
     final = (InDoubtError, CancelledError, DeadlineError)
-    return isinstance(error, ActionError | ObservationError | LedgerError) and not isinstance(error, final)
+    return isinstance(error, ActionError | ObservationError) and not isinstance(error, final)
 
 
 def step(*, retried: bool = False) -> Callable[[Callable[[Work], Any]], Callable[[str], Any]]:

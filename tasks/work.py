@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
 
 from blocks import load_secrets
 from runwright.actions import Action, Stop
 from runwright.databases.shape import Database
 from runwright.errors import NotBuiltError, RefusedError
 from runwright.executor import Executor
-from runwright.ledger import Ledger, open_ledger
+from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState, reached
 from runwright.performer import Performer
@@ -34,7 +30,8 @@ from runwright.testing.faults import from_environment
 from runwright.traffic import Upstream
 from runwright.versions import Version
 from tasks import drivers
-from tasks.holding import held
+from tasks.holding import held, taken_up_again
+from tasks.saying import sayer as sayer
 from tasks.site import Folders, Site
 
 
@@ -133,23 +130,11 @@ class Work:
         self.release = self.ledger.releases.get(self.id)
 
 
-def sayer() -> Callable[..., None]:
-    """Return a function that logs a sentence: to the run's log in Prefect if there is one."""
-    try:
-        logger: Any = get_run_logger()
-    except MissingContextError:
-        logger = logging.getLogger("runwright")
-
-    def say(text: str, level: str = "info") -> None:
-        getattr(logger, level)(text)
-
-    return say
-
-
 @contextmanager
 def at_work(release_id: str) -> Iterator[Work]:
-    """Open a release for one step."""
-    ledger = open_ledger()
+    """Open a release for one step. While the ledger is away, the step holds: what serves goes on serving."""
+    say = sayer()
+    ledger = open_ledger(patience=Patience(say, back=lambda: taken_up_again(release_id)))
     try:
         release = ledger.releases.get(release_id)
         runbook = from_json(release.runbook)
@@ -162,7 +147,6 @@ def at_work(release_id: str) -> Iterator[Work]:
             Redactor(secrets, development=place.tier == "development").clean,
             lost=lambda: lease.lost if lease else None,
         )
-        say = sayer()
         folders = Folders.of(release.system, release.environment, release.id)
         site = Site(runbook, release.environment, folders, secrets)
         # its executor is made below: what it guards is the work itself

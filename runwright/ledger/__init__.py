@@ -11,6 +11,7 @@ from types import TracebackType
 from runwright import home
 from runwright.ledger.journal import Entry, Journal
 from runwright.ledger.leases import Lease, Leases
+from runwright.ledger.patience import Patience
 from runwright.ledger.records import Records
 from runwright.ledger.release import Release, Transition
 from runwright.ledger.releases import Releases
@@ -25,6 +26,7 @@ __all__ = [
     "Lease",
     "Leases",
     "Ledger",
+    "Patience",
     "Records",
     "Release",
     "ReleaseState",
@@ -63,13 +65,14 @@ class Ledger:
         self.close()
 
 
-def open_ledger(url: str | None = None, clock: Clock = utc_now) -> Ledger:
+def open_ledger(url: str | None = None, clock: Clock = utc_now, patience: Patience | None = None) -> Ledger:
     """Return the ledger at ``url`` (default: ``runwright.home.ledger_url()``), made and brought up to date if need be.
 
-    Any number of processes may open one at once. Raise LedgerError if it cannot be reached or written, if it is no
+    Any number of processes may open one at once. With ``patience`` it is waited for whenever it is away, here and later.
+    Raise LedgerError if it cannot be reached or written, if it is no
     ledger, or if a newer version of Runwright has written it.
     """
-    store = Store(url or home.ledger_url(), clock)
+    store = Store(url or home.ledger_url(), clock, patience)
     try:
         upgrade(store)
     except BaseException:

@@ -82,6 +82,7 @@ def engine_for(url: URL) -> Engine:
         # the driver's own transactions begin too late and only for writes: ours say which they are
         event.listen(engine, "begin", lambda c: c.exec_driver_sql(c.get_execution_options().get("begin", "BEGIN")))
     else:
+        event.listen(engine, "do_connect", _connected)
         event.listen(engine, "connect", _set_up_postgresql)
     _forget_in_children(engine)
     return engine
@@ -92,6 +93,12 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA synchronous = FULL")  # an intent that a power cut takes back was never journaled
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _connected(_dialect: object, _record: object, words: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    from runwright.ledger.hanging import Bounded  # nobody with a ledger on SQLite needs the driver of PostgreSQL
+
+    return Bounded.connect(*words, **named)
 
 
 def _set_up_postgresql(connection: Any, _: object) -> None:
@@ -116,4 +123,4 @@ def _forget_in_children(engine: Engine) -> None:
 
 
 def _refused(what: str) -> LedgerError:
-    return LedgerError(what, state="Nothing was done.", next=_EXAMPLES)
+    return LedgerError.for_good(what, state="Nothing was done.", next=_EXAMPLES)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from runwright.ledger.address import engine_for, parsed
+from runwright.ledger.patience import Patience
 from runwright.ledger.trouble import as_ledger_error, try_again
 
 T = TypeVar("T")
@@ -35,9 +36,13 @@ class _CommitBroke(Exception):
 
 
 class Store:
-    """The database of a ledger, by its URL. ``clock`` says what time it is; it must know its zone."""
+    """The database of a ledger, by its URL. ``clock`` says what time it is; it must know its zone.
 
-    def __init__(self, url: str, clock: Clock = utc_now) -> None:
+    patience: holds whoever reads or writes while the database is away; without it that is told at once.
+    """
+
+    def __init__(self, url: str, clock: Clock = utc_now, patience: Patience | None = None) -> None:
+        self._patience = patience
         self.url = parsed(url)
         self.clock = clock
         self.engine = engine_for(self.url)
@@ -45,14 +50,14 @@ class Store:
 
     def read(self, work: Work[T]) -> T:
         """Return what ``work`` returns, in one transaction. Raise LedgerError if the database cannot be read."""
-        return self._insist(work, begin="BEGIN")
+        return self._held(work, begin="BEGIN")
 
     def write(self, work: Work[T], *, begin: str = "BEGIN IMMEDIATE") -> T:
         """Return what ``work`` returns, committed. It may be called several times: it looks before it writes.
 
         Raise LedgerError if the database cannot be written. Whatever else ``work`` raises takes everything back.
         """
-        return self._insist(work, begin=begin)
+        return self._held(work, begin=begin)
 
     def now(self, connection: Connection) -> datetime:
         """Return the time that leases go by: the database's own if several machines share it, else the clock."""
@@ -76,6 +81,11 @@ class Store:
 
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         return sqlite.insert(table) if self.on_sqlite else postgresql.insert(table)
+
+    def _held(self, work: Work[T], *, begin: str) -> T:
+        if self._patience is None:
+            return self._insist(work, begin=begin)
+        return self._patience(lambda: self._insist(work, begin=begin))
 
     def _insist(self, work: Work[T], *, begin: str) -> T:
         attempts = Retrying(

@@ -42,6 +42,8 @@ _POSTGRESQL_NEXT = {
     "53": "The server has no room or no connections left. " + _SAME_AGAIN,
     "25006": "The server is read-only: is it a replica? Give the primary in RUNWRIGHT_LEDGER_URL.",
 }
+_LASTING_SQLITE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+_LASTING_POSTGRESQL = ("28", "3D", "42")
 _POSTGRESQL_AWAY = "See that the server runs and can be reached from this machine. " + _SAME_AGAIN
 
 
@@ -62,7 +64,8 @@ def as_ledger_error(error: Exception, url: URL, *, unsure: bool = False) -> Ledg
     orig = error.orig if isinstance(error, StatementError) and error.orig is not None else error
     where = str(sqlite_path(url) or url.set(password=None).render_as_string(hide_password=True))
     reason = without_password(" ".join(str(orig).split()) or type(orig).__name__, url)
-    return LedgerError(
+    made = LedgerError.for_good if _lasts(error, orig) else LedgerError
+    return made(
         f"The ledger {where} cannot be read or written: {reason[:400]}.",
         state="Whether the last entry was kept is not known; asking for it again is safe."
         if unsure
@@ -77,6 +80,12 @@ def without_password(text: str, url: URL) -> str:
     for form in {password, quote(password), quote(password, safe=""), quote_plus(password)} - {""}:
         text = text.replace(form, "***")
     return text
+
+
+def _lasts(error: Exception, orig: BaseException) -> bool:
+    if isinstance(orig, sqlite3.Error):
+        return _sqlite_code(orig) & 0xFF in _LASTING_SQLITE
+    return not isinstance(error, DBAPIError) or _sqlstate(orig).startswith(_LASTING_POSTGRESQL)
 
 
 def _next(error: Exception, orig: BaseException, where: str) -> str:

@@ -54,7 +54,7 @@ def _is_current(connection: Connection, scripts: ScriptDirectory, head: str) -> 
         try:
             scripts.get_revision(revision)
         except CommandError:
-            raise LedgerError(
+            raise LedgerError.for_good(
                 f"This ledger was written by a newer Runwright: it is at {revision}, this one knows it up to {head}.",
                 state="Nothing was done.",
                 next="Use the newer Runwright here too, or give this one a ledger of its own in RUNWRIGHT_LEDGER_URL.",

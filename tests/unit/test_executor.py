@@ -203,7 +203,7 @@ def test_nothing_is_done_while_the_ledger_is_away(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a ledger that answers only after some tries, the change is held until then, and done once."""
-    monkeypatch.setattr("runwright.executor._LEDGER_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("runwright.ledger.patience.RETRY_SECONDS", 0.01)
     real: Callable[..., Any] = journal.intend
     tries: list[bool] = []
 
