@@ -128,7 +128,7 @@ def address(repo: str) -> str:
 
 
 def credentials(url: str, token: str) -> dict[str, str]:
-    """Return the setting that sends ``token`` to the server of ``url`` and to no other. Raise InputError if it is not https."""
+    """Return the settings that send ``token`` to the server of ``url`` and to no other. Raise InputError if it is not https."""
     parts = urlsplit(url)
     if parts.scheme != "https":
         raise InputError(
@@ -136,4 +136,6 @@ def credentials(url: str, token: str) -> dict[str, str]:
             next="Use an https address, or leave `token` out of the runbook's source and use an ssh key.",
         )
     basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    return {f"http.https://{parts.netloc}/.extraHeader": f"Authorization: Basic {basic}"}
+    server = f"http.https://{parts.netloc}/"
+    # git keeps its extra headers when it follows a redirect, whichever host that leads to
+    return {f"{server}.extraHeader": f"Authorization: Basic {basic}", f"{server}.followRedirects": "false"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from runwright.actions import Command, Do, Output
-from runwright.errors import InputError, ObservationError
+from runwright.errors import ActionError, InputError, ObservationError
 from runwright.git import address, change, credentials, environment, lines, read, records
 from runwright.versions import COMMIT, checked_ref
 from runwright.worktree import checkout
@@ -22,6 +23,7 @@ FETCH_SECONDS = 900.0  # a first clone of a large repository over a slow line
 SHORTEST_COMMIT = 7  # digits; git itself abbreviates to seven
 _NAMES = 4000  # tags and branches that are looked through for one that is nearly right
 _SUBJECT = 200
+_REDIRECTED = re.compile(r"returned error: 30[1-8]\b")
 _ABBREVIATED = re.compile(rf"[0-9a-f]{{{SHORTEST_COMMIT},40}}")
 
 
@@ -47,8 +49,8 @@ def mirror(do: Do, repo: str, into: Path, key: str, *, token: str = "") -> None:
     """Make ``into`` hold all branches and tags of ``repo`` as they are now; commits that it held are kept.
 
     ``repo``: github:OWNER/NAME, a URL or a folder. ``token``: reads a private repository over https; it is only sent to
-    that server. Nobody is ever asked for a password. Raise InputError for an address that is none, ActionError if it
-    cannot be fetched.
+    that server, and with it no redirect is followed. Nobody is ever asked for a password. Raise InputError for an
+    address that is none, ActionError if it cannot be fetched.
     """
     url = address(repo)
     settings = credentials(url, token) if token else {}
@@ -61,27 +63,16 @@ def mirror(do: Do, repo: str, into: Path, key: str, *, token: str = "") -> None:
             deadline_seconds=30.0,
         )
     )
-    refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-    do(
-        Command(
-            argv=(
-                *(
-                    "git",
-                    "fetch",
-                    "--quiet",
-                    "--prune",
-                    "--no-tags",
-                    "--no-write-fetch-head",
-                    "--no-recurse-submodules",
-                ),
-                *("--no-auto-maintenance", "--end-of-options", url, *refs),
-            ),
-            env=environment({"GIT_DIR": str(into)}, {**settings, "core.bare": "true"}),
-            says=f"fetch {url}",
-            key=f"{key}/fetch",
-            deadline_seconds=FETCH_SECONDS,
-        )
-    )
+    try:
+        do(_fetch(url, into, settings, f"{key}/fetch"))
+    except ActionError as error:
+        if not _REDIRECTED.search(error.what):
+            raise
+        raise ActionError(
+            error.what,
+            state=error.state,
+            next="The repository was renamed or moved; put its new address into `source.repo`.",
+        ) from error
 
 
 def resolve(do: Do, mirror: Path, ref: str) -> Resolved:
@@ -148,6 +139,18 @@ def log_between(do: Do, mirror: Path, a: str, b: str, *, at_most: int = 200) -> 
 
 
 # --------------------------------------------------------------------------------------------------------------- parts
+
+
+def _fetch(url: str, into: Path, settings: Mapping[str, str], key: str) -> Command[None]:
+    quiet = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+    refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+    return Command(
+        argv=("git", "fetch", *quiet, "--no-auto-maintenance", "--end-of-options", url, *refs),
+        env=environment({"GIT_DIR": str(into)}, {**settings, "core.bare": "true"}),
+        says=f"fetch {url}",
+        key=key,
+        deadline_seconds=FETCH_SECONDS,
+    )
 
 
 def _full(commit: str) -> str:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,6 +166,61 @@ def test_a_token_reaches_git_by_its_environment_alone(bare: Path) -> None:
     assert fetch.env["GIT_TERMINAL_PROMPT"] == "0"
     names = {value for name, value in fetch.env.items() if name.startswith("GIT_CONFIG_KEY_")}
     assert "http.https://github.com/.extraHeader" in names
+
+
+@contextmanager
+def over_tls(folder: Path, location: str = "") -> Iterator[tuple[str, list[str | None]]]:
+    """A server with the certificate in ``folder`` that sends everybody to ``location``, if any, and refuses otherwise.
+
+    Yields its address and what it was given as authorization.
+    """
+    given: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            given.append(self.headers.get("Authorization"))
+            self.send_response(302 if location else 403)
+            if location:
+                self.send_header("Location", location + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.server_port}", given
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_token_does_not_follow_a_repository_that_moved(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server that is named gets the token, whom it redirects to gets nothing, and the error says what to change."""
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=git.test"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
+    subprocess.run([*made, "-addext", "subjectAltName=IP:127.0.0.1", *files], check=True, capture_output=True)
+    monkeypatch.setenv("HOME", str(tmp_path))  # what the user trusts, and would follow
+    (tmp_path / ".gitconfig").write_text(f"[http]\n\tsslCAInfo = {tmp_path}/cert.pem\n\tfollowRedirects = true\n")
+    with over_tls(tmp_path) as (other, leaked), over_tls(tmp_path, other) as (named, given):
+        with pytest.raises(ActionError, match="returned error: 302") as caught:
+            mirror(Direct(), f"{named}/acme/shop.git", bare, "source", token="s3cret-token")
+        assert caught.value.next == "The repository was renamed or moved; put its new address into `source.repo`."
+        assert len(given) == 1
+        assert str(given[0]).startswith("Basic ")
+        assert leaked == []
+        with pytest.raises(ActionError, match="403") as refused:
+            mirror(Direct(), f"{other}/acme/shop.git", bare, "again", token="s3cret-token")
+        assert "renamed" not in refused.value.next
 
 
 # ------------------------------------------------------------------------------------------------------------- resolve
