@@ -20,7 +20,11 @@ TTL_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to change one environment. ``token`` grows with every taking, and is never given twice."""
+    """The right to change one environment. ``token`` grows with every taking, and is never given twice.
+
+    It is at least the time of its taking, in seconds since 1970: what a target remembers of a ledger that was lost, left
+    for a new one or restored from an older copy does not lock out the ledger that came after it.
+    """
 
     system: str
     environment: str
@@ -63,7 +67,7 @@ class Leases:
                 return self._refusal(connection, row, now)
             values = {
                 **who,
-                "token": row["token"] + 1,
+                "token": max(row["token"] + 1, int(now.timestamp())),
                 "taken_at": now,
                 "released_at": None,
                 **_renewed(now, ttl_seconds),

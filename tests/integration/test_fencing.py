@@ -136,12 +136,13 @@ def test_traffic_is_not_moved_by_who_was_stopped_right_before_it(
         assert work.router is not None and work.router.target(work.do) == BLUE
         code, said = woken(child)
         assert (code, said.split()[0]) == (3, "FencedError"), said
-        assert "token 1" in said and "token 2" in said
+        lease = work.ledger.leases.holder("shop", "local")
+        assert lease is not None and f"taken over by token {lease.token}" in said
         facts = router.facts(Direct())
         assert (facts.serving, facts.written, facts.agreed) == (BLUE, BLUE, True)
         assert [entry.state for entry in entries(work, "deploy/switch/put")] == ["ended"]
-        assert [entry.state for entry in entries(work, "fence2/router")] == ["done"]
-        work.router.switch(work.do, GREEN, "back2/switch")  # who took over may do what it wants
+        assert [entry.state for entry in entries(work, f"fence{lease.token}/router")] == ["done"]
+        work.router.switch(work.do, GREEN, f"back{lease.token}/switch")  # who took over may do what it wants
     assert router.target(Direct()) == GREEN
 
 
@@ -190,6 +191,26 @@ def test_who_only_looks_announces_nothing(release_id: str, router: ForwarderRout
 def test_who_was_overtaken_itself_does_not_decide(release_id: str, router: ForwarderRouter) -> None:
     """Given a process that lost the lease before it announced its token, it is refused and looks no further."""
     with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
-        ForwarderRouter(Forwarder(kind="forwarder"), router.log.parent, sys.executable, 9).announce(Direct(), "newer")
-        with pytest.raises(RunwrightError, match="token 9"):
+        lease = work.ledger.leases.holder("shop", "local")
+        assert lease is not None
+        newer = ForwarderRouter(Forwarder(kind="forwarder"), router.log.parent, sys.executable, lease.token + 8)
+        newer.announce(Direct(), "newer")
+        with pytest.raises(RunwrightError, match=f"token {lease.token + 8}"):
             decide.recover(work)
+
+
+def test_a_ledger_that_begins_anew_is_not_locked_out(release_id: str, router: ForwarderRouter, tmp_path: Path) -> None:
+    """Given a forwarder that knows 57 leases and a ledger that knows none (new, moved, or restored from an older copy):
+    a release and a way back under its first lease move traffic as ever, and a ledger begun after it as well."""
+    for token in (57, int(time.time()) - 60):  # as tokens were counted once, and as they are given now
+        ForwarderRouter(Forwarder(kind="forwarder"), router.log.parent, sys.executable, token).announce(Direct(), "old")
+    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
+        decide.recover(work)
+        assert work.router is not None
+        work.router.switch(work.do, GREEN, "back/switch")
+    assert router.target(Direct()) == GREEN
+    with open_ledger(f"sqlite:///{tmp_path}/another.db") as ledger:
+        who = {"holder": "ada", "run_id": "run-2", "procedure": "deploy", "release_id": None}
+        token = ledger.leases.take("shop", "local", **who).token
+    ForwarderRouter(Forwarder(kind="forwarder"), router.log.parent, sys.executable, token).announce(Direct(), "new")
+    assert router.status(Direct())["fence"] == token

@@ -32,7 +32,7 @@ def test_of_ten_processes_that_open_a_new_ledger_and_take_one_lease_one_wins(led
     """All ten find the ledger made; nine are told who was faster."""
     results = race(open_and_take, [(ledger_url, f"run-{n}") for n in range(10)])
     winners = [token for said, token in results if said == "won"]
-    assert winners == [1]
+    assert len(winners) == 1
     with open_ledger(ledger_url) as ledger:
         holder = ledger.leases.holder("shop", "production")
     assert holder is not None
@@ -41,10 +41,13 @@ def test_of_ten_processes_that_open_a_new_ledger_and_take_one_lease_one_wins(led
 
 def test_a_lease_that_was_given_back_is_won_by_one(ledger: Ledger, ledger_url: str, take: Take) -> None:
     """Also where the row is there already and all of them find it free."""
-    for number in range(20):
-        ledger.leases.release(take(environment=f"region-{number}"))
+    before = [take(environment=f"region-{number}") for number in range(20)]
+    for lease in before:
+        ledger.leases.release(lease)
     tokens = race(take_again_and_again, [(ledger_url, f"run-{n}", 20) for n in range(4)])
-    assert [sorted(each) for each in zip(*tokens, strict=True)] == [[0, 0, 0, 2]] * 20
+    for lease, each in zip(before, zip(*tokens, strict=True), strict=True):
+        refused, winner = sorted(each)[:3], max(each)
+        assert refused == [0, 0, 0] and winner > lease.token
 
 
 def test_a_release_goes_one_way(ledger: Ledger, ledger_url: str, opened: Open) -> None:
