@@ -12,7 +12,7 @@ from runwright.ledger.records import GateResult as Kept
 from runwright.policy.gates import Checklist, GateResult, GateState, ask, attested, decide
 from runwright.policy.windows import open_now
 from runwright.probes.ci import ci_passed
-from runwright.probes.env_file import env_holds
+from runwright.probes.env_file import Seen, env_holds
 from runwright.probes.http import ask as ask_probe
 from runwright.probes.machine import command_passes, disk_free, tool_there
 from runwright.probes.tls import tls_valid
@@ -78,7 +78,12 @@ def _ci(work: Work, gate: Gate, now: datetime) -> GateResult:
 
 def _env(work: Work, gate: Gate, now: datetime) -> GateResult:
     secrets = drivers.application_secrets(work.secrets)
-    return env_holds(work.do, gate.id, work.place.config, path=env_file(work), secrets=secrets, now=now)
+
+    def seen(service: str) -> list[Seen]:
+        return [(found.names, found.since) for found in drivers.keys_seen(work.site, work.do, service)]
+
+    config, path = work.place.config, env_file(work)
+    return env_holds(work.do, gate.id, config, path=path, secrets=secrets, now=now, seen=seen)
 
 
 def env_file(work: Work) -> Path | None:

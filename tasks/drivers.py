@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from runwright.actions import Do, Process
+from runwright.actions import Do, Process, Read
 from runwright.builders.command import CommandBuilder
 from runwright.builders.docker import ComposeBuild, Docker
 from runwright.builders.shape import Builder
@@ -21,9 +21,11 @@ from runwright.metrics.sources import source_of
 from runwright.migrators.alembic import Alembic
 from runwright.migrators.shape import Job, Migrator
 from runwright.platforms.compose.driver import Compose
-from runwright.platforms.host.driver import Host
+from runwright.platforms.compose.environment import keys_seen as compose_keys
+from runwright.platforms.host.driver import SLOTS, Host
+from runwright.platforms.host.environment import keys_seen as host_keys
 from runwright.platforms.host.slots import see
-from runwright.platforms.shape import Platform
+from runwright.platforms.shape import KeysSeen, Platform
 from runwright.policy.rules import Sample
 from runwright.probes.containers import stats as container_stats
 from runwright.routers.forwarder import ForwarderRouter
@@ -81,7 +83,7 @@ def platform(site: Site) -> Platform:
 
 def registry_env(site: Site) -> dict[str, str]:
     """Return where Docker finds the login of the registry, if there is one: a folder that only we can read."""
-    config = site.folders.state / "docker"
+    config = site.folders.docker
     return {"DOCKER_CONFIG": str(config)} if (config / "config.json").exists() else {}
 
 
@@ -93,6 +95,19 @@ def router(site: Site, token: int | None = None) -> Router | None:
     if site.place.router is None or not isinstance(site.place.target, HostTarget):
         return None
     return ForwarderRouter(site.place.router, site.root / "forwarder", sys.executable, token)
+
+
+def keys_seen(site: Site, do: Do, service: str) -> tuple[KeysSeen, ...]:
+    """Return which variables each running instance of ``service`` sees, by name; nothing if none runs."""
+    target = site.place.target
+    match target:
+        case HostTarget():
+            says = f"read the names of the variables that {service} sees"
+            return do(Read(says=says, function=lambda: host_keys(site.root, service, SLOTS), assume=()))
+        case ComposeTarget():
+            return compose_keys(do, target.project, service)
+        case LaterTarget():
+            raise NotBuiltError(f"Runwright cannot look at what runs on {target.platform} yet.")
 
 
 def live_process(site: Site, do: Do) -> Process | None:

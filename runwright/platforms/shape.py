@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 
 from runwright.actions import Do
@@ -46,6 +47,15 @@ class Observed:
     def identities(self, slot: str = "") -> dict[str, str]:
         """Return {service: identity} of what runs, in ``slot`` if one is given."""
         return {s.service: s.identity for s in self.running if not slot or s.slot == slot}
+
+
+@dataclass(frozen=True)
+class KeysSeen:
+    """Which environment variables one running instance sees, by name (those that are set to nothing are left out), and
+    since when: what was changed later it cannot see."""
+
+    names: frozenset[str]
+    since: datetime
 
 
 class Platform(Protocol):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from runwright.runbook.targets import EnvFile
 
 MAX_BYTES: Final = 2**20
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ORDER: Final = (GateState.PASS, GateState.WARN, GateState.FAIL)
 _SHELL: Final = re.compile(r"\$\(.+\)")
 
 
@@ -37,20 +38,36 @@ class EnvFacts:
         return f"EnvFacts({len(self.values)} keys)"
 
 
+Seen = tuple[frozenset[str], datetime]
+"""The names of the variables that one running instance of a service sees, and since when."""
+
+
 def env_holds(
-    do: Do, gate_id: str, spec: EnvFile, *, path: Path | None, secrets: Mapping[str, str], now: datetime
+    do: Do,
+    gate_id: str,
+    spec: EnvFile,
+    *,
+    path: Path | None,
+    secrets: Mapping[str, str],
+    now: datetime,
+    seen: Callable[[str], Sequence[Seen]] = lambda _: (),
 ) -> GateResult:
     """Return whether the env file ``path`` and the environment block's ``secrets`` hold together what ``spec`` asks for.
 
     A secret of the block stands for a key of the same name, also where the file has another value. Without a file
-    (``path`` is None) the secrets are all there is. Blind if the file cannot be read.
+    (``path`` is None) the secrets are all there is. Blind if the file cannot be read. ``seen`` tells what the running
+    instances of a service see; it is asked for the services of ``spec.seen_in``.
     """
 
     def question() -> Answer:
-        facts = EnvFacts({}, {}, ())
+        facts, changed = EnvFacts({}, {}, ()), None
         if path is not None:
             facts = do(Read(says=f"read the keys of {path}", function=lambda: read_env_file(path)))
-        return judge(facts, spec, secrets, str(path) if path is not None else "the block")
+            changed = do(Read(says=f"see when {path} was changed", function=lambda: _changed_at(path), assume=None))
+        answers = [judge(facts, spec, secrets, str(path) if path is not None else "the block")]
+        answers += [judge_seen(name, seen(name), spec.required, secrets, changed) for name in spec.seen_in]
+        worst = max((state for state, _ in answers), key=_ORDER.index)
+        return worst, " ".join(reason for _, reason in answers)
 
     return ask(gate_id, now, question)
 
@@ -70,6 +87,33 @@ def judge(facts: EnvFacts, spec: EnvFile, secrets: Mapping[str, str], place: str
         twice = "; ".join(f"{key} in lines {', '.join(map(str, lines))}" for key, lines in facts.repeated.items())
         return GateState.WARN, f"{found}. Set more than once, the last one counts: {twice}."
     return GateState.PASS, f"{found}."
+
+
+def judge_seen(
+    service: str, seen: Sequence[Seen], required: Sequence[str], secrets: Mapping[str, str], changed: datetime | None
+) -> Answer:
+    """Return whether every running instance of ``service`` sees all ``required`` keys.
+
+    What was set after it was started it cannot see yet, and the release starts it anew: that is a remark. When a secret
+    of the block was set is not known, so that it may be newer too.
+    """
+    if not seen:
+        return GateState.PASS, f"Nothing of {service} runs yet."
+    missing = [key for key in required if any(key not in names for names, _ in seen)]
+    if not missing:
+        return GateState.PASS, f"{service} sees all of them."
+    told = f"{service}, as it runs, does not see {', '.join(missing)}"
+    newer = changed is not None and any(changed > since for _, since in seen)
+    if newer or all(key in secrets for key in missing):
+        return GateState.WARN, f"{told}: that may have been set after it was started."
+    return GateState.FAIL, f"{told}: nothing passes it on to the service, or what it passes on is empty."
+
+
+def _changed_at(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        return None
 
 
 def read_env_file(path: Path) -> EnvFacts:

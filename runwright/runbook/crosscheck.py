@@ -70,6 +70,11 @@ def _environments(book: Runbook) -> Iterator[Mistake]:
     for name, place in book.environments.items():
         path: Path = ("environments", name)
         yield from _target(book, place, path)
+        services = list(book.components) if isinstance(place.target, HostTarget) else list(book.services())
+        for i, service in enumerate(place.config.seen_in):
+            if service not in services:
+                what = unknown("service", service, services)
+                yield Mistake((*path, "config", "seen_in", i), what, needs=("components",))
         if isinstance(place.database, PostgresDatabase):
             yield from _postgres(place, place.database, (*path, "database"))
 

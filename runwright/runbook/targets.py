@@ -245,6 +245,9 @@ class EnvFile(Model):
         "Regular expressions that no required value may match.",
         ["(?i)change[-_]?me", "^<.*>$"],
     )
+    seen_in: list[ServiceName] = example(
+        ["api"], "Services whose running containers must see all required keys; only names are read.", []
+    )
 
 
 Tier = Literal["development", "staging", "production"]

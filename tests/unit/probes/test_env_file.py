@@ -146,3 +146,49 @@ def test_a_form_that_is_no_regular_expression_is_blind(tmp_path: Path) -> None:
     result = env_holds(Direct(), "env", spec, path=tmp_path / "e", secrets={}, now=NOW)
     assert result.state is GateState.BLIND
     assert "no regular expression" in result.reason
+
+
+def with_running(tmp_path: Path, names: set[str], since: datetime, **more: Any) -> GateResult:
+    """Ask with ``api`` running since then, which sees variables of these names."""
+    path = tmp_path / "shop.env"
+    path.write_text(f"A={SECRET}\nB={SECRET}\n")
+    spec = EnvFile(required=["A", "B"], seen_in=["api"])
+    seen = {"api": [(frozenset({"A", "B"}), since), (frozenset(names), since)]}
+    return env_holds(Direct(), "env", spec, path=path, now=NOW, seen=seen.__getitem__, **{"secrets": {}, **more})
+
+
+LATER, EARLIER = datetime(2100, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("names", "since", "secrets", "state", "reason"),
+    [
+        ({"A", "B", "PATH"}, LATER, {}, GateState.PASS, "api sees all of them"),
+        ({"A"}, LATER, {}, GateState.FAIL, "does not see B: nothing passes it on"),
+        (set(), LATER, {}, GateState.FAIL, "does not see A, B"),
+        ({"A"}, EARLIER, {}, GateState.WARN, "may have been set after it was started"),
+        ({"A"}, LATER, {"B": SECRET}, GateState.WARN, "may have been set after it was started"),
+        (set(), LATER, {"B": SECRET}, GateState.FAIL, "does not see A, B"),
+    ],
+    ids=["all", "one is not passed on", "none is", "the file is newer", "a secret may be newer", "one of both may be"],
+)
+def test_what_runs_must_see_the_required_keys(
+    tmp_path: Path, names: set[str], since: datetime, secrets: dict[str, str], state: GateState, reason: str
+) -> None:
+    """Every instance of each service in ``seen_in``; but what was set after it was started, it cannot see yet."""
+    result = with_running(tmp_path, names, since, secrets=secrets)
+    assert (result.state, reason in result.reason) == (state, True), result.reason
+    assert SECRET not in result.reason
+
+
+def test_before_the_first_release_nothing_sees_anything(tmp_path: Path) -> None:
+    """Nothing runs: that is no failure. A file that lacks a key is one, whatever runs."""
+    spec = EnvFile(required=["A"], seen_in=["api"])
+    (tmp_path / "e").write_text("A=1\n")
+    first = env_holds(Direct(), "env", spec, path=tmp_path / "e", secrets={}, now=NOW)
+    assert (first.state, "Nothing of api runs yet" in first.reason) == (GateState.PASS, True)
+    (tmp_path / "e").write_text("B=1\n")
+    worse = env_holds(
+        Direct(), "env", spec, path=tmp_path / "e", secrets={}, now=NOW, seen=lambda _: [(frozenset("A"), LATER)]
+    )
+    assert (worse.state, "A is missing" in worse.reason) == (GateState.FAIL, True)
