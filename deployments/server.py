@@ -170,17 +170,24 @@ def start() -> Running:
 
 def end() -> list[str]:
     """End exactly what ``start`` started; return what was ended, as words."""
+    ended = []
+    for name, process in running_here():
+        stop(Stop(says=f"end the {name}", key=name, process=process, grace_seconds=20.0))
+        ended.append(f"{name} (process {process.pid})")
+    state_file().unlink(missing_ok=True)
+    return ended
+
+
+def running_here() -> list[tuple[str, Process]]:
+    """Return what ``start`` started and still runs, in the order in which it is ended.
+
+    The worker comes first: it hands its runs back as long as the server answers.
+    """
     running = read_running()
     if running is None:
         return []
-    ended = []
-    # the worker first: it hands its runs back as long as the server answers
-    for name, process in (("worker", running.worker), ("server", running.server)):
-        if process is not None and alive(process):
-            stop(Stop(says=f"end the {name}", key=name, process=process, grace_seconds=20.0))
-            ended.append(f"{name} (process {process.pid})")
-    state_file().unlink(missing_ok=True)
-    return ended
+    both = (("worker", running.worker), ("server", running.server))
+    return [(name, process) for name, process in both if process is not None and alive(process)]
 
 
 def _python(*words: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from deployments.cli.exits import Exit
 from deployments.cli.options import Json, Plain
 from deployments.cli.output import Output
 from deployments.cli.systems import NONE_OF_YOURS, Chosen, choose
+from runwright.errors import LedgerError, RefusedError
 
 if TYPE_CHECKING:
     from deployments.specs import Spec
@@ -52,19 +53,65 @@ def up(system: Systems = None, as_json: Json = False, plain: Plain = False) -> N
         raise typer.Exit(Exit.INPUT)
 
 
-def down(as_json: Json = False, plain: Plain = False) -> None:
+def down(
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also while something is released or put back: it then stops where it is."),
+    ] = False,
+    as_json: Json = False,
+    plain: Plain = False,
+) -> None:
     """End what `up` started.
 
-    The server and the worker. What was released goes on serving.
+    The server and the worker. What was released goes on serving. Refused while something is released or put back.
     """
-    from deployments.server import end
+    from deployments.server import end, running_here
 
     out = Output(as_json=as_json, as_plain=plain)
+    if running_here() and not force:
+        _refuse_while_at_work()
     ended = end()
     if out.as_json:
         out.document({"ended": ended})
     else:
         out.line(f"Ended: {', '.join(ended)}." if ended else "Nothing that `runwright up` started here is running.")
+
+
+def _refuse_while_at_work() -> None:
+    """Return if no procedure needs Prefect now. Raise RefusedError, which names those that do."""
+    forced = (
+        "`runwright down --force` ends Prefect all the same; what is unfinished then stays so until `runwright up`."
+    )
+    try:
+        at_work = _at_work()
+    except LedgerError as error:
+        raise RefusedError(
+            f"Whether something is being released is not known. {error.what}", state="Nothing was ended.", next=forced
+        ) from error
+    if at_work:
+        raise RefusedError(
+            f"Prefect is needed: {'; '.join(at_work)}.",
+            state="Nothing was ended.",
+            next=f"Wait until it is done (`runwright status` shows it), or cancel its run. {forced}",
+        )
+
+
+def _at_work() -> list[str]:
+    """Return the procedures that hold an environment and the releases that have not come to rest, each as words."""
+    from deployments.cli.ledgers import ledger_if_any
+    from runwright.ledger.states import ENDED, ReleaseState
+
+    with ledger_if_any() as ledger:
+        if ledger is None:
+            return []
+        held = ledger.leases.held()
+        # one that is frozen waits for a person, not for a run
+        states = frozenset(ReleaseState) - ENDED - {ReleaseState.FROZEN}
+        unfinished = [one for one in ledger.releases.find(states=states) if one.procedure != "plan"]
+    return [
+        *(f"{one.system}/{one.environment} is held for {one.procedure} (run {one.run_id})" for one in held),
+        *(f"{one.ref} of {one.system}/{one.environment} is {one.state} ({one.id})" for one in unfinished),
+    ]
 
 
 def register(
