@@ -105,8 +105,13 @@ def _front(root: Path) -> str:
 
 
 def _target(root: Path) -> tuple[str, int]:
+    """Return what the forwarder comes back with: what its target file names, unless who wrote that had been overtaken."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         target = json.loads((root / "forwarder" / "target.json").read_text())
+        with contextlib.suppress(FileNotFoundError):
+            fence = json.loads((root / "forwarder" / "fence.json").read_text())
+            if target.get("fence", fence["token"]) < fence["token"]:
+                target = fence["target"]
         return str(target["slot"]), int(target["port"])
     return "", 0
 
