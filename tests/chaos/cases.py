@@ -1,17 +1,16 @@
-"""Every case of the matrix: which fault strikes at which change, of which procedure. Values only."""
+"""Every case of the matrix: which fault strikes at which change, of which procedure, where. Values only."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-Scene = Literal["deploy", "retry", "first", "in-run", "warm", "cold"]
-"""deploy: the fault strikes the deploy of v1.1.0, which migrates.
-retry: the same, but what comes after it is not the rollback: the same run is started again.
-first: the fault strikes the deploy of v1.0.0 to a target on which nothing runs.
-in-run: the switch breaks, and the fault strikes while that same run puts the old version back.
-warm: the deploy was killed after the switch, and the fault strikes the rollback; the old version runs beside it.
-cold: as warm, but the old version and the front door were killed too."""
+from tests.chaos.platforms import WORLDS
+from tests.chaos.world import Scene
+
+KEYS_FILE = Path(__file__).with_name("keys.json")
 
 Mode = Literal["fail", "break", "break-unsettled", "hang", "kill-before", "kill-during", "kill-unsettled", "kill-after"]
 FAULTS: dict[Mode, str] = {
@@ -24,65 +23,26 @@ FAULTS: dict[Mode, str] = {
     "kill-unsettled": "kill@unsettled",
     "kill-after": "kill@after",
 }
+KILLS: tuple[Mode, ...] = ("kill-before", "kill-during", "kill-unsettled", "kill-after")
 
-# The changes of each scene, as its journal names them; test_keys holds them to a real run. `*` stands for what differs
-# from run to run: the time in a backup's name, the token of a way back.
-KEYS: dict[Scene, tuple[str, ...]] = {
-    "deploy": (
-        "prepare/mirror/init",
-        "prepare/mirror/fetch",
-        "prepare/tree/folder",
-        "prepare/tree/begin",
-        "prepare/tree/files",
-        "prepare/tree/commondir",
-        "prepare/tree/gitdir",
-        "prepare/tree/HEAD",
-        "prepare/tree/.git",
-        "prepare/tree/end",
-        "prepare/build/web/web",
-        "prepare/tidy",
-        "deploy/backup/*/copy",
-        "deploy/backup/*/mark",
-        "deploy/migrate",
-        "deploy/green/slot",
-        "deploy/green/start",
-        "deploy/switch/file",
-        "deploy/switch/put",
-    ),
-    "retry": (
-        "prepare/build/web/web",
-        "deploy/backup/*/copy",
-        "deploy/migrate",
-        "deploy/green/slot",
-        "deploy/green/start",
-        "deploy/switch/file",
-        "deploy/switch/put",
-    ),
-    "first": (
-        "deploy/migrate",
-        "deploy/blue/slot",
-        "deploy/blue/start",
-        "deploy/router/start",
-        "deploy/switch/file",
-        "deploy/switch/put",
-    ),
-    "in-run": ("back*/switch/file", "back*/green/stop"),
-    "warm": ("back*/switch/file", "back*/switch/put", "back*/green/stop"),
-    "cold": (
-        "back*/blue/slot",
-        "back*/blue/start",
-        "back*/router/start*",
-        "back*/switch/file",
-        "back*/switch/put",
-        "back*/green/stop",
-    ),
-}
+RECORDED: dict[str, dict[Scene, list[str]]] = json.loads(KEYS_FILE.read_text()) if KEYS_FILE.exists() else {}
+"""The changes of each platform's scenes, as a real run made them: ``python -m tests.chaos.keys`` writes them, and
+test_keys holds them to another run. ``*`` stands for what differs from run to run."""
+
+
+def keys(platform: str, scene: Scene) -> list[str]:
+    """Return the changes at which faults strike in a scene."""
+    if scene != "retry":
+        return RECORDED.get(platform, {}).get(scene, [])
+    # started again, a run makes its folders anew; what takes time or touches the target is what it may do twice
+    return [key for key in keys(platform, "deploy") if key.startswith(("prepare/build/", "deploy/"))]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One fault, at one change, in one scene."""
+    """One fault, at one change, in one scene, on one platform."""
 
+    platform: str
     scene: Scene
     mode: Mode
     key: str
@@ -93,41 +53,26 @@ class Case:
         return f"{FAULTS[self.mode]}:{self.key}"
 
     @property
-    def id(self) -> str:
-        """Its name: what pytest shows, and what results.json counts by."""
+    def name(self) -> str:
+        """Its name among those of its platform."""
         scene = "" if self.scene == "deploy" else f"{self.scene}-"
         return f"{scene}{self.mode}-{self.key}"
 
+    @property
+    def id(self) -> str:
+        """Its name: what pytest shows, and what results.json counts by."""
+        return f"{self.platform}-{self.name}"
 
-KILLS: tuple[Mode, ...] = ("kill-before", "kill-during", "kill-unsettled", "kill-after")
-MODES: dict[Scene, tuple[Mode, ...]] = {scene: KILLS if scene == "retry" else tuple(FAULTS) for scene in KEYS}
+    @property
+    def sampled(self) -> bool:
+        """Whether CI runs it."""
+        return self.name in WORLDS[self.platform].sample
+
 
 ALL: tuple[Case, ...] = tuple(
-    Case(scene, mode, key) for scene, keys in KEYS.items() for key in keys for mode in MODES[scene]
-)
-
-# One of each kind, and every phase at its most dangerous moment: what CI runs.
-SAMPLE: frozenset[str] = frozenset(
-    {
-        "kill-during-prepare/mirror/fetch",
-        "kill-before-prepare/tree/HEAD",
-        "fail-prepare/build/web/web",
-        "break-deploy/backup/*/copy",
-        "kill-before-deploy/migrate",
-        "kill-during-deploy/migrate",
-        "break-unsettled-deploy/migrate",
-        "kill-during-deploy/green/start",
-        "hang-deploy/green/start",
-        "kill-after-deploy/switch/file",
-        "kill-unsettled-deploy/switch/put",
-        "retry-kill-during-deploy/green/start",
-        "retry-kill-unsettled-deploy/switch/put",
-        "first-kill-after-deploy/migrate",
-        "first-kill-unsettled-deploy/switch/put",
-        "in-run-kill-after-back*/switch/file",
-        "warm-kill-unsettled-back*/switch/put",
-        "warm-break-back*/green/stop",
-        "cold-kill-during-back*/blue/start",
-        "cold-kill-before-back*/router/start*",
-    }
+    Case(platform, scene, mode, key)
+    for platform, world in WORLDS.items()
+    for scene in world.scenes
+    for key in keys(platform, scene)
+    for mode in (KILLS if scene == "retry" else FAULTS)
 )

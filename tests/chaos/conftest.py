@@ -1,4 +1,4 @@
-"""One world for each worker, and the results of all cases in one file."""
+"""One world of each platform for each worker, and the results of all cases in one file."""
 
 from __future__ import annotations
 
@@ -6,37 +6,66 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chaos.cases import ALL
+from tests.chaos.choice import EVERYTHING
+from tests.chaos.platforms import WORLDS
 from tests.chaos.world import World
 
 RESULTS = Path(__file__).with_name("results.json")
-EVERYTHING = os.environ.get("RUNWRIGHT_CHAOS") == "all"
+_KEPT: dict[str, World] = {}
 
 
 @pytest.fixture(scope="session")
-def made_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world with v1.0.0 released; nothing runs in it."""
-    world = World(tmp_path_factory.mktemp("chaos") / "world")
-    world.make()
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], World]]:
+    """A function that returns a platform's world, with v1.0.0 released: made when it is first asked for."""
+    made: dict[str, World] = {}
+
+    def world_of(platform: str) -> World:
+        if platform not in made:
+            world = WORLDS[platform](tmp_path_factory.mktemp(f"chaos-{platform}") / "world")
+            try:
+                world.make()
+            except BaseException:
+                world.end()
+                raise
+            made[platform] = world
+        return made[platform]
+
+    yield world_of
+    for world in made.values():
+        world.end()
+
+
+@pytest.fixture
+def platform() -> str:
+    """The platform of a test that does not name one by its parameters."""
+    return "host"
+
+
+@pytest.fixture
+def world_as_it_is(platform: str, worlds: Callable[[str], World], request: pytest.FixtureRequest) -> Iterator[World]:
+    """The platform's world, as the test before left it: for a test that puts it back itself."""
+    if WORLDS[platform].needs_docker:
+        request.getfixturevalue("docker")
+    world = worlds(platform)
     yield world
     world.end_everything()
 
 
 @pytest.fixture
-def world(made_world: World) -> Iterator[World]:
+def world(world_as_it_is: World) -> World:
     """The world, put back: v1.0.0 is proven and serves."""
-    made_world.restore()
-    yield made_world
-    made_world.end_everything()
+    world_as_it_is.restore()
+    return world_as_it_is
 
 
-_SEEN: dict[str, list[dict[str, Any]]] = defaultdict(list)
+_SEEN: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -48,21 +77,29 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if not EVERYTHING or "PYTEST_XDIST_WORKER" in os.environ or "kind" not in told:
         return
     if report.when == "call" or report.failed:
-        _SEEN[str(told["kind"])].append({**told, "survived": report.passed})
+        seen = {**told, "survived": report.passed}
+        _SEEN[str(told["platform"])][str(told["kind"])].append(seen)
         _write()
 
 
 def _write() -> None:
-    kinds = {kind: _summed(cases) for kind, cases in sorted(_SEEN.items())}
-    seen = {str(case["case"]) for cases in _SEEN.values() for case in cases}
+    platforms = {
+        platform: {
+            **_summed([case for cases in kinds.values() for case in cases]),
+            "kinds": {kind: _summed(cases) for kind, cases in sorted(kinds.items())},
+        }
+        for platform, kinds in sorted(_SEEN.items())
+    }
+    seen = {str(case["case"]) for kinds in _SEEN.values() for cases in kinds.values() for case in cases}
     total = {
-        "complete": seen >= {case.id for case in ALL},
-        "cases": sum(k["cases"] for k in kinds.values()),
-        "survived": sum(k["survived"] for k in kinds.values()),
-        "worst_seconds_until_safe": max(k["worst_seconds_until_safe"] for k in kinds.values()),
+        "complete": seen >= {case.id for case in ALL} and platforms.keys() >= WORLDS.keys(),
+        "cases": sum(p["cases"] for p in platforms.values()),
+        "survived": sum(p["survived"] for p in platforms.values()),
+        "worst_seconds_until_safe": max(p["worst_seconds_until_safe"] for p in platforms.values()),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    RESULTS.write_text(json.dumps({"total": total, "kinds": kinds}, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps({"total": total, "platforms": platforms}, indent=1, ensure_ascii=False)
+    RESULTS.write_text(text + "\n")
 
 
 def _summed(cases: list[dict[str, Any]]) -> dict[str, Any]:

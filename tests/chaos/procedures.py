@@ -1,6 +1,6 @@
 """One procedure in a process of its own: the flow's own function, each task called as Prefect's engine would call it.
 
-Started by ``tests.chaos.world`` from a server that has everything imported already: a case costs a fork, not an import.
+Started by ``tests.chaos.started`` from a server that has everything imported already: a case costs a fork, not an import.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,16 @@ from prefect.utilities.engine import capture_sigterm
 import flows.deploy
 import flows.rollback
 from runwright.errors import RunwrightError
+from runwright.ledger import patience
+from runwright.ledger.store import Store
 from tasks import holding
 
 FLOWS: dict[str, Any] = {"deploy": flows.deploy, "rollback": flows.rollback}
 BEAT_SECONDS = 0.5
 TTL_SECONDS = 3.0
+LEDGER_PATIENCE_SECONDS = 10.0
+CLOCK_VARIABLE = "RUNWRIGHT_CHAOS_CLOCK"
+"""Names a file that says by how many seconds the ledger's clock is ahead at this moment."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ def run(order: Order) -> None:
     os.environ.update(order.environment)
     os.environ["PREFECT__FLOW_RUN_ID"] = order.run_id
     holding.BEAT_SECONDS, holding.TTL_SECONDS = BEAT_SECONDS, TTL_SECONDS
+    patience.PATIENCE_SECONDS = LEDGER_PATIENCE_SECONDS
+    _set_clock(Path(order.environment[CLOCK_VARIABLE]))
     log = order.report.with_suffix(".log")
     logging.basicConfig(filename=log, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     logging.getLogger("runwright").setLevel(logging.DEBUG)
@@ -68,6 +76,17 @@ def run(order: Order) -> None:
         report = _done(flow.fn, order.parameters)
     order.report.write_text(json.dumps(asdict(report)))
     sys.exit(0 if not report.kind else 1)
+
+
+def _set_clock(file: Path) -> None:
+    """Let every ledger of this process go by a clock that is ahead of the real one by what ``file`` says."""
+    made = Store.__init__
+
+    def with_clock(store: Store, *args: Any, **more: Any) -> None:
+        made(store, *args, **more)
+        store.clock = lambda: datetime.now(UTC) + timedelta(seconds=float(file.read_text()))
+
+    Store.__init__ = with_clock  # type: ignore[assignment, method-assign]
 
 
 def _done(function: Callable[..., Any], parameters: dict[str, Any]) -> Report:

@@ -6,7 +6,6 @@ it. Then the independent checker asks the target. ``make chaos`` runs all cases;
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import signal
 import time
@@ -15,56 +14,38 @@ from collections.abc import Callable
 import pytest
 
 from runwright.ledger.states import ReleaseState
-from tests.chaos.cases import ALL, KEYS, SAMPLE, Case, Scene
-from tests.chaos.conftest import EVERYTHING
+from runwright.testing.faults import Fault
+from tests.chaos.cases import ALL, Case, keys
+from tests.chaos.choice import EVERYTHING, PLATFORMS, on
 from tests.chaos.judging import judged, told
-from tests.chaos.world import ENVIRONMENT, NEW, OLD, SYSTEM, Started, World
+from tests.chaos.platforms import WORLDS
+from tests.chaos.scenes import KILLED, keys_made, reason, struck, switched_and_killed
+from tests.chaos.world import NEW, OLD, Scene, World
 
-CHOSEN = [case for case in ALL if EVERYTHING or case.id in SAMPLE]
-SWITCHED = "kill@after:deploy/switch/put"
-
-
-def reason(code: int) -> str:
-    """What the automation says of a run that ended with this exit code."""
-    return "Crashed: Process exited with status code: -9" if code < 0 else "Failed: it raised an error"
-
-
-def cool(world: World) -> None:
-    """Kill the old version and the front door."""
-    world.kill([*world.pids(slot="blue"), *world.pids(words="forwarder_server")])
+CHOSEN = [on(case.platform, case, id=case.id) for case in ALL if EVERYTHING or case.sampled]
+SCENES = [
+    on(platform, scene, id=f"{platform}-{scene}")
+    for platform, world in WORLDS.items()
+    for scene in world.scenes
+    if scene != "retry" and (EVERYTHING or platform == "host" or scene == "deploy")
+]
 
 
-def struck(world: World, case: Case) -> tuple[float, Started, list[Started]]:
-    """Let the fault of a case strike, and return when, the deploy, and the procedures that came after it."""
-    if case.scene not in ("warm", "cold"):
-        more = "break@before:deploy/switch/put," if case.scene == "in-run" else ""
-        if case.scene == "first":
-            world.restore(empty=True)
-        deploy = world.deploy(OLD if case.scene == "first" else NEW, more + case.fault)
-        deploy.ended()
-        return time.monotonic(), deploy, []
-    deploy = world.deploy(NEW, SWITCHED)
-    assert deploy.ended() == -9, deploy.log
-    if case.scene == "cold":
-        cool(world)
-    first = world.rollback(deploy, reason(-9), case.fault)
-    first.ended()
-    return time.monotonic(), deploy, [first]
-
-
-@pytest.mark.parametrize("case", CHOSEN, ids=[case.id for case in CHOSEN])
+@pytest.mark.parametrize(("platform", "case"), CHOSEN)
 def test_a_release_ends_well_whatever_strikes(
-    world: World, case: Case, record_property: Callable[[str, object], None]
+    world_as_it_is: World, case: Case, record_property: Callable[[str, object], None]
 ) -> None:
     """Given a fault at a change, and the rollback that follows, every promise is kept and the shop serves."""
+    world = world_as_it_is
+    record_property("platform", case.platform)
     record_property("kind", f"{case.scene}: {case.mode}")
     record_property("case", case.id)
-    began, deploy, after = struck(world, case)
+    began, deploy, after = struck(world, case.scene, case.fault)
     struck_one = (after or [deploy])[-1]
     code = struck_one.process.exitcode
     assert code is not None
     assert world.has_struck(case.fault), struck_one.log
-    assert (code == -9) == case.mode.startswith("kill"), f"{code}\n{struck_one.log}"
+    assert (code == KILLED) == case.mode.startswith("kill"), f"{code}\n{struck_one.log}"
     if code and case.scene == "retry":
         after.append(world.deploy(NEW, run_id=deploy.run_id))
         code = after[-1].ended()
@@ -80,46 +61,38 @@ def test_a_release_ends_well_whatever_strikes(
         assert outcome.state in (ReleaseState.ROLLED_BACK, ReleaseState.ABANDONED)
 
 
-@pytest.mark.parametrize("scene", ["deploy", "first", "in-run", "warm", "cold"])
-def test_keys(world: World, scene: Scene) -> None:
-    """The changes that the cases name are the ones that a real run of their scene makes: none is left out."""
-    _, deploy, _ = struck(world, Case(scene, "fail", "nothing"))
-    if scene in ("warm", "cold"):
-        assert world.rollback(deploy, reason(-9)).ended() == 0
-    with world.ledger() as ledger:
-        release = ledger.releases.of_run(deploy.run_id)
-        assert release is not None
-        keys = [entry.key for entry in ledger.journal(release.id).entries()]
-    back = scene not in ("deploy", "first")
-    made = [key for key in keys if key.startswith("back") is back]
-    if scene == "first":  # its preparation is that of any deploy
-        made = [key for key in made if not key.startswith("prepare/")]
-    unnamed = [key for key in made if not any(fnmatch.fnmatchcase(key, known) for known in KEYS[scene])]
-    never = [known for known in KEYS[scene] if not any(fnmatch.fnmatchcase(key, known) for key in made)]
-    assert (unnamed, never) == ([], []), made
+@pytest.mark.parametrize(("platform", "scene"), SCENES)
+def test_keys(world_as_it_is: World, platform: str, scene: Scene) -> None:
+    """The changes that the cases name are the ones that a real run of their scene makes: none is left out.
+
+    If one is: ``python -m tests.chaos.keys`` records them anew.
+    """
+    assert keys_made(world_as_it_is, scene) == keys(platform, scene)
 
 
-def test_the_sample_names_cases() -> None:
+@pytest.mark.parametrize("platform", WORLDS)
+def test_the_sample_names_cases(platform: str) -> None:
     """Each case of the sample is one of the matrix."""
-    assert {case.id for case in ALL} >= SAMPLE
+    assert {case.name for case in ALL if case.platform == platform} >= WORLDS[platform].sample
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_after_a_crash_and_the_way_back_the_next_release_goes_through(world: World) -> None:
     """Given a release that was killed and put back, a good one is released after it, and is what serves."""
-    deploy = world.deploy(NEW, "kill@during:deploy/green/start")
-    assert deploy.ended() == -9
-    assert world.rollback(deploy, reason(-9)).ended() == 0
+    deploy = world.deploy(NEW, str(Fault("kill", "during", world.switched)))
+    assert deploy.ended() == KILLED
+    assert world.rollback(deploy, reason(KILLED)).ended() == 0
     again = world.deploy("v1.6.0")
     assert again.ended() == 0, again.log
     assert judged(world, time.monotonic(), again).state is ReleaseState.PROVEN
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_rollback_that_is_fired_three_times_acts_once(world: World) -> None:
     """Given three rollbacks of one failed run at the same time, one acts, and what the others do changes nothing."""
-    deploy = world.deploy(NEW, SWITCHED)
-    assert deploy.ended() == -9
+    deploy = switched_and_killed(world)
     began = time.monotonic()
-    three = [world.rollback(deploy, reason(-9)) for _ in range(3)]
+    three = [world.rollback(deploy, reason(KILLED)) for _ in range(3)]
     assert [one.ended() for one in three] == [0, 0, 0], [one.report for one in three]
     outcome = judged(world, began, deploy, *three)
     assert outcome.state is ReleaseState.ROLLED_BACK
@@ -132,18 +105,20 @@ def test_a_rollback_that_is_fired_three_times_acts_once(world: World) -> None:
     assert len(tokens) == 1
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_run_that_died_while_it_watched_is_watched_to_the_end(world: World) -> None:
     """Given a release whose run died in the watch, the rollback watches on, and the release is proven."""
     deploy = world.deploy(NEW)
     world.await_watch(deploy)
     os.kill(deploy.pid, signal.SIGKILL)
-    assert deploy.ended() == -9
+    assert deploy.ended() == KILLED
     began = time.monotonic()
-    rollback = world.rollback(deploy, reason(-9))
+    rollback = world.rollback(deploy, reason(KILLED))
     assert rollback.ended() == 0, rollback.log
     assert judged(world, began, deploy, rollback).state is ReleaseState.PROVEN
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_release_that_was_proven_is_taken_back_when_a_person_asks(world: World) -> None:
     """Given a proven release, a person's rollback puts the old version back."""
     deploy = world.deploy(NEW)
@@ -152,6 +127,6 @@ def test_a_release_that_was_proven_is_taken_back_when_a_person_asks(world: World
     assert rollback.ended() == 0, rollback.log
     assert judged(world, time.monotonic(), deploy, rollback).state is ReleaseState.ROLLED_BACK
     with world.ledger() as ledger:
-        live = ledger.releases.live(SYSTEM, ENVIRONMENT)
+        live = ledger.releases.live(world.system, world.environment)
     assert live is not None
     assert live.ref == OLD

@@ -6,7 +6,7 @@ import time
 
 from runwright.ledger.states import ReleaseState
 from tests.chaos.judging import judged
-from tests.chaos.world import ENVIRONMENT, NEW, OLD, SYSTEM, World
+from tests.chaos.world import NEW, OLD, World
 
 
 def test_of_ten_deploys_at_once_one_wins_and_the_others_say_who_holds_it(world: World) -> None:
@@ -20,7 +20,10 @@ def test_of_ten_deploys_at_once_one_wins_and_the_others_say_who_holds_it(world: 
     for one in ten:
         if one is not winner:
             assert one.report.kind in ("LeaseHeldError", "RefusedError"), one.report
-            assert f"{SYSTEM}/{ENVIRONMENT}" in one.report.error or "has not come to an end" in one.report.error
+            assert (
+                f"{world.system}/{world.environment}" in one.report.error
+                or "has not come to an end" in one.report.error
+            )
             assert "runwright status" in one.report.error, one.report
     with world.ledger() as ledger:
         lost = [r for one in ten if one is not winner and (r := ledger.releases.of_run(one.run_id))]
@@ -41,7 +44,7 @@ def test_deploys_and_rollbacks_at_once_leave_one_of_the_two_versions_proven(worl
     outcome = judged(world, time.monotonic(), before, *deploys, *rollbacks)
     assert outcome.state in (ReleaseState.PROVEN, ReleaseState.ROLLED_BACK)
     with world.ledger() as ledger:
-        live = ledger.releases.live(SYSTEM, ENVIRONMENT)
-        open_ones = [r for r in ledger.releases.find(SYSTEM, ENVIRONMENT, limit=50) if not r.ended]
+        live = ledger.releases.live(world.system, world.environment)
+        open_ones = [r for r in ledger.releases.find(world.system, world.environment, limit=50) if not r.ended]
     assert live is not None and live.ref in (OLD, NEW, "v1.6.0")
     assert open_ones == []

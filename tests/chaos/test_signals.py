@@ -10,36 +10,40 @@ from collections.abc import Callable
 import pytest
 
 from runwright.ledger.states import ReleaseState
-from tests.chaos.conftest import EVERYTHING
+from tests.chaos.cases import keys
+from tests.chaos.choice import EVERYTHING, PLATFORMS, on
 from tests.chaos.judging import judged, told
+from tests.chaos.platforms import WORLDS
+from tests.chaos.scenes import switched_and_killed
 from tests.chaos.world import NEW, World
 
 CANCEL_SECONDS = 20.0
 """What is promised: Prefect kills a cancelled run after thirty."""
 
 POINTS = ("before", "during", "unsettled", "after")
-KEYS = ("prepare/build/web/web", "deploy/backup/*/copy", "deploy/migrate", "deploy/green/start", "deploy/switch/put")
 SAMPLE = {
-    ("during", "prepare/build/web/web"),
-    ("during", "deploy/migrate"),
-    ("before", "deploy/switch/put"),
-    ("after", "deploy/switch/put"),
+    ("host", "during", "prepare/build/web/web"),
+    ("host", "during", "deploy/migrate"),
+    ("host", "before", "deploy/switch/put"),
+    ("host", "after", "deploy/switch/put"),
 }
 CHOSEN = [
-    pytest.param(point, key, id=f"{point}-{key}")
-    for key in KEYS
+    on(platform, point, key, id=f"{platform}-{point}-{key}")
+    for platform in WORLDS
+    for key in keys(platform, "retry")
     for point in POINTS
-    if EVERYTHING or (point, key) in SAMPLE
+    if EVERYTHING or (platform, point, key) in SAMPLE
 ]
 
 
-@pytest.mark.parametrize(("point", "key"), CHOSEN)
+@pytest.mark.parametrize(("platform", "point", "key"), CHOSEN)
 def test_a_cancelled_run_ends_in_time_and_is_put_right(
-    world: World, point: str, key: str, record_property: Callable[[str, object], None]
+    world: World, platform: str, point: str, key: str, record_property: Callable[[str, object], None]
 ) -> None:
     """Given a cancel in the midst of a change, the run ends within 20 s, and the rollback puts things right."""
     record_property("kind", "cancelled (SIGTERM)")
-    record_property("case", f"cancel-{point}-{key}")
+    record_property("platform", platform)
+    record_property("case", f"{platform}-cancel-{point}-{key}")
     fault = f"hang@{point}:{key}"
     deploy = world.deploy(NEW, fault, hang_seconds=600)
     world.await_fault(deploy, fault)
@@ -55,13 +59,14 @@ def test_a_cancelled_run_ends_in_time_and_is_put_right(
     assert outcome.state in (ended, ReleaseState.ABANDONED if "backup" in key else ended)
 
 
-@pytest.mark.parametrize(("point", "key"), CHOSEN)
+@pytest.mark.parametrize(("platform", "point", "key"), CHOSEN)
 def test_a_run_that_wakes_up_after_it_lost_the_lease_changes_nothing(
-    world: World, point: str, key: str, record_property: Callable[[str, object], None]
+    world: World, platform: str, point: str, key: str, record_property: Callable[[str, object], None]
 ) -> None:
     """Given a run that was stopped in a change, and a rollback that took its lease, what wakes up changes nothing."""
     record_property("kind", "stopped, and woken up after the lease was lost (SIGSTOP)")
-    record_property("case", f"stop-{point}-{key}")
+    record_property("platform", platform)
+    record_property("case", f"{platform}-stop-{point}-{key}")
     fault = f"stop@{point}:{key}"
     deploy = world.deploy(NEW, fault)
     world.await_stopped(deploy)
@@ -80,11 +85,11 @@ def test_a_run_that_wakes_up_after_it_lost_the_lease_changes_nothing(
         assert deploy.report.kind == "FencedError", deploy.report
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_rollback_that_is_cancelled_is_finished_by_the_next(world: World) -> None:
     """Given a rollback that somebody cancels half-way, it ends in time, and the next one finishes what it began."""
-    deploy = world.deploy(NEW, "kill@after:deploy/switch/put")
-    assert deploy.ended() == -signal.SIGKILL, deploy.log
-    fault = "hang@during:back*/switch/put"
+    deploy = switched_and_killed(world)
+    fault = "hang@during:" + world.switched.replace("deploy/", "back*/")
     first = world.rollback(deploy, "Crashed", fault, hang_seconds=600)
     world.await_fault(first, fault)
     os.kill(first.pid, signal.SIGTERM)

@@ -1,168 +1,180 @@
-"""A small world for every case: the example shop, v1.0.0 proven and serving, put back to that before each case."""
+"""What the worlds of all platforms share: the example shop, v1.0.0 proven and serving, put back to that before each case."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import multiprocessing
 import os
 import shutil
 import signal
-import sqlite3
-import sys
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from examples.make_repository import make
 from runwright.ledger import Ledger, open_ledger
-from runwright.platforms.host import Host
-from runwright.routers.forwarder import ForwarderRouter
+from runwright.ledger.release import Release
 from runwright.runbook.loader import load
-from runwright.runbook.targets import HostTarget
-from runwright.testing.direct import Direct
+from runwright.runbook.targets import Environment
 from runwright.testing.faults import Fault, mark_of
-from runwright.traffic import Upstream
-from tests.chaos.procedures import Order, Report, run
+from tests.chaos.procedures import CLOCK_VARIABLE, Order
+from tests.chaos.started import PATIENCE_SECONDS, Started, started
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 OLD, NEW = "v1.0.0", "v1.1.0"
-SYSTEM, ENVIRONMENT = "shop", "local"
 WATCH_MINUTES = 0.02
-PATIENCE_SECONDS = 180.0  # a busy machine; a case that hangs is ended and told
 HANG_SECONDS = 0.3
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.chaos.procedures"])
+Scene = Literal["deploy", "retry", "first", "in-run", "warm", "cold"]
+"""deploy: the fault strikes the deploy of v1.1.0, which migrates.
+retry: the same, but what comes after it is not the rollback: the same run is started again.
+first: the fault strikes the deploy of v1.0.0 to a target on which nothing runs.
+in-run: users cannot be sent to the new version, and the fault strikes while that same run puts the old one back.
+warm: the deploy was killed once users had reached v1.1.0, and the fault strikes the rollback.
+cold: as warm, but what the rollback could lean on was killed too (see the platform's ``cool``)."""
 
 
-@dataclass(frozen=True)
-class Started:
-    """A procedure that runs in a process of its own."""
-
-    process: ForkServerProcess
-    run_id: str
-    report_file: Path
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self.process.pid is not None
-        return self.process.pid
-
-    def ended(self, seconds: float = PATIENCE_SECONDS) -> int:
-        """Wait for its end and return its exit code: negative if a signal ended it."""
-        self.process.join(seconds)
-        if self.process.exitcode is None:
-            os.kill(self.pid, signal.SIGKILL)
-            self.process.join()
-            raise AssertionError(f"it did not end within {seconds:g} s:\n{self.log[-3000:]}")
-        return self.process.exitcode
-
-    @property
-    def report(self) -> Report:
-        """How it ended; an empty report if it was killed."""
-        with contextlib.suppress(FileNotFoundError):
-            return Report(**json.loads(self.report_file.read_text()))
-        return Report()
-
-    @property
-    def log(self) -> str:
-        """What it said."""
-        file = self.report_file.with_suffix(".log")
-        return file.read_text(errors="replace") if file.exists() else ""
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a signal has stopped it (and it can be continued)."""
-        with contextlib.suppress(OSError):
-            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-        return False
-
-
-class World:
+class World(ABC):
     """One home, one runbook and one target in ``root``. It is put back from a copy: paths are written in many places."""
+
+    environment: ClassVar[str]
+    """The example's environment that it is."""
+    scenes: ClassVar[tuple[Scene, ...]] = ("deploy", "retry", "first", "in-run", "warm", "cold")
+    """Those that make sense on the platform."""
+    switched: ClassVar[str]
+    """The change after which users reach the new version."""
+    not_switched: ClassVar[str]
+    """A fault that keeps users from reaching the new version, so that the run puts the old one back itself."""
+    sample: ClassVar[frozenset[str]]
+    """The cases that CI runs, by their names without the platform."""
+    needs_docker: ClassVar[bool] = False
+
+    system = "shop"
+    watched = ".runwright/example"
+    """Where in ``root`` a change to the target leaves its traces in files."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.base = root.with_name(f"{root.name}-base")
         self.empty = root.with_name(f"{root.name}-empty")
         self.home = root / ".runwright"
-        self.target = self.home / "example" / "local"
         self.reports = root.with_name(f"{root.name}-reports")
+        self.clock = root.with_name(f"{root.name}-clock")
+
+    # ---------------------------------------------------------------------------------------- what each platform tells
+
+    @abstractmethod
+    def runbook(self, text: str) -> str:
+        """Return the example's runbook, ``text``, with what this world needs to differ."""
+
+    @abstractmethod
+    def start_again(self) -> None:
+        """Start the live version and what is in front of it, with the data as they were kept."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Remove all that runs on the target, and its data."""
+
+    @abstractmethod
+    def cool(self) -> None:
+        """Kill what a rollback of a version that was switched to could lean on."""
+
+    @property
+    @abstractmethod
+    def serves(self) -> bool:
+        """Whether any version of the shop runs."""
+
+    @abstractmethod
+    def running(self) -> dict[str, Any]:
+        """Return what runs, so that two answers differ if anything was started or stopped in between."""
+
+    @abstractmethod
+    def front_url(self) -> str:
+        """Return the address that users know."""
+
+    @abstractmethod
+    def revision(self) -> str:
+        """Return the revision of the shop's database, read by itself."""
+
+    @abstractmethod
+    def schema(self) -> dict[str, list[str]]:
+        """Return {table: columns} of the shop's database, read by itself."""
+
+    def keep(self) -> None:  # noqa: B027 - most need nothing more
+        """Keep, in ``root``, what a copy of ``root`` alone would lose."""
+
+    def put_right(self, *, empty: bool) -> None:
+        """Make the target ready for a copy of ``root``: called after all processes ended, before files are put back."""
+        if empty:
+            self.clear()
+
+    def end(self) -> None:
+        """Remove everything: nothing of this world is needed any more."""
+        self.end_everything()
+        self.clear()
 
     # ------------------------------------------------------------------------------------------------------- making it
 
     def make(self) -> None:
-        """Release v1.0.0 for real, then keep a copy of everything, with nothing running."""
+        """Release v1.0.0 for real, then keep a copy of everything."""
         (self.root / "examples").mkdir(parents=True)
         self.reports.mkdir()
+        self.set_clock(0)
         text = (EXAMPLES / "shop.yaml").read_text()
         # the machine that runs this may be busy with other tests
         for quick, patient in (("ready_timeout: 20s", "ready_timeout: 90s"), ("within: 20s", "within: 60s")):
-            assert quick in text
-            text = text.replace(quick, patient)
-        (self.root / "examples" / "shop.yaml").write_text(text)
+            text = exchanged(text, quick, patient)
+        (self.root / "examples" / "shop.yaml").write_text(self.runbook(text))
         make(self.home / "example" / "shop")
         shutil.copytree(self.root, self.empty, symlinks=True)
         first = self.deploy(OLD)
         assert first.ended() == 0, (first.report, first.log[-4000:])
+        self.keep()
         self.end_everything()
         shutil.copytree(self.root, self.base, symlinks=True)
 
     def restore(self, *, empty: bool = False) -> None:
         """Put everything back to v1.0.0, proven and serving; or to nothing at all (``empty``)."""
         self.end_everything()
+        self.set_clock(0)
+        self.put_right(empty=empty)
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(self.empty if empty else self.base, self.root, symlinks=True)
         if not empty:
             self.start_again()
 
-    def start_again(self) -> None:
-        """Start the live version and the front door, as they were."""
+    def live(self) -> Release:
+        """Return the release that the ledger says is live."""
         with self.ledger() as ledger:
-            live = ledger.releases.live(SYSTEM, ENVIRONMENT)
+            live = ledger.releases.live(self.system, self.environment)
         assert live is not None and live.version is not None
-        do = Direct()
-        router, host = self._router(), self._host()
-        target = router.target(do)
-        assert target is not None
-        host.start(do, live.version, target.slot, "again", live.id)
-        router.ensure(do, "again")
-        found = host.upstream(do, target.slot)
-        assert found is not None
-        if found != target:
-            router.switch(do, found, "again")
+        return live
 
-    def _host(self) -> Host:
-        target = self._place().target
-        assert isinstance(target, HostTarget)
-        return Host(target, self.target, {}, sys.executable)
-
-    def _router(self) -> ForwarderRouter:
-        spec = self._place().router
-        assert spec is not None
-        return ForwarderRouter(spec, self.target / "forwarder", sys.executable)
-
-    def _place(self) -> Any:
-        return load(self.root / "examples" / "shop.yaml").runbook.environments[ENVIRONMENT]
+    def place(self) -> Environment:
+        """Return the environment's part of the runbook."""
+        return load(self.root / "examples" / "shop.yaml").runbook.environments[self.environment]
 
     # ------------------------------------------------------------------------------------------------------ procedures
 
     def deploy(
-        self, version: str, faults: str = "", *, hang_seconds: float = HANG_SECONDS, run_id: str = ""
+        self,
+        version: str,
+        faults: str = "",
+        *,
+        hang_seconds: float = HANG_SECONDS,
+        run_id: str = "",
+        watch_minutes: float = WATCH_MINUTES,
+        environment: str = "",
     ) -> Started:
         """Start a deploy, with faults; with the ``run_id`` of an earlier one: start that run again."""
         parameters = {
-            "system": SYSTEM,
-            "environment": ENVIRONMENT,
+            "system": self.system,
+            "environment": environment or self.environment,
             "version": version,
             "deployer": "chaos",
-            "watch_minutes": WATCH_MINUTES,
+            "watch_minutes": watch_minutes,
         }
         return self._start("deploy", parameters, faults, hang_seconds, run_id or str(uuid.uuid4()))
 
@@ -170,7 +182,7 @@ class World:
         self, failed: Started | None, reason: str, faults: str = "", *, hang_seconds: float = HANG_SECONDS
     ) -> Started:
         """Start a rollback as the automation would, with the id of the run that ended badly; or as a person would."""
-        parameters = {"system": SYSTEM, "environment": ENVIRONMENT, "reason": reason}
+        parameters = {"system": self.system, "environment": self.environment, "reason": reason}
         if failed is not None:
             parameters |= {"failed_run_id": failed.run_id, "deployer": "the automation"}
         return self._start("rollback", parameters, faults, hang_seconds, str(uuid.uuid4()))
@@ -182,39 +194,44 @@ class World:
             "RUNWRIGHT_SYSTEMS": str(self.root / "examples"),
             "RUNWRIGHT_FAULTS": faults,
             "RUNWRIGHT_FAULT_HANG_SECONDS": str(hang_seconds),
+            CLOCK_VARIABLE: str(self.clock),
         }
-        order = Order(flow, run_id, parameters, environment, report)
-        process = _CONTEXT.Process(target=run, args=(order,), daemon=False)
-        process.start()
-        return Started(process, run_id, report)
+        return started(Order(flow, run_id, parameters, environment, report))
 
-    def await_fault(self, started: Started, fault: str) -> None:
+    def set_clock(self, ahead_seconds: float) -> None:
+        """Set the clock that procedures write their ledger by, those that run too. `restore` sets it right again."""
+        written = self.clock.with_suffix(".new")
+        written.write_text(str(ahead_seconds))
+        written.replace(self.clock)
+
+    def await_fault(self, process: Started, fault: str) -> None:
         """Wait until a fault has struck."""
-        self._await(started, lambda: self.has_struck(fault))
+        self.wait_until(process, lambda: self.has_struck(fault))
 
     def has_struck(self, fault: str) -> bool:
         """Return whether a fault has struck."""
         return mark_of(Fault.parse(fault), self.home / "faults").exists()
 
-    def await_stopped(self, started: Started) -> None:
+    def await_stopped(self, process: Started) -> None:
         """Wait until the process was stopped by its fault."""
-        self._await(started, lambda: started.stopped)
+        self.wait_until(process, lambda: process.stopped)
 
-    def await_watch(self, started: Started) -> None:
+    def await_watch(self, process: Started) -> None:
         """Wait until the run watches its release."""
 
         def watching() -> bool:
             with self.ledger() as ledger:
-                release = ledger.releases.of_run(started.run_id)
+                release = ledger.releases.of_run(process.run_id)
                 return release is not None and ledger.releases.fact(release.id, "watch") is not None
 
-        self._await(started, watching)
+        self.wait_until(process, watching)
 
-    def _await(self, started: Started, true: Callable[[], bool]) -> None:
+    def wait_until(self, process: Started, true: Callable[[], bool]) -> None:
+        """Wait until something is so while a process runs. Fails the test if the process ends before."""
         until = time.monotonic() + PATIENCE_SECONDS
         while not true():
-            assert started.process.exitcode is None, f"it ended before:\n{started.report}\n{started.log}"
-            assert time.monotonic() < until, started.log
+            assert process.process.exitcode is None, f"it ended before:\n{process.report}\n{process.log}"
+            assert time.monotonic() < until, process.log
             time.sleep(0.03)
 
     # ------------------------------------------------------------------------------------------------------- looking
@@ -226,52 +243,29 @@ class World:
             yield ledger
 
     def traces(self) -> dict[str, Any]:
-        """Return everything that a change would leave a trace in: files, processes, the router, the schema, the journal."""
+        """Return everything that a change would leave a trace in: files, what runs, the schema, the journal."""
         ignored = {".log", ".db-wal", ".db-shm"}
+        folder = self.root / self.watched
         files = {
-            str(path.relative_to(self.target)): path.read_bytes()
-            for path in sorted(self.target.rglob("*"))
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
             if path.is_file() and path.suffix not in ignored and "/logs/" not in str(path) and path.name != "shop.db"
         }
         with self.ledger() as ledger:
             journal = [
                 (release.id, release.state, [(e.key, e.attempt, e.state) for e in ledger.journal(release.id).entries()])
-                for release in ledger.releases.find(SYSTEM, ENVIRONMENT)
+                for release in ledger.releases.find(self.system, self.environment)
             ]
-        slots = {slot: sorted(self.pids(slot=slot)) for slot in ("blue", "green")}
         return {
             "files": files,
             "journal": journal,
-            "slots": slots,
-            "front": self.front(),
+            "running": self.running(),
             "schema": self.schema(),
             "revision": self.revision(),
         }
 
-    @property
-    def serves(self) -> bool:
-        """Whether any version of the shop runs."""
-        return bool(self.pids(slot="blue") or self.pids(slot="green"))
-
-    def revision(self) -> str:
-        """Return the revision of the shop's database, read by itself."""
-        connection = sqlite3.connect(f"file:{self.target / 'data' / 'shop.db'}?mode=ro", uri=True)
-        try:
-            return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
-        finally:
-            connection.close()
-
-    def schema(self) -> dict[str, list[str]]:
-        """Return {table: columns} of the shop's database, read by itself."""
-        connection = sqlite3.connect(f"file:{self.target / 'data' / 'shop.db'}?mode=ro", uri=True)
-        try:
-            tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {t: [row[1] for row in connection.execute(f"PRAGMA table_info({t})")] for t in tables}
-        finally:
-            connection.close()
-
     def processes(self) -> list[int]:
-        """Return every process that works in this world."""
+        """Return every process of this machine that works in this world."""
         wanted = str(self.root).encode() + b"/"
         found = []
         for folder in Path("/proc").iterdir():
@@ -292,24 +286,11 @@ class World:
             time.sleep(0.02)
 
     def end_everything(self) -> None:
-        """End all that runs in this world."""
+        """End all processes of this machine that work in this world."""
         self.kill(self.processes())
 
-    def front(self) -> Upstream | None:
-        """Return where the front door sends traffic, as the forwarder says."""
-        return self._router().target(Direct())
 
-    def front_url(self) -> str:
-        """Return the address that users know."""
-        return f"http://127.0.0.1:{json.loads((self.target / 'forwarder' / 'listen.json').read_text())['port']}"
-
-    def pids(self, *, slot: str = "", words: str = "") -> list[int]:
-        """Return the processes of this world that serve in ``slot``, or whose command line holds ``words``."""
-        found = []
-        for pid in self.processes():
-            with contextlib.suppress(OSError):
-                environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-                command = Path(f"/proc/{pid}/cmdline").read_bytes()
-                if (slot and f"RUNWRIGHT_SLOT={slot}".encode() in environment) or (words and words.encode() in command):
-                    found.append(pid)
-        return found
+def exchanged(text: str, old: str, new: str) -> str:
+    """Return ``text`` with ``old`` replaced by ``new``. Fails the test if the example has changed and it is not there."""
+    assert old in text, old
+    return text.replace(old, new)

@@ -1,0 +1,9 @@
+"""The platforms that releases are failed and killed on. A new one is a file here and a line in the table."""
+
+from __future__ import annotations
+
+from tests.chaos.platforms.compose import ComposeWorld
+from tests.chaos.platforms.host import HostWorld
+from tests.chaos.world import World
+
+WORLDS: dict[str, type[World]] = {"host": HostWorld, "compose": ComposeWorld}
