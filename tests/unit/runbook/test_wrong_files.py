@@ -133,7 +133,7 @@ MISTAKES = {
     "an unknown environment": (wrong(("env: true, environments: [production]", "env: true, environments: [prodction]")), "gates[1].environments[0]", "Did you mean `production`?"),
     "one service in two components": (wrong(("  web: {}", "  web: {services: [api]}")), "components.web.services[0]", "belongs to the component `api` already"),
     "an unknown service in the order": (wrong(("directory: /opt/shop\n    urls", "directory: /opt/shop\n      order: [api, worker, wbe]\n    urls")), "environments.production.target.order[2]", "Did you mean `web`?"),
-    "an unknown service that sees keys": (wrong(("config: {required: [DATABASE_URL]}", "config: {seen_in: [wbe]}")), "environments.production.config.seen_in[0]", "Did you mean `web`?"),
+    "an unknown service that sees keys": (wrong(("config: {required: [DATABASE_URL]}", "config: {required: [A], seen_in: [wbe]}")), "environments.production.config.seen_in[0]", "Did you mean `web`?"),
     "an order that forgets a service": (wrong(("directory: /opt/shop\n    urls", "directory: /opt/shop\n      order: [api, web]\n    urls")), "environments.production.target.order", "worker is not in it"),
     "an unknown component of migrations": (wrong(("{tool: alembic}", "{tool: alembic, component: ap}")), "migrate.component", "Did you mean `api`?"),
     "a service of another component for migrations": (wrong(("{tool: alembic}", "{tool: alembic, service: web}")), "migrate.service", "would not run the release's own image"),
