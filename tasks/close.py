@@ -7,16 +7,19 @@ from tasks.notify import ended, notify
 from tasks.retire import schedule_retirement
 from tasks.shown import show_log
 from tasks.step import step
+from tasks.tidy import tidy
 from tasks.work import Work
 
 
 @step(retried=True)
 def close(work: Work) -> str:
-    """Write the deployment log and show it, tell people, and see to the end of what was replaced."""
+    """Write the deployment log and show it, tell people, and see to the end of what was replaced and of what nobody needs."""
     show_log(work)
     if work.fact("told") != work.release.state.value:
         work.write_down("told", work.release.state.value)
         notify(work, ended(work))
         if work.release.state is ReleaseState.PROVEN:
             schedule_retirement(work)
+    if work.release.state is ReleaseState.PROVEN:
+        tidy(work)
     return f"{work.id} is {work.release.state.value}: {work.release.because}"

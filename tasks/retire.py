@@ -12,6 +12,7 @@ from runwright.ledger.states import ReleaseState
 from tasks import courses
 from tasks.shown import in_a_run
 from tasks.step import step
+from tasks.tidy import tidy
 from tasks.work import Work
 
 
@@ -28,6 +29,7 @@ def retire(work: Work) -> str:
     for slot in courses.COLOURS:
         if slot not in serving:
             work.platform.stop(work.do, slot, "retire")
+    tidy(work)
     return f"only {' and '.join(sorted(serving))} runs now"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from runwright.actions import Command, Do, Output, Read, Spawn, Stop, Wait, WriteFile, nothing
 from runwright.artifacts import note_of
 from runwright.errors import ActionError, CancelledError, DeadlineError, InputError, RefusedError, VerificationError
+from runwright.platforms.host.leftovers import file_name
 from runwright.platforms.host.ports import LOOPBACK, free_port, preferred
 from runwright.platforms.host.slots import Answer, Seen, Slot, ask, boot, see
 from runwright.platforms.shape import Observed, ServiceFact, Strategy
@@ -21,6 +22,8 @@ from runwright.versions import Artifact, Version
 SLOTS = ("blue", "green")
 GRACE_SECONDS = 15.0  # for requests in flight, when a process is asked to end
 POLL_SECONDS = 0.2
+ASK_SECONDS = 10.0
+"""A process that is asked how it is and drips its answer is asked again after this time."""
 
 
 class Host:
@@ -217,7 +220,7 @@ class Host:
         if fits and seen is not None and seen.process is None and seen.slot.boot == now:
             return seen.slot
         attempt = seen.slot.attempt + 1 if same and seen is not None else 1
-        name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', release_id)}-{attempt}"
+        name = f"{file_name(release_id)}-{attempt}"
         return Slot(
             slot=slot,
             port=self._port(do, slot, seen),
@@ -278,7 +281,7 @@ class Host:
             return ask(seen, path)
 
         wait = Wait(
-            read=Read(says=f"ask {slot.slot} for {path}", function=answer),
+            read=Read(says=f"ask {slot.slot} for {path}", function=answer, deadline_seconds=ASK_SECONDS, asks=True),
             until=lambda given: given.ready,
             every_seconds=POLL_SECONDS,
             deadline_seconds=self._target.ready_timeout,

@@ -1,0 +1,85 @@
+"""Remove what earlier releases left on the host platform, once a release is proven."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from runwright.actions import Command, Read
+from runwright.errors import CancelledError, FencedError, LedgerError, RunwrightError
+from runwright.ledger.release import Release
+from runwright.ledger.states import ENDED, ReleaseState
+from runwright.platforms.host.driver import SLOTS
+from runwright.platforms.host.leftovers import Needed, built, checked_out, in_slots, written
+from runwright.runbook.targets import HostTarget
+from tasks.site import Folders, Site
+from tasks.work import Work
+
+KEPT_RELEASES = 5
+"""How many of an environment's newest releases keep what was built and logged of them, besides what serves and its way
+back: somebody may want to look at them, or to go back further."""
+LOOK_BACK = 100
+"""Among how many records those releases are looked for: backups and plans are records too."""
+MOST = 1000
+UNFINISHED = frozenset(ReleaseState) - ENDED
+
+
+def tidy(work: Work) -> None:
+    """Remove built folders, logs and worktrees that no release needs. That it cannot be done fails no release.
+
+    Only under the lease, and never anything of what runs, of what serves or its way back, of a release that has not
+    ended, or of the newest few, in any environment of the system: they share what was built.
+    """
+    if not isinstance(work.place.target, HostTarget) or work.do.token is None:
+        return
+    try:
+        paths = work.do(Read(says="look for what earlier releases left", function=lambda: leftovers(work)))
+        if not paths:
+            return
+        key = hashlib.sha256("\n".join(map(str, paths)).encode()).hexdigest()[:12]
+        says = f"remove {len(paths)} files and folders that no release needs"
+        argv = ("rm", "-rf", "--", *map(str, paths))
+        work.do(Command(says=says, key=f"tidy/{key}", argv=argv, deadline_seconds=600.0))
+    except (CancelledError, FencedError, LedgerError):
+        raise
+    except RunwrightError as error:
+        work.say(f"What earlier releases left could not be removed: {error.what}", level="warning")
+
+
+def leftovers(work: Work) -> list[Path]:
+    """Return what may go, of this environment and of the folders that the system's environments share."""
+    needed = _needed(work)
+    folders = work.folders
+    here = [*written(work.site.root, SLOTS, needed), *checked_out(folders.tree.parent.parent, needed)]
+    return [*built(folders.artifacts, needed), *here]
+
+
+def _needed(work: Work) -> Needed:
+    releases, system = work.ledger.releases, work.release.system
+    kept = [work.release, *releases.find(system, limit=MOST, states=UNFINISHED)]
+    places = [_slots(work, name) for name in work.runbook.environments]
+    for name in {*work.runbook.environments, *_here(work.folders)}:
+        live = releases.live(system, name)
+        newest = [r for r in releases.find(system, name, limit=LOOK_BACK) if r.procedure == "deploy"]
+        kept += [*newest[:KEPT_RELEASES], *([live] if live else [])]
+    kept += [releases.get(r.previous_id) for r in kept if r.previous_id]
+    commits = {commit for release in kept for commit in _commits(release)}
+    return Needed(
+        frozenset(commits).union(*(place.commits for place in places)),
+        frozenset(release.id for release in kept).union(*(place.releases for place in places)),
+    )
+
+
+def _here(folders: Folders) -> list[str]:
+    """Return all environments that were ever built for on this machine, also those that the runbook has no more."""
+    return [path.name for path in folders.artifacts.parent.iterdir() if (path / "trees").is_dir()]
+
+
+def _commits(release: Release) -> set[str]:
+    return {release.commit or "", release.version.commit if release.version else ""} - {""}
+
+
+def _slots(work: Work, environment: str) -> Needed:
+    """Return what the slots of an environment run: also of one that is not ours to change."""
+    site = Site(work.runbook, environment, Folders.of(work.release.system, environment, work.id), {})
+    return in_slots(site.root, SLOTS) if isinstance(site.place.target, HostTarget) else Needed(frozenset(), frozenset())
