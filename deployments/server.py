@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import secrets
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -151,30 +154,36 @@ def environment() -> dict[str, str]:
 
 
 def start() -> Running:
-    """Start what does not run yet, and return all of it. Twice is the same as once."""
+    """Start what does not run yet, and return all of it. Twice is the same as once, also at the same moment."""
     settle()
-    running = read_running()
-    server = running.server if running and running.server and alive(running.server) else None
-    url = running.api_url if running and server else None
-    if url is None:
-        url = configured_url()
-    if url is None:
-        server, url = _start_server()
-    _wait_until_healthy(url, server)
-    worker = running.worker if running and running.worker and alive(running.worker) else _start_worker(url)
-    found = Running(url, server, worker)
-    write_file(state_file(), json.dumps(asdict(found), indent=1).encode(), 0o600)
+    with _one_at_a_time():
+        running = read_running()
+        server = running.server if running and running.server and alive(running.server) else None
+        worker = running.worker if running and running.worker and alive(running.worker) else None
+        url = running.api_url if running and server else None
+        if url is None:
+            url = configured_url()
+        if url is None:
+            server, url = _start_server()
+        # before anything is waited for: what was interrupted is found by the next `up`, and ended by `down`
+        _remember(Running(url, server, worker))
+        _wait_until_healthy(url, server)
+        found = Running(url, server, worker or _start_worker(url))
+        _remember(found)
     connect()
     return found
 
 
 def end() -> list[str]:
-    """End exactly what ``start`` started; return what was ended, as words."""
+    """End exactly what ``start`` started; return what was ended, as words. One that is starting is waited for."""
+    if not home().exists():
+        return []
     ended = []
-    for name, process in running_here():
-        stop(Stop(says=f"end the {name}", key=name, process=process, grace_seconds=20.0))
-        ended.append(f"{name} (process {process.pid})")
-    state_file().unlink(missing_ok=True)
+    with _one_at_a_time():
+        for name, process in running_here():
+            stop(Stop(says=f"end the {name}", key=name, process=process, grace_seconds=20.0))
+            ended.append(f"{name} (process {process.pid})")
+        state_file().unlink(missing_ok=True)
     return ended
 
 
@@ -188,6 +197,22 @@ def running_here() -> list[tuple[str, Process]]:
         return []
     both = (("worker", running.worker), ("server", running.server))
     return [(name, process) for name, process in both if process is not None and alive(process)]
+
+
+def _remember(running: Running) -> None:
+    write_file(state_file(), json.dumps(asdict(running), indent=1).encode(), 0o600)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Let no other process start or end anything here meanwhile. The lock ends with the process that has it."""
+    home().mkdir(parents=True, exist_ok=True)
+    lock = os.open(home() / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _python(*words: str) -> tuple[str, ...]:

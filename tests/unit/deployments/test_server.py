@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,8 +17,24 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import server
 from runwright.actions import Process
-from runwright.effects.processes import alive, this_process
+from runwright.effects.processes import alive, marked, this_process
 from runwright.errors import RunwrightError
+
+# What `up` does in another process, with a small program as its server and its worker; a server "is healthy" as soon as
+# the file that is named first is there.
+UP = """
+import sys, time
+from pathlib import Path
+from deployments import server
+server._python = lambda *words: (sys.executable, "-S", "-c", "import time; time.sleep(60)")
+def healthy(url, process):
+    print("waiting", flush=True)
+    while not Path(sys.argv[1]).exists():
+        time.sleep(0.02)
+server._wait_until_healthy = healthy
+server.start()
+print("up", flush=True)
+"""
 
 URL = "http://127.0.0.1:4/api"
 
@@ -129,3 +147,91 @@ def test_a_server_that_ends_while_it_starts_is_told_at_once(three: list[Process]
     gone = replace(three[0], started=three[0].started - 1)
     with pytest.raises(RunwrightError, match="ended while it was starting"):
         server._wait_until_healthy("http://127.0.0.1:1/api", gone)
+
+
+@pytest.fixture
+def up(tmp_path: Path, runwright_home: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Start an `up` in a process of its own, and end whatever it left behind."""
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(server.ROOT),
+        "RUNWRIGHT_HOME": str(runwright_home),
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+    }
+    children = []
+
+    def started() -> subprocess.Popen[str]:
+        words = [sys.executable, "-c", UP, str(tmp_path / "healthy")]
+        children.append(subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True))
+        return children[-1]
+
+    yield started
+    for child in children:
+        child.kill()
+        child.communicate()
+    for process in here(runwright_home):
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def here(folder: Path) -> list[Process]:
+    """The servers and workers that were started in that folder, whoever remembers them."""
+    folder_of = f"RUNWRIGHT_HOME={folder}".encode()
+    both = [process for mark in ("up/server", "up/worker") for process in marked(mark)]
+    return [one for one in both if folder_of in Path(f"/proc/{one.pid}/environ").read_bytes().split(b"\0")]
+
+
+def read(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().strip()
+
+
+def test_two_at_once_start_one_server_and_one_worker(
+    up: Callable[[], subprocess.Popen[str]], tmp_path: Path, runwright_home: Path
+) -> None:
+    """Given a second `up` while the first waits for its server, it takes what the first has started."""
+    first = up()
+    assert read(first) == "waiting"
+    second, until = up(), time.monotonic() + 20
+    while f"FLOCK  ADVISORY  WRITE {second.pid} " not in Path("/proc/locks").read_text():
+        assert second.poll() is None and time.monotonic() < until, "it did not wait for the first"
+        time.sleep(0.02)
+    (tmp_path / "healthy").touch()
+    assert [first.communicate(timeout=60)[0], second.communicate(timeout=60)[0]] == ["up\n", "waiting\nup\n"]
+    assert len(here(runwright_home)) == 2
+    assert len(server.end()) == 2
+    assert here(runwright_home) == []
+
+
+def test_what_an_interrupted_start_left_is_found_and_ended(
+    up: Callable[[], subprocess.Popen[str]], tmp_path: Path, runwright_home: Path
+) -> None:
+    """Given Ctrl-C, or a kill, while the server is waited for: the next `up` goes on with that server, `down` ends it."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        child = up()
+        assert read(child) == "waiting"
+        child.send_signal(number)
+        child.wait(60)
+    (alone,) = here(runwright_home)
+    (tmp_path / "healthy").touch()
+    assert up().wait(60) == 0
+    assert len(here(runwright_home)) == 2 and alone in here(runwright_home)
+    assert len(server.end()) == 2
+    assert here(runwright_home) == []
+
+
+def test_an_interrupted_start_can_be_taken_back(up: Callable[[], subprocess.Popen[str]], runwright_home: Path) -> None:
+    """Also without another `up`."""
+    child = up()
+    assert read(child) == "waiting"
+    child.send_signal(signal.SIGINT)
+    child.wait(60)
+    assert [word.partition(" ")[0] for word in server.end()] == ["server"]
+    assert here(runwright_home) == []
+
+
+def test_ending_leaves_no_folder_where_nothing_was_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`down` in a wrong folder makes nothing there."""
+    monkeypatch.setenv("RUNWRIGHT_HOME", str(tmp_path / "wrong"))
+    assert server.end() == []
+    assert not (tmp_path / "wrong").exists()
