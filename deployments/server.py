@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import httpx
-from sqlalchemy import make_url
 
 from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL
 from runwright.actions import Process, Spawn, Stop
@@ -24,6 +23,7 @@ from runwright.effects.files import write_file
 from runwright.effects.processes import alive, spawn, stop
 from runwright.errors import RunwrightError
 from runwright.home import HOME_VARIABLE, LEDGER_VARIABLE, home, ledger_url
+from runwright.ledger.address import parsed
 from runwright.runbook.loader import SYSTEMS_VARIABLE, own_places
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,10 +141,11 @@ def environment() -> dict[str, str]:
     """Return what every run must know: where the ledger and the runbooks are, and Prefect's settings.
 
     Everybody who reaches Prefect's API can read it, so a ledger's URL with a password in it is left out: then the worker
-    must have it in its own environment, which its runs inherit.
+    must have it in its own environment, which its runs inherit. Raise LedgerError if the URL is none for a ledger, or has a
+    secret among its options.
     """
     found = {**SETTINGS, HOME_VARIABLE: str(home()), "PYTHONPATH": str(ROOT)}
-    if not make_url(ledger_url()).password:
+    if not parsed(ledger_url()).password:
         found[LEDGER_VARIABLE] = ledger_url()
     if places := own_places():
         found[SYSTEMS_VARIABLE] = os.pathsep.join(map(str, places))

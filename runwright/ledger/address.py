@@ -19,6 +19,8 @@ CONNECT_SECONDS = 10
 
 _POSTGRESQL = {"postgresql", "postgresql+psycopg", "postgres"}
 _SQLITE = {"sqlite", "sqlite+pysqlite"}
+_SECRETS = {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key", "conninfo"}
+"""What libpq takes as an option and must stay secret (conninfo may hold all of it). A passfile is a path, and may be named."""
 _EXAMPLES = (
     "Give sqlite:////path/to/ledger.db or postgresql://user:password@host:5432/runwright in RUNWRIGHT_LEDGER_URL."
 )
@@ -54,6 +56,14 @@ def parsed(text: str) -> URL:
             raise _refused("The address of the ledger has more than one @. One in a password is written %40.")
         if not url.database:
             raise _refused("The address of the ledger names no database.")
+        if named := sorted(_SECRETS.intersection(url.query)):
+            # what stands before the @ is hidden wherever an address is shown, and is not published; this would be
+            raise LedgerError.for_good(
+                f"The address of the ledger has a secret among its options: {', '.join(named)}.",
+                state="Nothing was done.",
+                next="Take it out of RUNWRIGHT_LEDGER_URL. A password belongs into ~/.pgpass (mode 0600), or the file that "
+                "`?passfile=/path` names; the key of a client certificate into a file without a password, mode 0600.",
+            )
         return url.set(drivername="postgresql+psycopg")
     if url.drivername in _SQLITE:
         if url.database in (None, "", ":memory:") or url.query.get("mode") == "memory":

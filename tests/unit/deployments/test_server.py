@@ -104,6 +104,21 @@ def test_runs_find_the_ledger_and_the_runbooks_wherever_they_start(
     assert found["RUNWRIGHT_SYSTEMS"] == f"{tmp_path / 'systems'}:{tmp_path / 'more'}"
 
 
+def test_no_password_of_the_ledger_reaches_prefect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody who reaches its API can read job variables: a password before the @ stays with the worker, one among the
+    options is refused, and the path of a file that holds it may be known."""
+    monkeypatch.setenv("RUNWRIGHT_LEDGER_URL", "postgresql://u:hunter2-hunter2@db/runwright")
+    assert "RUNWRIGHT_LEDGER_URL" not in server.environment()
+    for option in ("password", "sslpassword"):
+        monkeypatch.setenv("RUNWRIGHT_LEDGER_URL", f"postgresql://u@db/runwright?{option}=hunter2-hunter2")
+        with pytest.raises(RunwrightError, match=r"~/\.pgpass") as refused:
+            server.environment()
+        assert "hunter2" not in str(refused.value)
+    harmless = "postgresql://u@db/runwright?passfile=/etc/runwright/pgpass&sslmode=verify-full"
+    monkeypatch.setenv("RUNWRIGHT_LEDGER_URL", harmless)
+    assert server.environment()["RUNWRIGHT_LEDGER_URL"] == harmless
+
+
 def test_runs_find_the_runbook_of_the_folder_where_it_was_registered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from runwright.errors import LedgerError
 from runwright.ledger import Ledger, open_ledger
@@ -121,6 +121,29 @@ def test_an_address_that_no_ledger_can_have_is_refused(url: str, says: str) -> N
         open_ledger(url)
     assert "postgresql://user:password@host:5432/runwright" in refusal.value.next
     assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "option", ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key", "conninfo"]
+)
+def test_a_secret_among_the_options_of_an_address_is_refused(option: str) -> None:
+    """Nobody hides it there. It is named but not shown, and where it belongs is told."""
+    with pytest.raises(LedgerError, match=f"a secret among its options: {option}") as refusal:
+        open_ledger(f"postgresql://u@h/db?connect_timeout=3&{option}={SECRET}")
+    assert "~/.pgpass" in refusal.value.next
+    assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.docker
+def test_a_password_may_stand_in_a_file_that_the_address_names(postgres_database: str, tmp_path: Path) -> None:
+    """The path is no secret."""
+    url = make_url(postgres_database)
+    passfile = tmp_path / "pgpass"
+    passfile.write_text(f"{url.host}:{url.port}:{url.database}:{url.username}:{url.password}\n")
+    passfile.chmod(0o600)
+    named = url._replace(password=None).update_query_dict({"passfile": str(passfile)})
+    with open_ledger(named.render_as_string()) as ledger:
+        ledger.check()
 
 
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
