@@ -19,7 +19,7 @@ def retire(system: str, environment: str, release: str | None = None, deployer: 
         release: The release whose hold has passed. Default: the newest.
         deployer: Who asks for it.
     """
-    release_id = taken_up(system, environment, None, release, None, "", deployer)
+    release_id = taken_up(system, environment, "retire", release_id=release, asked={"deployer": deployer})
     if release_id is None:
         return "There is no release."
     with holding(release_id, "retire", wait=True):

@@ -38,7 +38,14 @@ def rollback(
         accept_level: Go back although the migrations are of this level (L3): somebody knows that the old version runs on
             the schema as it is.
     """
-    release_id = taken_up(system, environment, failed_run_id, release, to, reason, deployer, accept_level)
+    asked = {
+        "failed_run_id": failed_run_id,
+        "to": to,
+        "reason": reason,
+        "deployer": deployer,
+        "accept_level": accept_level,
+    }
+    release_id = taken_up(system, environment, "rollback", release_id=release, asked=asked)
     if release_id is None:
         return "There is no release of this run: nothing was changed, and nothing is put back."
 

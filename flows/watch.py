@@ -7,6 +7,7 @@ from prefect import flow
 from tasks.begin import taken_up
 from tasks.close import close
 from tasks.put_back import in_hand
+from tasks.watch import may_be_watched
 from tasks.watch import watch as watch_release
 
 
@@ -20,9 +21,10 @@ def watch(system: str, environment: str, release: str | None = None, deployer: s
         release: The release. Default: the newest.
         deployer: Who asks for it.
     """
-    release_id = taken_up(system, environment, None, release, None, "", deployer)
+    release_id = taken_up(system, environment, "watch", release_id=release, asked={"deployer": deployer})
     if release_id is None:
         return "There is no release to watch."
+    may_be_watched(release_id)
     with in_hand(release_id, procedure="watch"):
         watch_release(release_id)
         return str(close(release_id))

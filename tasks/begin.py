@@ -6,6 +6,7 @@ import getpass
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from prefect.runtime import flow_run
 
@@ -13,6 +14,7 @@ from runwright.errors import InputError, LeaseHeldError, LedgerError, NotBuiltEr
 from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
+from runwright.ledger.way_back import checked_target, to_take_back
 from runwright.policy.levels import Level
 from runwright.policy.support import unsupported
 from runwright.runbook.loader import load_system
@@ -143,25 +145,22 @@ def _abandon_if_untouched(ledger: Ledger, release_id: str, error: RunwrightError
 
 
 def taken_up(
-    system: str,
-    environment: str,
-    failed_run_id: str | None,
-    release_id: str | None,
-    to: str | None,
-    reason: str,
-    deployer: str,
-    accept_level: str | None = None,
+    system: str, environment: str, procedure: str, *, release_id: str | None, asked: dict[str, Any] | None = None
 ) -> str | None:
-    """Find the release that a rollback or a watch is about, note this run as one that works on it, and return its id.
+    """Find the release that a procedure is about, note this run as one that works on it, and return its id.
 
+    asked: what is asked of a rollback: failed_run_id, to, reason, deployer, accept_level.
     Return None if the failed run never came to have a release: then nothing was changed.
-    Raise InputError if a release is named that is not one of this environment, or a level that there is not.
+    Raise InputError if a release is named that is not one of this environment or cannot be gone back to, or a level
+    that there is not.
     """
-    if accept_level is not None and accept_level not in Level.__members__:
-        raise InputError(f"There is no level {accept_level!r}.", next=f"There are {', '.join(Level.__members__)}.")
+    asked = asked or {}
+    accepted = asked.get("accept_level")
+    if accepted is not None and accepted not in Level.__members__:
+        raise InputError(f"There is no level {accepted!r}.", next=f"There are {', '.join(Level.__members__)}.")
     ledger = open_ledger(patience=Patience(sayer()))
     try:
-        release = _found(ledger, system, environment, failed_run_id, release_id)
+        release = _found(ledger, system, environment, asked.get("failed_run_id"), release_id)
         if release is None:
             return None
         if (release.system, release.environment) != (system, environment):
@@ -169,21 +168,25 @@ def taken_up(
                 f"{release.id} is a release of {release.system}/{release.environment}, not of {system}/{environment}.",
                 next="`runwright history` lists the releases.",
             )
-        ledger.releases.attach(release.id, _run_id(), "rollback")
-        ledger.releases.set_fact(
-            release.id,
-            "asked",
-            {
-                "failed_run_id": failed_run_id,
-                "to": to,
-                "reason": reason[:500],
-                "deployer": deployer,
-                "accept_level": accept_level,
-            },
-        )
+        if asked.get("to"):
+            checked_target(ledger, release, str(asked["to"]))
+        ledger.releases.attach(release.id, _run_id(), procedure)
+        sayer()(f"{procedure} of {release.id}, asked for by {asked.get('deployer') or getpass.getuser()}.")
+        if procedure == "rollback":
+            _ask(ledger, release, asked)
         return release.id
     finally:
         ledger.close()
+
+
+def _ask(ledger: Ledger, release: Release, asked: dict[str, Any]) -> None:
+    """Keep what is asked. What a person asks goes before what an automation does: it may know where to, and at what cost."""
+    earlier = ledger.releases.fact(release.id, "asked")
+    by_a_person = earlier is not None and not earlier.get("failed_run_id")
+    if asked.get("failed_run_id") and by_a_person and not release.ended:
+        return
+    kept = {name: asked.get(name) for name in ("failed_run_id", "to", "deployer", "accept_level")}
+    ledger.releases.set_fact(release.id, "asked", kept | {"reason": str(asked.get("reason") or "")[:500]})
 
 
 def _found(
@@ -193,14 +196,4 @@ def _found(
         return ledger.releases.get(release_id)
     if failed_run_id:
         return ledger.releases.of_run(failed_run_id)
-    newest = [
-        r
-        for r in ledger.releases.find(system, environment, limit=50)
-        if r.procedure == "deploy" and r.state not in (ReleaseState.ABANDONED, ReleaseState.ROLLED_BACK)
-    ]
-    if not newest:
-        raise InputError(
-            f"There is no release of {system}/{environment} to take back.",
-            next="`runwright history` lists the releases.",
-        )
-    return newest[0]
+    return to_take_back(ledger, system, environment)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from runwright.errors import RunwrightError
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
+from runwright.ledger.way_back import LOOK_BACK, level_between, taken_along
 from runwright.migrators.shape import shown
-from runwright.policy.levels import Level, worst
+from runwright.policy.levels import Level
 from runwright.policy.rollback import Cause, Decision, Migration, Serving, Situation, decide
 from runwright.recovery import end_or_await
 from tasks import courses, drivers
@@ -106,8 +108,8 @@ def recover(work: Work) -> None:
 
 def look(work: Work, cause: Cause, asked: dict[str, Any]) -> Situation:
     """Return the situation, as the journal, the ledger and the target show it."""
-    release = work.release
-    previous = way_back(work, asked)
+    aim(work, asked)
+    release, previous = work.release, work.previous
     migrated = migration(work)
     return Situation(
         cause=cause,
@@ -136,26 +138,16 @@ def over(release: Release, cause: Cause) -> str:
     return ""
 
 
-def way_back(work: Work, asked: dict[str, Any]) -> Any:
-    """Return the version to go back to: the one that is asked for, or the one that was proven before."""
-    to = asked.get("to")
-    if to:
-        chosen = work.ledger.releases.get(str(to))
-        work.ledger.releases.record(work.id, previous_id=chosen.id)
-        work.refresh()
-    return work.previous
+def aim(work: Work, asked: dict[str, Any]) -> None:
+    """Let the way back be the release that is asked for, if one is; the ledger learns of it when it is gone."""
+    if to := asked.get("to"):
+        work.release = replace(work.release, previous_id=str(to))
 
 
 def level(work: Work) -> Level:
     """Return what the way back costs: the worst level of all releases that it takes back."""
-    behind = work.release.previous_id
-    found = []
-    for release in work.ledger.releases.find(work.release.system, work.release.environment, limit=500):
-        if release.id == behind:
-            break
-        if release.id == work.id or (release.state is ReleaseState.PROVEN and release.id < work.id):
-            found.append(Level[release.level] if release.level else Level.L0)
-    return worst(found)
+    newest_first = work.ledger.releases.find(work.release.system, work.release.environment, limit=LOOK_BACK)
+    return level_between(taken_along(newest_first, work.release, work.release.previous_id))
 
 
 def schema_moved(work: Work) -> bool:

@@ -7,13 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from runwright.actions import Do, WriteFile
-from runwright.errors import BreachError, CancelledError, FencedError, FrozenError, LedgerError, RunwrightError
+from runwright.errors import (
+    BreachError,
+    CancelledError,
+    FencedError,
+    FrozenError,
+    LedgerError,
+    RefusedError,
+    RunwrightError,
+)
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.platforms.compose.driver import Compose
 from runwright.policy.rollback import Cause, Way
 from runwright.versions import Version
 from tasks import courses
-from tasks.decide import decided, schema_moved
+from tasks.decide import aim, decided, schema_moved
 from tasks.holding import held, holding, renewed
 from tasks.notify import ended, notify
 from tasks.shown import show_breached_watch
@@ -74,6 +82,7 @@ def after_failure(work: Work, error: RunwrightError) -> None:
 def put_back(work: Work) -> str:
     """Do what was decided; tell people if it took longer than the runbook allows."""
     decision = work.fact("decision")
+    aim(work, work.fact("asked") or {})
     began = time.monotonic()
     act(work, Way(decision["way"]), decision["because"], decision["next"])
     took, allowed = time.monotonic() - began, work.runbook.rollback.target
@@ -90,12 +99,15 @@ def act(work: Work, way: Way, because: str, next: str = "") -> None:
             return
         case Way.ABANDON:
             releases.advance(work.id, ReleaseState.ABANDONED, because)
+        case Way.FREEZE if work.release.state is ReleaseState.PROVEN:
+            raise RefusedError(because, state=f"Nothing was changed: {work.release.ref} serves on.", next=next)
         case Way.FREEZE:
             releases.advance(work.id, ReleaseState.FROZEN, because)
             work.refresh()
             notify(work, ended(work))
             raise FrozenError(f"{work.id} is frozen: {because}", state="Nothing more is changed.", next=next)
         case Way.PUT_BACK | Way.STOP_NEW:
+            releases.record(work.id, previous_id=work.release.previous_id)
             if work.release.state not in (ReleaseState.PROVEN, ReleaseState.FROZEN, ReleaseState.ROLLING_BACK):
                 releases.advance(work.id, ReleaseState.FAILING, because)
             releases.advance(work.id, ReleaseState.ROLLING_BACK, because)

@@ -6,22 +6,51 @@ import time
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from runwright.errors import BreachError, CancelledError, FencedError, FrozenError, LedgerError, RunwrightError
+from runwright.errors import (
+    BreachError,
+    CancelledError,
+    FencedError,
+    FrozenError,
+    LedgerError,
+    RefusedError,
+    RunwrightError,
+)
 from runwright.ledger.records import Measurement
 from runwright.ledger.states import ReleaseState
 from runwright.metrics.scrape import ScrapeSource
 from runwright.metrics.shape import Source
 from runwright.policy import watch as policy
-from runwright.policy.rollback import Way
+from runwright.policy.rollback import Serving, Way
 from runwright.policy.rules import Sample, SampleState, Verdict, assess, from_probe
 from runwright.probes.http import ProbeResult, ask
 from runwright.runbook.checks import Rule
 from tasks import drivers
+from tasks.decide import serving
 from tasks.holding import renewed
 from tasks.notify import notify
 from tasks.shown import ShownWatch
 from tasks.step import step
 from tasks.work import Work, watch_rules, watch_seconds
+
+
+@step()
+def may_be_watched(work: Work) -> str:
+    """Refuse to go on with a watch that never began, or of a version that does not serve: it would prove another one."""
+    steps = work.ledger.releases.transitions(work.id)
+    frozen_in_it = work.release.state is ReleaseState.FROZEN and steps[-1].before is ReleaseState.WATCHING
+    if work.release.state is not ReleaseState.WATCHING and not frozen_in_it:
+        raise RefusedError(
+            f"{work.id} is {work.release.state.value}: there is no watch to go on with.",
+            state="Nothing was changed.",
+            next="`runwright status` shows what can be done about it.",
+        )
+    if (found := serving(work)) is not Serving.NEW:
+        raise RefusedError(
+            f"{work.release.ref} is not what users reach (that is {found.value}): nothing can be proven of it.",
+            state="Nothing was changed.",
+            next=f"`runwright rollback {work.release.system}/{work.release.environment} --release {work.id}` looks and decides.",
+        )
+    return f"{work.release.ref} serves, and its watch was interrupted"
 
 
 @step()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,16 +10,13 @@ from typing import Literal
 from runwright.errors import InputError
 from runwright.ledger import Ledger, Release
 from runwright.ledger.states import ReleaseState
-from runwright.policy.levels import Level, worst
+from runwright.ledger.way_back import LOOK_BACK, level_between, taken_along
+from runwright.policy.levels import Level
 
-LOOK_BACK = 200
-"""How many of the newest releases are looked at."""
 SHOWN = 10
 ASK_SECONDS = 5.0
 
 Kept = Literal["yes", "no", "not looked at"]
-
-_GONE = (ReleaseState.ABANDONED, ReleaseState.ROLLED_BACK)
 
 
 @dataclass(frozen=True)
@@ -39,42 +35,17 @@ class Candidate:
         return self.level.meaning
 
 
-def to_take_back(ledger: Ledger, system: str, environment: str) -> Release:
-    """Return the release that a rollback is about unless one is named: the newest that changed something, or may have.
-
-    Raise InputError if there is none.
-    """
-    for release in ledger.releases.find(system, environment, limit=LOOK_BACK):
-        if release.procedure == "deploy" and release.state not in _GONE and not release.adopted:
-            return release
-    raise InputError(
-        f"There is no release of {system}/{environment} to take back.",
-        next=f"`runwright history {system}/{environment}` lists them.",
-    )
-
-
 def candidates(ledger: Ledger, taken_back: Release) -> list[Candidate]:
     """Return the releases that the system can be put back to, newest first."""
     newest_first = ledger.releases.find(taken_back.system, taken_back.environment, limit=LOOK_BACK)
     position = next((i for i, r in enumerate(newest_first) if r.id == taken_back.id), -1)
     usual = usual_way(ledger, taken_back)
     found: list[Candidate] = []
-    between = [taken_back]
     for release in newest_first[position + 1 :]:
-        if release.state is ReleaseState.PROVEN:
-            if release.version is not None and len(found) < SHOWN:
-                found.append(
-                    Candidate(
-                        release,
-                        level_between(between),
-                        len(between),
-                        kept(release),
-                        usual is not None and release.id == usual.id,
-                    )
-                )
-            between.append(release)
-        elif schema_was_touched(release):
-            between.append(release)
+        if release.state is ReleaseState.PROVEN and release.version is not None and len(found) < SHOWN:
+            along = taken_along(newest_first, taken_back, release.id)
+            is_usual = usual is not None and release.id == usual.id
+            found.append(Candidate(release, level_between(along), len(along), kept(release), is_usual))
     return found
 
 
@@ -84,23 +55,6 @@ def usual_way(ledger: Ledger, taken_back: Release) -> Release | None:
         return ledger.releases.get(taken_back.previous_id)
     live = ledger.releases.live(taken_back.system, taken_back.environment)
     return live if live is not None and live.id != taken_back.id else None
-
-
-def level_between(releases: Sequence[Release]) -> Level:
-    """Return what it costs to undo all of ``releases``. A level that nobody knows counts as L3, unless adopted."""
-    return worst(_level(release) for release in releases)
-
-
-def _level(release: Release) -> Level:
-    if release.level is not None and release.level in Level.__members__:
-        return Level(release.level)
-    untouched = release.adopted or release.state in (ReleaseState.PREPARING, ReleaseState.PLANNED)
-    return Level.L0 if untouched else Level.L3
-
-
-def schema_was_touched(release: Release) -> bool:
-    """Return whether a release that is over left the schema other than it found it (what it added stays)."""
-    return release.schema_after is not None and release.schema_after != release.schema_before
 
 
 def kept(release: Release) -> Kept:

@@ -80,10 +80,10 @@ def rollback(
 
 
 def _to_take_back(ledger: Ledger, where: Place, release_id: str | None) -> Release:
-    from deployments.cli import candidates
+    from runwright.ledger import way_back
 
     if release_id is None:
-        return candidates.to_take_back(ledger, where.system, where.environment)
+        return way_back.to_take_back(ledger, where.system, where.environment)
     release = ledger.releases.get(release_id)
     if (release.system, release.environment) != (where.system, where.environment):
         raise InputError(f"{release.id} is a release of {release.system}/{release.environment}, not of {where}.")

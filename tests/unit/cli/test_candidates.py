@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deployments.cli.candidates import candidates, chosen, kept, level_between, to_take_back
+from deployments.cli.candidates import candidates, chosen, kept
 from runwright.errors import InputError
 from runwright.ledger import Ledger, Release
 from runwright.ledger.states import ReleaseState as S
+from runwright.ledger.way_back import level_between, to_take_back
 from runwright.policy.levels import Level
 from runwright.versions import Artifact, Version
 from tests.unit.cli.conftest import Call, Opened, version_of

@@ -1,0 +1,86 @@
+"""What going back from one release to another takes back: the same rule for who shows it, who asks and who does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from runwright.errors import InputError
+from runwright.ledger.release import Release
+from runwright.ledger.states import ReleaseState
+from runwright.policy.levels import Level, worst
+
+if TYPE_CHECKING:
+    from runwright.ledger import Ledger
+
+LOOK_BACK = 500
+PREPARED = frozenset({ReleaseState.PREPARING, ReleaseState.PLANNED, ReleaseState.APPROVED})
+_GONE = frozenset({ReleaseState.ABANDONED, ReleaseState.ROLLED_BACK})
+
+
+def to_take_back(ledger: Ledger, system: str, environment: str) -> Release:
+    """Return the release that a rollback is about unless one is named: the newest that changed something, or may have.
+
+    One that is only being prepared has not, whatever else is wrong there. Raise InputError if there is none.
+    """
+    for release in ledger.releases.find(system, environment, limit=LOOK_BACK):
+        if release.procedure != "deploy" or release.state in _GONE or release.adopted:
+            continue
+        if release.state not in PREPARED or ledger.journal(release.id).changed(under_lease=True):
+            return release
+    raise InputError(
+        f"There is no release of {system}/{environment} to take back.",
+        next=f"`runwright history {system}/{environment}` lists them.",
+    )
+
+
+def taken_along(newest_first: Sequence[Release], taken_back: Release, behind: str | None) -> list[Release]:
+    """Return what is undone by going back from ``taken_back`` to the release ``behind`` (None: to nothing).
+
+    That is itself, what was proven in between, and what left the schema other than it had found it, however it ended.
+    """
+    position = next((i for i, r in enumerate(newest_first) if r.id == taken_back.id), -1)
+    found = [taken_back]
+    for release in newest_first[position + 1 :]:
+        if release.id == behind:
+            break
+        if release.state is ReleaseState.PROVEN or schema_was_touched(release):
+            found.append(release)
+    return found
+
+
+def level_between(releases: Iterable[Release]) -> Level:
+    """Return what it costs to undo all of ``releases``. A level that nobody knows counts as L3, unless adopted."""
+    return worst(_level(release) for release in releases)
+
+
+def _level(release: Release) -> Level:
+    if release.level is not None and release.level in Level.__members__:
+        return Level(release.level)
+    untouched = release.adopted or release.state in (ReleaseState.PREPARING, ReleaseState.PLANNED)
+    return Level.L0 if untouched else Level.L3
+
+
+def schema_was_touched(release: Release) -> bool:
+    """Return whether a release that is over left the schema other than it found it (what it added stays)."""
+    return release.schema_after is not None and release.schema_after != release.schema_before
+
+
+def checked_target(ledger: Ledger, taken_back: Release, to: str) -> Release:
+    """Return the release ``to`` if the system can be put back to it from ``taken_back``.
+
+    Raise InputError unless it was proven there before, and what it deployed is known.
+    """
+    release = ledger.releases.get(to)
+    where = f"{taken_back.system}/{taken_back.environment}"
+    if (release.system, release.environment) != (taken_back.system, taken_back.environment):
+        raise InputError(f"{to} is a release of {release.system}/{release.environment}, not of {where}.")
+    older = ledger.releases.find(release.system, release.environment, limit=LOOK_BACK)
+    ids = [r.id for r in older]
+    before = to in ids and taken_back.id in ids and ids.index(to) > ids.index(taken_back.id)
+    if not before or release.state is not ReleaseState.PROVEN or release.version is None:
+        raise InputError(
+            f"{to} ({release.ref}) is {release.state.value}: it was not proven before {taken_back.id}, so it is no way back.",
+            next=f"`runwright rollback {where}` lists the ways back.",
+        )
+    return release
