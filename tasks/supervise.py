@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -17,8 +19,8 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.exceptions import ObjectNotFound
-from prefect.states import Crashed
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.states import Cancelled, Crashed
 
 from runwright.errors import RunwrightError
 from runwright.ledger import Ledger, open_ledger
@@ -34,6 +36,8 @@ TAG = "runwright"
 WORKS_ON_RELEASES = frozenset({"deploy", "rollback", "watch"})
 """A backup or a retirement that runs, or waits, brings no release to its end."""
 PAGE = 200
+CONFIRM_SECONDS = 35.0
+"""How long a run that seems dead is given to be heard of: more than the time between two heartbeats."""
 _OPEN = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
 _UNFINISHED = frozenset(ReleaseState) - ENDED - {ReleaseState.FROZEN}
 
@@ -59,13 +63,13 @@ def supervise(because: str = "") -> str:
         with get_client(sync_client=True) as client:
             now = datetime.now(UTC)
             found = open_runs(client, now)
-            done += [text for run in found if (text := declare_dead(client, ledger, run))]
+            done += declare_dead(client, ledger, found)
             for release in ledger.releases.find(limit=PAGE, states=_UNFINISHED):
                 try:
                     done += look_after(client, ledger, release, found, now)
-                except RunwrightError as error:  # what is wrong with one environment must not hide another
-                    say(f"{release.id} cannot be looked after: {error}", level="error")
-                    done.append(f"{release.id}: {error.what}")
+                # what is wrong with one environment (its deployment is gone, its secrets) must not hide another
+                except (RunwrightError, PrefectException, httpx.HTTPError) as error:
+                    done.append(f"{release.id} cannot be looked after: {error}".splitlines()[0])
     finally:
         ledger.close()
     for text in done:
@@ -114,22 +118,38 @@ def last_heartbeat(client: SyncPrefectClient, run_id: UUID) -> datetime | None:
     return datetime.fromisoformat(events[0]["occurred"]) if events else None
 
 
-def declare_dead(client: SyncPrefectClient, ledger: Ledger, run: Open) -> str:
-    """Set a run that is dead to Crashed, which fires its rollback if it is a deploy; return a sentence, "" if it lives.
+def declare_dead(client: SyncPrefectClient, ledger: Ledger, found: list[Open]) -> list[str]:
+    """Bring runs that are dead to an end, which fires the rollback of a deploy; return a sentence for each.
 
-    A run that holds its environment lives whatever Prefect heard of it: it renews the lease every five seconds.
+    A run that holds its environment lives whatever Prefect heard of it: it renews the lease every five seconds. Nor
+    does a clock alone decide, or a server that was away: a run has the time of another heartbeat to be heard of.
     """
-    state, why = life(run.seen)
-    if state is not Life.DEAD:
-        return ""
+    dead: dict[str, str] = {}
+    for run in found:
+        state, why = life(run.seen)
+        if state is Life.DEAD and not _holds(ledger, run):
+            dead[run.seen.id] = why
+    if not dead:
+        return []
+    before = {i: (client.read_flow_run(UUID(i)).state_id, last_heartbeat(client, UUID(i))) for i in dead}
+    time.sleep(CONFIRM_SECONDS)
+    told = []
+    for run in found:
+        if run.seen.id not in dead:
+            continue
+        run_id, why = UUID(run.seen.id), dead[run.seen.id]
+        if (client.read_flow_run(run_id).state_id, last_heartbeat(client, run_id)) != before[run.seen.id]:
+            continue  # it was heard of, or it moved, while we waited
+        # a cancel stays a cancel: it says that somebody did not want the release
+        end = Cancelled if run.seen.state == "CANCELLING" else Crashed
+        client.set_flow_run_state(run_id, end(message=f"Found dead: {why}."), force=True)
+        told.append(f"The run {run.seen.id} ({run.seen.procedure}) is dead: {why}.")
+    return told
+
+
+def _holds(ledger: Ledger, run: Open) -> bool:
     holder = ledger.leases.holder(run.system, run.environment) if run.system else None
-    if holder is not None and holder.run_id == run.seen.id:
-        return ""
-    again = client.read_flow_run(UUID(run.seen.id)).state
-    if again is None or str(again.type.value) != run.seen.state:
-        return ""  # it moved while we looked
-    client.set_flow_run_state(UUID(run.seen.id), Crashed(message=f"Found dead: {why}."), force=True)
-    return f"The run {run.seen.id} ({run.seen.procedure}) is dead: {why}."
+    return holder is not None and holder.run_id == run.seen.id
 
 
 def look_after(
@@ -137,7 +157,8 @@ def look_after(
 ) -> list[str]:
     """Start the way back of a release that nobody works on, or ask a person; return what was done."""
     where = (release.system, release.environment)
-    here = tuple(r.seen for r in found if (r.system, r.environment) == where and r.seen.procedure in WORKS_ON_RELEASES)
+    works = WORKS_ON_RELEASES | {release.procedure}
+    here = tuple(r.seen for r in found if (r.system, r.environment) == where and r.seen.procedure in works)
     worked = ledger.releases.runs(release.id)
     # the end of a deploy fires a rollback, which is given time to come; nothing comes by itself for the others
     abandoned = {r.id for r in here if life(r)[0] is Life.DEAD and r.procedure != "deploy"}
@@ -154,9 +175,13 @@ def look_after(
             with at_work(release.id) as work:
                 notify(work, told(work))
             return [f"{release.id} is frozen: {given.because}; a person must see to it."]
+        case Step.PUT_IN_ORDER if release.procedure != "deploy":
+            because = f"{given.because}: its run ended without a word"
+            ledger.releases.advance(release.id, ReleaseState.ABANDONED, because)
+            return [f"{release.id} ({release.procedure}) is closed: {because}."]
         case Step.PUT_IN_ORDER:
-            ledger.releases.set_fact(release.id, "supervised", tried + 1)
             run = _start(client, ledger, release, tried + 1)
+            ledger.releases.set_fact(release.id, "supervised", tried + 1)
             with at_work(release.id) as work:
                 notify(work, f"{release.id} was left behind ({given.because}); its rollback was started (run {run}).")
             return [f"{release.id}: {given.because}; its rollback was started (run {run})."]
@@ -170,13 +195,25 @@ def _ended_at(client: SyncPrefectClient, run_id: str) -> datetime | None:
     return run.end_time or (run.state.timestamp if run.state else None)
 
 
+def _how_it_ended(client: SyncPrefectClient, run_id: str | None) -> str:
+    """Return the name of the state in which a deploy ended: whether it was cancelled or died decides what is right."""
+    try:
+        state = client.read_flow_run(UUID(run_id or "")).state
+    except (ObjectNotFound, ValueError):
+        return "Crashed"
+    return str(state.name) if state is not None and state.is_final() else "Crashed"
+
+
 def _start(client: SyncPrefectClient, ledger: Ledger, release: Release, number: int) -> str:
     """Start the rollback of a release, once for each ``number``, however many supervisors ask for it."""
     deployment = client.read_deployment_by_name(f"rollback/{release.system}-{release.environment}")
-    fresh = {"failed_run_id": release.run_id, "reason": "Crashed: nobody worked on the release any more"}
-    # what was asked of a way back that died is asked again: above all where to, and what a person accepted
-    asked = ledger.releases.fact(release.id, "asked") or fresh
-    parameters = asked | {"release": release.id, "deployer": "the supervisor"}
+    # what was asked of a way back that died is asked again: above all by whom, where to, and what a person accepted
+    asked = ledger.releases.fact(release.id, "asked") or {
+        "failed_run_id": release.run_id,
+        "reason": f"{_how_it_ended(client, release.run_id)}: nobody worked on the release any more",
+        "deployer": "the supervisor",
+    }
+    parameters = asked | {"release": release.id}
     run = client.create_flow_run_from_deployment(
         deployment.id, parameters=parameters, idempotency_key=f"supervise {release.id} {number}"
     )

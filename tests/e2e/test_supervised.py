@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,14 +14,19 @@ from uuid import UUID, uuid4
 import pytest
 from prefect.automations import Automation
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.events import Event
 from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import RelatedResource, Resource
+from prefect.states import Completed, Running
 
+import tasks.supervise as supervise_module
 from deployments.specs import HEARTBEAT_SECONDS, ROLL_BACK, SILENT, TAG
+from runwright.ledger.states import ReleaseState
 from runwright.policy import supervision
+from runwright.runbook.loader import load
+from runwright.runbook.snapshot import to_json
 from tasks.supervise import supervise
 from tests.e2e.place import Place
 from tests.fixtures.prefect import ROOT
@@ -41,6 +47,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A supervisor in this process that need not wait for minutes."""
     monkeypatch.setattr(supervision, "SILENT_SECONDS", 2.0)
     monkeypatch.setattr(supervision, "GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(supervise_module, "CONFIRM_SECONDS", 1.0)
     yield
 
 
@@ -167,3 +174,48 @@ def test_a_rollback_that_died_is_started_again_with_what_a_person_had_asked(supe
     assert supervised.version() == "v1.1.0"
     assert supervised.ended(run).is_crashed()
     assert "All is well" in supervise.fn()
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_found_dead_ends_as_it_was(supervised: Place) -> None:
+    """A run that only says it runs is crashed; one that was being cancelled is cancelled; one that is heard of lives."""
+    running, cancelling, living = (supervised.pending("deploy", version="v1.0.0") for _ in range(3))
+    for run in (running, living):
+        supervised.client.set_flow_run_state(UUID(run), Running(), force=True)
+    supervised.client.set_flow_run_state(UUID(cancelling), State(type=StateType.CANCELLING), force=True)
+    time.sleep(supervision.SILENT_SECONDS + 0.5)
+    beat = Event(
+        occurred=datetime.now(UTC),
+        event="prefect.flow-run.heartbeat",
+        resource=Resource.model_validate({"prefect.resource.id": f"prefect.flow-run.{living}"}),
+    )
+    timer = threading.Timer(supervise_module.CONFIRM_SECONDS / 3, lambda: told(supervised, beat))
+    timer.start()
+    said = supervise.fn()
+    timer.join()
+    assert running in said and cancelling in said and living not in said, said
+    assert supervised.ended(running).is_crashed()
+    assert supervised.ended(cancelling).is_cancelled()
+    state = supervised.run(living).state
+    assert state is not None and state.is_running()
+    supervised.client.set_flow_run_state(UUID(living), Completed(), force=True)
+    for run in (running, cancelling):
+        supervised.rolled_back(run)
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_cannot_be_looked_after_hides_nothing_else(supervised: Place) -> None:
+    """One release's deployment is gone: that is told, each time, and a backup that died beside it is closed all the same."""
+    book = to_json(load(supervised.runbook_file).runbook)
+    opened = {
+        name: supervised.ledger.releases.open(
+            system, "local", "v1", procedure=procedure, run_id=str(uuid4()), runbook=book, parameters={}, deployer="e2e"
+        )
+        for name, system, procedure in (("backup", supervised.system, "backup"), ("ghost", "gone", "deploy"))
+    }
+    time.sleep(supervision.GRACE_SECONDS + 0.5)
+    for _ in range(2):
+        assert f"{opened['ghost'].id} cannot be looked after" in supervise.fn()
+    assert supervised.ledger.releases.fact(opened["ghost"].id, "supervised") is None, "nothing was started"
+    assert supervised.ledger.releases.get(opened["backup"].id).state is ReleaseState.ABANDONED
+    supervised.ledger.releases.advance(opened["ghost"].id, ReleaseState.ABANDONED, "the test is over")
