@@ -16,7 +16,7 @@ OWN_PLUGINS = Path("~/.docker/cli-plugins")
 
 def login_file(work: Work) -> Path:
     """Return where the login is while it is there; a run that was killed may have left it."""
-    return work.folders.state / "docker" / "config.json"
+    return work.folders.docker / "config.json"
 
 
 @contextmanager

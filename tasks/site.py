@@ -24,6 +24,11 @@ class Folders:
     artifacts: Path
     """Trees that the host platform runs from."""
 
+    @property
+    def docker(self) -> Path:
+        """Where Docker finds the registry's login while a step of this release needs it: no other release removes it."""
+        return self.tree.with_name("docker")
+
     @classmethod
     def of(cls, system: str, environment: str, release_id: str) -> Folders:
         """Return the folders of an environment, as one release sees them."""
