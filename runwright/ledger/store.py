@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
+from runwright.errors import LedgerError
 from runwright.ledger.address import engine_for, parsed
 from runwright.ledger.patience import Patience
 from runwright.ledger.trouble import as_ledger_error, try_again
@@ -85,7 +86,15 @@ class Store:
     def _held(self, work: Work[T], *, begin: str) -> T:
         if self._patience is None:
             return self._insist(work, begin=begin)
-        return self._patience(lambda: self._insist(work, begin=begin))
+        return self._patience(lambda: self._afresh(work, begin))
+
+    def _afresh(self, work: Work[T], begin: str) -> T:
+        """Like ``_insist``; what is tried after it failed has new connections."""
+        try:
+            return self._insist(work, begin=begin)
+        except LedgerError:
+            self.engine.dispose()  # to SQLite, one that was opened while the file was read-only stays so
+            raise
 
     def _insist(self, work: Work[T], *, begin: str) -> T:
         attempts = Retrying(
