@@ -82,16 +82,15 @@ class ComposeWorld(World):
 
     def put_right(self, *, empty: bool) -> None:
         """Remove images of versions that are to be built again, and, if they were touched, the application's containers."""
-        if self._tags and (new := self._images() - self._tags):
-            self.docker("image", "rm", "--no-prune", *new)
-        if not empty and self._untouched():
-            return
-        self._as_started = {}
-        while found := self._containers("-a", kept=False):  # a job that ends by itself may be gone before it is removed
-            with contextlib.suppress(AssertionError):
-                self.docker("rm", "--force", "--volumes", *found)
+        if empty or not self._untouched():
+            self._as_started = {}
+            while found := self._containers("-a", kept=False):
+                with contextlib.suppress(AssertionError):  # a job that has just ended removes itself
+                    self.docker("rm", "--force", "--volumes", *found)
         if empty:
             self.clear()
+        if self._tags and (new := self._images() - self._tags):
+            self.docker("image", "rm", "--no-prune", *new)
 
     def start_again(self) -> None:
         """Start the database if it is gone, put its data back, and start the live version."""
