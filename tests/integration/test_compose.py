@@ -437,6 +437,9 @@ def test_source_code_mounted_over_the_images_own_is_left_out_or_refused(shop: Sh
     version = platform.prepare(do, shop.version("two"), "r1")
     platform.start(do, version, "", "r1", "r1")
     assert shop.facts() == {"version": "two", "greeting": "two", "secret": "geheim-1234", "uploads": ["photo.jpg"]}
+    (shop.user / "app" / "later.py").write_text("# the user's folder is ahead of what is released\n")
+    git(shop.user, "add", "app/later.py")
+    platform.prepare(do, shop.version("two"), "r1-again")
     (shop.user / "app" / "shop.sqlite3").write_text("somebody's data")
     with pytest.raises(RefusedError, match=r"app/shop\.sqlite3"):
         platform.prepare(do, shop.version("two"), "r2")

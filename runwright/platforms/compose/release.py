@@ -252,7 +252,7 @@ class _Copies:
             return False
         if not self._can_replace:
             raise refuse_source(service.name, mount, "Compose 2.24.4 or newer could leave it out; this one is older.")
-        if not mount.read_only and (found := self._strangers(mount)):
+        if not mount.read_only and (found := self._strangers(mount, but=self._checked_out(mount))):
             raise refuse_source(
                 service.name, mount, f"It also holds files that git does not track: {', '.join(found)}."
             )
@@ -268,9 +268,14 @@ class _Copies:
     def _holds_data(self, mount: Mount) -> bool:
         return not mount.read_only and bool(self._strangers(mount))
 
-    def _strangers(self, mount: Mount) -> tuple[str, ...]:
+    def _checked_out(self, mount: Mount) -> frozenset[str]:
+        """Return the files under a mount that git tracks in the user's own folder: it may be at another commit."""
         path = relative_to(self._place.directory, mount.source) or "."
-        known = self._tracked.under(path)
+        return tracked_files(self._do, self._place.directory, [path], elsewhere=True).files
+
+    def _strangers(self, mount: Mount, but: frozenset[str] = frozenset()) -> tuple[str, ...]:
+        path = relative_to(self._place.directory, mount.source) or "."
+        known = {*self._tracked.under(path), *but}
         return self._do(
             Read(
                 says=f"look for data in {mount.source}",

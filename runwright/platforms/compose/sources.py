@@ -111,8 +111,11 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def tracked_files(do: Do, tree: Path, paths: Iterable[str]) -> Tracked:
-    """Return which files git tracks in ``tree`` at or under ``paths`` (relative to it)."""
+def tracked_files(do: Do, tree: Path, paths: Iterable[str], *, elsewhere: bool = False) -> Tracked:
+    """Return which files git tracks in ``tree`` at or under ``paths`` (relative to it).
+
+    ``elsewhere``: it is not our own tree; if it is no checkout that git lets us read, it tracks none.
+    """
     wanted = sorted(set(paths))
     if not wanted:
         return Tracked(frozenset())
@@ -120,6 +123,7 @@ def tracked_files(do: Do, tree: Path, paths: Iterable[str]) -> Tracked:
         Command(
             says="ask git which of the mounted files it tracks",
             argv=("git", "--literal-pathspecs", "-C", str(tree), "ls-files", "-z", "--", *wanted),
+            ok=frozenset({0, 128}) if elsewhere else frozenset({0}),
             parse=_names,
         )
     )
