@@ -145,9 +145,14 @@ class Http(Action[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Read(Action[T]):
-    """Read something through a Python library: a file, a database, a certificate. It changes nothing."""
+    """Read something through a Python library: a file, a database, a certificate. It changes nothing.
+
+    asks: whether it asks somebody who may never answer, such as a server. Then its deadline holds: it runs on a thread of
+    its own and is given up. Otherwise it is only run, which is what reading a file costs.
+    """
 
     function: Callable[[], T]
+    asks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from runwright.actions import (
     WriteFile,
 )
 from runwright.effects import commands, files, processes, requests
+from runwright.effects.deadlines import within
 from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, RunwrightError
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class Performer:
                     )
                 result = self._parsed(action, action.parse, reply)
             case Read():
-                result = self._parsed(action, lambda function: function(), action.function)
+                result = self._parsed(action, lambda _: _read(action), action.function)
             case WriteFile():
                 files.write_file(action.path, action.content, action.mode)
                 result = None
@@ -137,6 +138,10 @@ class Performer:
             if time.monotonic() + action.every_seconds > until:
                 raise DeadlineError(f"Waited {action.deadline_seconds:g} s in vain: {action.says}; {self.clean(last)}.")
             time.sleep(action.every_seconds)
+
+
+def _read(action: Read[T]) -> T:
+    return within(action.deadline_seconds, action.function, action.says) if action.asks else action.function()
 
 
 class Prefixed:

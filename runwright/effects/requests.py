@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import socket
 import ssl
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from runwright.actions import Http, Reply
+from runwright.effects.deadlines import within
 from runwright.errors import ActionError, DeadlineError
 
 MAX_BODY_BYTES = 8 * 2**20
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_CONNECTED: Final = frozenset({"connection.connect_tcp.complete", "connection.start_tls.complete"})
 
 
 class NoAnswer(ActionError):
@@ -24,9 +29,42 @@ class NoAnswer(ActionError):
 def request(action: Http[Any]) -> Reply:
     """Return the server's answer, whatever its status. Raise NoAnswer or DeadlineError if there is none.
 
-    The whole exchange has one deadline, not one for each byte: a server that drips is ended as well.
+    The whole exchange has one deadline, from the look-up of the name to the last byte: a server that drips is ended as
+    well, be it in its headers or in its body.
     """
-    until = time.monotonic() + action.deadline_seconds
+    line = _Line()
+    return within(action.deadline_seconds, lambda: _exchanged(action, line), action.says, give_up=line.cut)
+
+
+class _Line:
+    """The connection of one exchange, which another thread can cut."""
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+        self._is_cut = False
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take notice of what httpx does (its extension "trace"). Raise httpx.ReadTimeout once the line is cut.
+
+        So a name that is found too late is connected to no more, and nothing is sent that nobody waits for.
+        """
+        connected = info["return_value"] if event in _CONNECTED else None
+        if self._is_cut:
+            if connected is not None:
+                connected.close()
+            raise httpx.ReadTimeout("it was given up")
+        if connected is not None:
+            self._sockets.append(connected.get_extra_info("socket"))
+
+    def cut(self) -> None:
+        """End what is waited for. The sockets are closed by the thread that uses them: their numbers are used again."""
+        self._is_cut = True
+        for connected in self._sockets:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)  # under TLS as well: no goodbye that may hang
+
+
+def _exchanged(action: Http[Any], line: _Line) -> Reply:
     begun = time.monotonic()
     try:
         with (
@@ -37,16 +75,19 @@ def request(action: Http[Any]) -> Reply:
                 follow_redirects=False,
             ) as client,
             client.stream(
-                action.method, action.url, headers=dict(action.headers), content=action.body, auth=action.auth
+                action.method,
+                action.url,
+                headers=dict(action.headers),
+                content=action.body,
+                auth=action.auth,
+                extensions={"trace": line.trace},
             ) as answer,
         ):
             body = bytearray()
             for piece in answer.iter_bytes():
                 body += piece
-                if len(body) > MAX_BODY_BYTES or time.monotonic() > until:
+                if len(body) > MAX_BODY_BYTES:
                     break
-            if time.monotonic() > until:
-                raise httpx.ReadTimeout("it answered too slowly")
             headers = {name.lower(): value for name, value in answer.headers.items()}
             return Reply(answer.status_code, headers, bytes(body[:MAX_BODY_BYTES]), time.monotonic() - begun)
     except httpx.TimeoutException as error:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from runwright.actions import Do, Read
+from runwright.actions import Do
 from runwright.errors import ActionError, CancelledError, InputError, ObservationError
 from runwright.metrics.promql import age_query, requests_query, value_query
 from runwright.metrics.shape import Clock, Fill, Measurement, What
@@ -59,15 +59,9 @@ class PrometheusSource:
         return self._judged(answer, query, f"Prometheus has no recent sample of {series.requests}")
 
     def _ask(self, do: Do, says: str, queries: tuple[str, ...]) -> tuple[_Answer, ...]:
-        def function() -> tuple[_Answer, ...]:
-            return _answers(self._config, self._fill, queries)
-
         try:
-            deadline = TIMEOUT_SECONDS * len(queries) + 5
-            return do(Read(says=says, function=function, deadline_seconds=deadline))
-        except CancelledError:
-            raise
-        except (ActionError, InputError) as error:
+            return _answers(do, says, self._config, self._fill, queries)
+        except InputError as error:  # a secret is missing
             return (_Answer(error=error.what),) * len(queries)
 
     def _judged(self, answer: _Answer, query: str, nothing: str) -> Measurement:
@@ -85,37 +79,38 @@ class PrometheusSource:
         return Measurement(now, answer.values[0])
 
 
-def _answers(config: Prometheus, fill: Fill, queries: tuple[str, ...]) -> tuple[_Answer, ...]:
+def _answers(do: Do, says: str, config: Prometheus, fill: Fill, queries: tuple[str, ...]) -> tuple[_Answer, ...]:
     # imported here: only who asks a Prometheus needs it and what it brings along
     import requests
     from prometheus_api_client import PrometheusConnect
     from prometheus_api_client.exceptions import PrometheusApiClientException
-    from urllib3.util.retry import Retry
+
+    from runwright.metrics.session import through
 
     seen: list[requests.Response] = []
     with requests.Session() as session:
-        session.trust_env = False  # no proxy and no .netrc that the runbook does not name
         session.hooks["response"].append(lambda response, *_, **__: seen.append(response))
         server = PrometheusConnect(
             url=fill(config.url).rstrip("/"),
             headers={"Authorization": f"Bearer {fill(config.bearer)}"} if config.bearer else None,
             auth=(fill(config.basic[0]), fill(config.basic[1])) if config.basic else None,
-            retry=Retry(total=0),
             session=session,
-            timeout=TIMEOUT_SECONDS,
         )
+        through(session, server.url, do, says, TIMEOUT_SECONDS)
         answers = []
         for query in queries:
             try:
                 answers.append(_Answer(_values(server.custom_query(query))))
             except PrometheusApiClientException:
                 answers.append(_Answer(error=_refusal(seen[-1])))
-            except requests.Timeout:
-                answers.append(_Answer(error=f"Prometheus did not answer within {as_duration(TIMEOUT_SECONDS)}"))
             except (requests.JSONDecodeError, KeyError, TypeError, ValueError):
                 answers.append(_Answer(error="what answered is no Prometheus: its answer is not understood"))
             except requests.RequestException as error:
-                answers.append(_Answer(error=f"Prometheus could not be reached ({type(error).__name__})"))
+                answers.append(_Answer(error=f"Prometheus could not be asked ({type(error).__name__})"))
+            except CancelledError:
+                raise
+            except (ActionError, ObservationError) as error:
+                answers.append(_Answer(error=error.what))
         return tuple(answers)
 
 

@@ -58,6 +58,7 @@ def tls_valid(
             says=f"look at the certificate of {host}:{port}",
             function=lambda: read_certificate(host, port, ca_file),
             deadline_seconds=3 * TIMEOUT_SECONDS,
+            asks=True,
         )
         return judge(do(read), spec.days, f"{host}:{port}", now)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +97,37 @@ def test_a_wait_in_vain_shows_no_secret() -> None:
         do(action)
     assert "***" in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_a_read_that_asks_somebody_ends_on_its_deadline() -> None:
+    """Whoever never answers is given up, and the error says who was asked."""
+    never = threading.Event()
+    with pytest.raises(DeadlineError, match=r"No answer within 0\.05 s: look at the certificate"):
+        Direct()(Read(says="look at the certificate", function=never.wait, deadline_seconds=0.05, asks=True))
+    never.set()
+
+
+@pytest.mark.parametrize("error", [TimeoutError("its own"), VerificationError("wrong")])
+def test_a_read_that_asks_somebody_raises_what_it_met(error: Exception) -> None:
+    """A time limit of its own is not our deadline: it is told apart."""
+    with pytest.raises(type(error) if isinstance(error, RunwrightError) else ObservationError):
+        Direct()(Read(says="ask", function=answers(error)[0], asks=True))
+
+
+def test_what_was_given_up_keeps_no_process_from_ending() -> None:
+    """A process that gave up a read which never returns still exits by itself."""
+    code = """
+import threading
+from runwright.actions import Read
+from runwright.errors import DeadlineError
+from runwright.testing.direct import Direct
+try:
+    Direct()(Read(says="ask", function=threading.Event().wait, deadline_seconds=0.05, asks=True))
+except DeadlineError:
+    print("given up")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "given up\n"
 
 
 def test_an_answer_that_cannot_be_parsed_is_an_observation_that_failed() -> None:

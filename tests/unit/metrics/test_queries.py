@@ -13,7 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from runwright.actions import Reply
 from runwright.errors import ActionError, CancelledError, InputError, ObservationError
+from runwright.metrics import prometheus
 from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.promql import age_query, requests_query, value_query
 from runwright.metrics.shape import What
@@ -21,6 +23,7 @@ from runwright.metrics.sources import source_of
 from runwright.runbook.targets import Prometheus, Series
 from runwright.testing.direct import Direct
 from runwright.testing.replies import Replies
+from tests.fixtures.dripping import dripping
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SHOP = Series(labels={"job": 'a"b\\'}, status_label="code", window=90.0)
@@ -68,6 +71,8 @@ def server(answer: Callable[[str, dict[str, str]], Answer]) -> Iterator[str]:
             status, body = answer(query, {k.lower(): v for k, v in self.headers.items()})
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", body)
             self.end_headers()
             self.wfile.write(content)
 
@@ -119,7 +124,37 @@ def test_an_answer_becomes_a_value_no_data_or_blindness(answer: Answer, value: f
 def test_a_server_that_is_away_is_blindness() -> None:
     """Nobody listens: blind, and without a retry that would take the watch's time."""
     found = source("http://127.0.0.1:1").query(Direct(), "x")
-    assert (found.state, found.reason) == ("blind", "Prometheus could not be reached (ConnectionError)")
+    assert (found.state, found.reason) == ("blind", "No answer ([Errno 111] Connection refused): ask Prometheus: x.")
+
+
+@pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])
+def test_a_server_that_drips_is_blindness_in_time(monkeypatch: pytest.MonkeyPatch, begins: bytes) -> None:
+    """The watch goes on without it: one deadline for the whole answer, and the line is cut."""
+    monkeypatch.setattr(prometheus, "TIMEOUT_SECONDS", 0.3)
+    with dripping(begins) as drips:
+        found = source(drips.url).query(Direct(), "up")
+        assert drips.was_cut.wait(5)
+    assert (found.state, found.reason) == ("blind", "No answer within 0.3 s: ask Prometheus: up.")
+
+
+def test_an_endless_answer_is_blindness() -> None:
+    """No more is read than a measurement can need."""
+    with server(lambda *_: (200, b" " * (8 * 2**20 + 1))) as url:
+        found = source(url).query(Direct(), "up")
+    assert (found.state, found.reason) == ("blind", "The answer is longer than 8 MiB and was not read to its end.")
+
+
+def test_a_token_does_not_follow_a_redirect() -> None:
+    """A Prometheus that moved is asked at its new address, without what was meant for the old one."""
+    seen: list[str | None] = []
+
+    def answer(_: str, headers: dict[str, str]) -> Answer:
+        seen.append(headers.get("authorization"))
+        return 200, vector("1")
+
+    with server(answer) as there, server(lambda *_: (302, f"{there}/api/v1/query?query=x")) as url:
+        assert source(url, bearer="t0ken").query(Direct(), "x").value == 1
+    assert seen == [None]
 
 
 @pytest.mark.parametrize("error", [ActionError("It took too long."), InputError("${secret.token} is not set.")])
@@ -164,9 +199,9 @@ def test_credentials_are_sent_and_not_told(given: dict[str, Any], header: str | 
     with server(answer) as url:
         one = source(url, **given)
         assert one.query(Direct(), "x").value == 1
-        do = Replies({})
-        one.query(do, "x")
-    assert seen == [header, header]
+        do = Replies({"ask Prometheus": Reply(200, {}, json.dumps(vector("1")).encode(), 0.1)})
+        assert one.query(do, "x").value == 1
+    assert seen == [header]
     assert "t0ken" not in repr(do.actions) and "password" not in repr(do.actions)
 
 

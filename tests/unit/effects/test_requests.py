@@ -1,0 +1,68 @@
+"""Requests: the deadline is that of the whole exchange, and what is given up is over."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runwright.actions import Http
+from runwright.effects.requests import request
+from runwright.errors import DeadlineError
+from tests.fixtures.dripping import dripping
+
+IN_ITS_HEADERS = b"HTTP/1.1 200 OK\r\nX-Slow: "
+IN_ITS_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+
+
+def get(url: str, deadline_seconds: float = 0.3, **more: Any) -> Http[Any]:
+    return Http(says="ask the shop", method="GET", url=url, deadline_seconds=deadline_seconds, **more)
+
+
+@pytest.mark.parametrize("begins", [b"", IN_ITS_HEADERS, IN_ITS_BODY])
+def test_a_server_that_drips_is_left_on_the_deadline(begins: bytes) -> None:
+    """Wherever in its answer it drips, the deadline ends the exchange and the line is cut."""
+    with dripping(begins) as server:
+        with pytest.raises(DeadlineError) as caught:
+            request(get(server.url))
+        assert server.was_cut.wait(5)
+    assert caught.value.what == "No answer within 0.3 s: ask the shop."
+
+
+def test_a_server_that_drips_over_tls_is_left_too(tmp_path: Path) -> None:
+    """The line is cut below TLS."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=shop.test"]
+    named = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made, *named], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with dripping(IN_ITS_HEADERS, context) as server:
+        with pytest.raises(DeadlineError):
+            request(get(server.url, 2.0, ca_file=certificate))
+        assert server.was_cut.wait(5)
+
+
+def test_a_name_that_is_found_too_late_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change whose deadline has passed is not sent afterwards, when the resolver answers at last."""
+    found, real = threading.Event(), socket.getaddrinfo
+
+    def late(*words: Any, **more: Any) -> Any:
+        found.wait(30)
+        return real("127.0.0.1", words[1], **more)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        monkeypatch.setattr(socket, "getaddrinfo", late)
+        with pytest.raises(DeadlineError):
+            request(get(f"http://shop.test:{listening.getsockname()[1]}/pay", 0.2))
+        found.set()
+        connected, _ = listening.accept()
+        with connected:
+            connected.settimeout(10)
+            assert connected.recv(1000) == b""
