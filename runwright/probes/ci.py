@@ -36,6 +36,7 @@ _CONCLUSIONS: Final[dict[str, State]] = {
     "startup_failure": "fail",
     "stale": "fail",
 }
+_WORST_LAST: Final[tuple[State, ...]] = ("skipped", "pass", "pending", "fail")
 _UNFINISHED: Final = frozenset({"queued", "in_progress", "waiting", "requested", "pending"})
 _STATUSES: Final[dict[str, State]] = {"success": "pass", "pending": "pending", "failure": "fail", "error": "fail"}
 
@@ -47,12 +48,16 @@ _ON_GITHUB: Final = re.compile(
 
 @dataclass(frozen=True)
 class Check:
-    """The state of one named check, how its service words it, and when it began (newer ones compare greater)."""
+    """The state of one named check, how its service words it, and when it began (newer ones compare greater).
+
+    suite: which run of which workflow it is of; a job that is run again stays in its suite.
+    """
 
     name: str
     state: State
     word: str
     begun: tuple[str, int] = ("", 0)
+    suite: int = 0
 
 
 def github_name(source: str) -> str | None:
@@ -100,17 +105,17 @@ def judge(checks: Iterable[Check], spec: CiPassed) -> Answer:
 
 
 def read_checks(do: Do, spec: CiPassed, *, source: str, commit: str, token: str | None) -> tuple[Check, ...]:
-    """Return the newest check of each name of ``commit``. Raise InputError if the repository or the commit is none,
-    ObservationError if GitHub refuses or is not understood, ActionError if it cannot be reached."""
+    """Return one check of each name of ``commit``: where several workflows have one of that name, the worst.
+
+    Of checks that were run again the newest counts. Raise InputError if the repository or the commit is none,
+    ObservationError if GitHub refuses or is not understood, ActionError if it cannot be reached.
+    """
     base = _commit_url(spec, source, commit, token)
     runs = _pages(do, f"{base}/check-runs", "check_runs", _check_run, token)
-    statuses = _pages(do, f"{base}/status", "statuses", _status, token)
-    newest = {check.name: check for check in sorted(runs, key=lambda check: check.begun)}
-    for check in statuses:  # GitHub gives the newest of each name
-        other = newest.get(check.name)
-        if other is None or other.state in ("pass", "skipped"):  # a name of both kinds: both must have passed
-            newest[check.name] = check
-    return tuple(newest.values())
+    statuses = _pages(do, f"{base}/status", "statuses", _status, token)  # GitHub gives the newest of each name
+    newest = {(check.name, check.suite): check for check in sorted(runs, key=lambda check: check.begun)}
+    best_first = sorted((*newest.values(), *statuses), key=lambda check: _WORST_LAST.index(check.state))
+    return tuple({check.name: check for check in best_first}.values())
 
 
 def _commit_url(spec: CiPassed, source: str, commit: str, token: str | None) -> str:
@@ -192,11 +197,12 @@ def _refused(reply: Reply, with_token: bool) -> ObservationError:
 def _check_run(run: dict[str, Any]) -> Check:
     status, conclusion = run["status"], run.get("conclusion")
     begun = (run.get("started_at") or "", int(run["id"]))
+    suite = int((run.get("check_suite") or {}).get("id", 0))
     if status in _UNFINISHED:
-        return Check(run["name"], "pending", status, begun)
+        return Check(run["name"], "pending", status, begun, suite)
     if status != "completed" or conclusion not in _CONCLUSIONS:
         raise _strange("check", run["name"], f"{status}/{conclusion}")
-    return Check(run["name"], _CONCLUSIONS[conclusion], conclusion, begun)
+    return Check(run["name"], _CONCLUSIONS[conclusion], conclusion, begun, suite)
 
 
 def _status(status: dict[str, Any]) -> Check:

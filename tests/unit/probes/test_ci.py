@@ -130,6 +130,41 @@ def test_a_check_that_was_run_again_is_judged_by_its_last_run(github: LikeGitHub
     assert asked(github, "tests").state is GateState.FAIL
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("names", [[], ["tests"]])
+@pytest.mark.parametrize(
+    ("first", "second", "state", "reason"),
+    [
+        ("failure", "success", "fail", "not passed: tests (failure)"),
+        (None, "success", "fail", "not finished yet: tests"),
+        ("failure", None, "fail", "not passed: tests (failure)"),
+        ("skipped", "success", "pass", "1 checks passed: tests"),
+        ("success", "success", "pass", "1 checks passed: tests"),
+    ],
+)
+def test_of_two_workflows_with_a_job_of_one_name_the_worse_counts(
+    github: LikeGitHub, first: str | None, second: str | None, state: str, reason: str, names: list[str], turned: bool
+) -> None:
+    """Whichever of them began later; one that was skipped says nothing against the other."""
+    begun = ["2026-11-21T10:00:00Z", "2026-11-21T10:00:05Z"]
+    one = run("tests", first, id=1, started_at=begun[turned], check_suite={"id": 11})
+    other = run("tests", second, id=2, started_at=begun[not turned], check_suite={"id": 12})
+    github.runs = [one, other]
+    result = asked(github, *names)
+    assert result.state is GateState(state)
+    assert reason in result.reason
+
+
+def test_a_workflow_that_was_repaired_is_no_failure_beside_another(github: LikeGitHub) -> None:
+    """Run again it stays in its suite, and there its last run counts."""
+    github.runs = [
+        run("tests", "failure", id=1, started_at="2026-11-21T10:00:00Z", check_suite={"id": 11}),
+        run("tests", "success", id=2, started_at="2026-11-21T10:00:05Z", check_suite={"id": 12}),
+        run("tests", "success", id=3, started_at="2026-11-21T11:00:00Z", check_suite={"id": 11}),
+    ]
+    assert asked(github, "tests").state is GateState.PASS
+
+
 def test_all_pages_are_read(github: LikeGitHub) -> None:
     """A failure on the third page counts like one on the first."""
     github.runs = [run(f"job-{n}") for n in range(250)]
