@@ -164,7 +164,9 @@ def texts_in(value: Any) -> Iterator[str]:
 class Verify(Model):
     """How a release is proven right after it was started, and again while it is watched."""
 
-    deadline: Duration = example("5m", "How long all of it may take.", 300.0)
+    deadline: Duration = example(
+        "2m", "How long all of it may take: so long a version that starts and does not work may serve.", 120.0
+    )
     health: list[HttpProbe] = example(
         [{"id": "ready", "get": "${url.api}/readyz"}],
         "Asked until each is right; also asked of what runs before a release, and all through the watch.",
