@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -108,7 +109,25 @@ def _without_release(outcome: Outcome, run: RunState | None) -> Closing:
     else:
         headline = f"The run ended {run.name if run else 'badly'} before there was a release: nothing was changed."
         next_ = "The run's log in the Prefect UI shows more."
-    return Closing(outcome, CODES[outcome], headline, said, (), "", "", next_, ())
+    code, (said, next_) = _code_of_message(said) or CODES[outcome], _split(said, next_)
+    return Closing(outcome, code, headline, said, (), "", "", next_, ())
+
+
+_RAISED = re.compile(r"(?:^|exception: )(\w+Error): ")
+
+
+def _code_of_message(said: str) -> Exit | None:
+    """Return the exit code of the error that a run ended with, as Prefect's message of its state names it."""
+    found = _RAISED.search(said)
+    return _code_of_kept({"kind": found[1]}) if found else None
+
+
+def _split(said: str, next_: str) -> tuple[str, str]:
+    """Return what happened and what to do next, from the message of a state: an error of ours has a line for each."""
+    lines = _RAISED.sub("", said.replace("Flow run encountered an ", ""), count=1).splitlines()
+    if len(lines) < 2 or not _code_of_message(said):
+        return said, next_
+    return "\n".join(lines[:-1]), lines[-1]
 
 
 def _headline(outcome: Outcome, release: Release) -> str:
@@ -136,8 +155,9 @@ def _next(ledger: Ledger, outcome: Outcome, release: Release, error: dict[str, s
     if outcome is Outcome.TAKEN_BACK:
         if ledger.releases.quarantined(release.system, release.environment, release.commit) is None:
             return "Nothing spoke against the version itself: it may be released again."
+        hint = f"{error['next']} " if error.get("next") else ""
         return (
-            f"Release a fixed version. If this one is right after all: `runwright clear {release.id} --why TEXT`, "
+            f"{hint}Release a fixed version. If this one is right after all: `runwright clear {release.id} --why TEXT`, "
             "then release it again."
         )
     return error.get("next", "") if outcome is Outcome.UNTOUCHED else ""

@@ -9,7 +9,7 @@ import pytest
 
 from deployments.cli.closing import closing, phases_of, serves, show_closing
 from deployments.cli.exits import Exit
-from deployments.cli.outcomes import Outcome, RunState
+from deployments.cli.outcomes import CODES, Outcome, RunState
 from deployments.cli.output import Output
 from runwright.ledger import Ledger
 from runwright.ledger.records import GateResult
@@ -119,3 +119,20 @@ def test_what_serves_is_what_the_ledger_calls_live(ledger: Ledger, opened: Opene
     assert serves(ledger, "shop", "production") == f"v1 ({first.id})"
     opened("v3", to=S.SWITCHING)
     assert serves(ledger, "shop", "production").startswith("not settled: v3 is switching")
+
+
+def test_a_run_that_was_refused_before_it_had_a_release_tells_by_whom_and_what_to_do(ledger: Ledger) -> None:
+    """Prefect's message of the state is all that there is: its kind gives the exit code, its last line the next step."""
+    said = (
+        "Flow run encountered an exception: LeaseHeldError: shop/local is held by deploy of v1 since 07:05:12 UTC.\n"
+        "Nothing was done.\nWait until it has ended, or stop it."
+    )
+    run = RunState("FAILED", "Failed", said)
+    found = closing(ledger, Outcome.UNTOUCHED, None, run)
+    assert found.code is Exit.REFUSED
+    assert found.why == "shop/local is held by deploy of v1 since 07:05:12 UTC.\nNothing was done."
+    assert found.next == "Wait until it has ended, or stop it."
+    other = closing(
+        ledger, Outcome.UNTOUCHED, None, RunState("CRASHED", "Crashed", "Process exited with status code: -9")
+    )
+    assert (other.why, other.code) == ("Process exited with status code: -9", CODES[Outcome.UNTOUCHED])
