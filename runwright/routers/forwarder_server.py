@@ -16,19 +16,19 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from runwright.effects.files import write_file
+from runwright.routers.doorway import Doorway, listeners, room_for_connections
 from runwright.routers.fence import named_target
 from runwright.routers.forwarder_admin import Guard, administer, target_from
-from runwright.routers.peers import CHUNK_BYTES
 from runwright.routers.relay import Board, serve
 
 LOOPBACK = "127.0.0.1"
-BACKLOG = 1024
+ADMINISTRATORS = 16  # at once
 FAREWELL_SECONDS = 10.0  # how long requests in flight may finish when it is asked to end
 
 
@@ -45,15 +45,20 @@ def token(path: Path) -> str:
     return text
 
 
-async def listening(path: Path, host: str, port: int, connected: Any) -> asyncio.Server:
+def listening(path: Path, host: str, port: int) -> list[socket.socket]:
     """Listen on ``port``, or on the one that ``path`` remembers, or on a free one; remember it. Raise OSError."""
     kept = 0
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         kept = int(json.loads(path.read_bytes())["port"])
-    server = await asyncio.start_server(connected, host, port or kept, limit=CHUNK_BYTES, backlog=BACKLOG)
-    chosen = server.sockets[0].getsockname()[1]
-    write_file(path, json.dumps({"host": host, "port": chosen, "pid": os.getpid()}).encode(), 0o644)
-    return server
+    opened = listeners(host, port or kept)
+    remember(path, host, opened)
+    return opened
+
+
+def remember(path: Path, host: str, opened: list[socket.socket]) -> None:
+    """Write down where this process listens."""
+    where = {"host": host, "port": opened[0].getsockname()[1], "pid": os.getpid()}
+    write_file(path, json.dumps(where).encode(), 0o644)
 
 
 async def run(state: Path, host: str, port: int) -> None:
@@ -63,18 +68,23 @@ async def run(state: Path, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    front = await listening(state / "listen.json", host, port, partial(serve, board))
-    admin = await asyncio.start_server(partial(administer, board, guard, token(state / "token")), LOOPBACK, 0)
-    where = {"host": LOOPBACK, "port": admin.sockets[0].getsockname()[1], "pid": os.getpid()}
-    write_file(state / "admin.json", json.dumps(where).encode(), 0o644)
-    print(f"forwarder on {host}:{front.sockets[0].getsockname()[1]}, target {board.target}", file=sys.stderr)  # noqa: T201
+    room = room_for_connections()
+    front = Doorway("front", room, partial(serve, board), board.turned_away)
+    admin = Doorway("admin", ADMINISTRATORS, partial(administer, board, guard, token(state / "token")), lambda: None)
+    clients = listening(state / "listen.json", host, port)
+    front.open(clients)
+    administrators = listeners(LOOPBACK, 0)
+    remember(state / "admin.json", LOOPBACK, administrators)
+    admin.open(administrators)
+    at = f"{host}:{clients[0].getsockname()[1]}"
+    print(f"forwarder on {at}, target {board.target}, room for {room} connections", file=sys.stderr)  # noqa: T201
     await ended.wait()
     board.stopping = True
-    front.close()
+    await front.close()
     until = loop.time() + FAREWELL_SECONDS
     while sum(board.in_flight.values()) and loop.time() < until:
         await asyncio.sleep(0.02)
-    admin.close()
+    await admin.close()
 
 
 def main(arguments: list[str] | None = None) -> int:

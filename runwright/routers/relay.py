@@ -28,7 +28,6 @@ RETRY_PAUSE_SECONDS = 0.02
 UPSTREAM_SECONDS = 300.0  # between two pieces of an answer
 LINGER_SECONDS = 1.0  # a client that was answered early has so long for the next piece of its body,
 LINGER_TOTAL_SECONDS = 30.0  # and so long for all that is left of it
-MAX_CONNECTIONS = 2000
 
 Headers = list[tuple[bytes, bytes]]
 _HOP_BY_HOP = {
@@ -59,6 +58,10 @@ class Board:
     errors: Counter[str] = field(default_factory=Counter)
     unserved: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
+
+    def turned_away(self) -> None:
+        """Count a client for whom there was no room."""
+        self.unserved["503"] += 1
 
     @contextlib.contextmanager
     def counted(self, counter: Counter[str], slot: str) -> Iterator[None]:
@@ -92,10 +95,6 @@ async def serve(board: Board, reader: asyncio.StreamReader, writer: asyncio.Stre
     board.connections += 1
     client = Client(reader, writer)
     try:
-        if board.connections > MAX_CONNECTIONS:
-            board.unserved["503"] += 1
-            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            return
         wait = HEADER_SECONDS
         while await _one_request(board, client, wait) and not board.stopping:
             client.http.start_next_cycle()

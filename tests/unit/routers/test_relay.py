@@ -90,14 +90,6 @@ def test_an_upstream_that_does_not_answer_is_a_504() -> None:
     assert (board.errors["blue"], board.requests["blue"], +board.in_flight) == (1, 1, {})
 
 
-def test_too_many_connections_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is bounded by their number too."""
-    monkeypatch.setattr(relay, "MAX_CONNECTIONS", 0)
-    board = Board()
-    assert asyncio.run(exchange(board)).startswith(b"HTTP/1.1 503")
-    assert board.connections == 0
-
-
 def test_an_answer_to_head_has_no_body() -> None:
     """Also when the forwarder itself answers."""
     head, _, body = asyncio.run(exchange(Board(), b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")).partition(b"\r\n\r\n")
