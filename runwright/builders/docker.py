@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -22,11 +23,14 @@ PUSH_SECONDS = 900.0
 REVISION = "org.opencontainers.image.revision"
 VERSION = "org.opencontainers.image.version"
 SYSTEM = "runwright.system"
+BUILD = "runwright.build"
+"""The label that tells how the runbook said to build: the same commit built otherwise is another image."""
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?/")
 # .ID and not .Id: with the latter docker falls back to untyped data, where what is empty is an error
 _FORMAT = (
     '{"id":{{json .ID}},"digests":{{json .RepoDigests}},'
-    f'"revision":{{{{json (index .Config.Labels "{REVISION}")}}}}}}'
+    f'"revision":{{{{json (index .Config.Labels "{REVISION}")}}}},'
+    f'"build":{{{{json (index .Config.Labels "{BUILD}")}}}}}}'
 )
 
 
@@ -42,9 +46,22 @@ class ComposeBuild:
 
 
 @dataclass(frozen=True)
+class _Source:
+    """What an image is made of: a commit, and how it is built (`recipe`). As labels they tell whether one is it."""
+
+    commit: str
+    recipe: str
+
+    @property
+    def tag(self) -> str:
+        """The tag that keeps it, and that the registry knows it by."""
+        return f"{self.commit[:12]}-{self.recipe[:8]}"
+
+
+@dataclass(frozen=True)
 class _Image:
     id: str
-    revision: str
+    source: _Source
     digests: tuple[str, ...]
 
 
@@ -77,32 +94,32 @@ class Docker:
     ) -> Artifact:
         """Build ``component`` from ``tree``, a clean checkout of ``commit``, and return the image.
 
-        An image of that commit that is here, or in the registry, is used again. ``version`` becomes a label and a tag.
-        Raise ActionError if it cannot be built or pushed.
+        An image of that commit that is here, or in the registry, is used again if it was built as ``spec`` says now.
+        ``version`` becomes a label and a tag. Raise ActionError if it cannot be built or pushed.
         """
         key = f"{key}/{component}"
         name = component if not spec.per_environment else f"{component}-{self._environment}"
-        keep_as = f"runwright/{self._system}-{name}:{commit[:12]}"
+        source = _Source(commit, recipe(spec, self._service(component, spec)))
+        keep_as = f"runwright/{self._system}-{name}:{source.tag}"
         remote = f"{self._registry.prefix}/{name}" if self._registry else ""
-        image = self._known(do, keep_as, commit)
-        if image is None and remote and self._in_registry(do, f"{remote}:{commit[:12]}", assume=False):
-            self._fetch(do, f"{remote}:{commit[:12]}", keep_as, key)
-            image = self._known(do, keep_as, commit)
+        image = self._known(do, keep_as, source)
+        if image is None and remote and self._in_registry(do, f"{remote}:{source.tag}", assume=False):
+            self._fetch(do, f"{remote}:{source.tag}", keep_as, key)
+            image = self._known(do, keep_as, source)
         if image is None:
-            self._build(
-                do, tree, component, spec, {REVISION: commit, VERSION: version, SYSTEM: self._system}, keep_as, key
-            )
-            image = self._known(do, keep_as, commit, assume=_Image("sha256:(not built yet)", commit, ()))
+            labels = {REVISION: commit, VERSION: version, SYSTEM: self._system, BUILD: source.recipe}
+            self._build(do, tree, component, spec, labels, keep_as, key)
+            image = self._known(do, keep_as, source, assume=_Image("sha256:(not built yet)", source, ()))
         if image is None:
             raise ActionError(
                 f"{keep_as} was built and is not the image of commit {commit[:12]}.",
                 state="Nothing was deployed.",
-                next="Look at its labels (docker image inspect); a Dockerfile must not set org.opencontainers.image.revision.",
+                next=f"Look at its labels (docker image inspect); a Dockerfile must not set {REVISION} or {BUILD}.",
             )
         if not remote:
             self._tag(do, keep_as, f"{keep_as.rpartition(':')[0]}:{valid_tag(version)}", f"{key}/tag")
             return Artifact(component, image.id, image.id)
-        return self._push(do, component, keep_as, remote, (commit[:12], valid_tag(version)), key)
+        return self._push(do, component, keep_as, remote, (source.tag, valid_tag(version)), key)
 
     def exists(self, do: Do, artifact: Artifact) -> bool:
         """Return whether ``artifact`` is on this machine (an image id) or in its registry (a digest)."""
@@ -110,6 +127,9 @@ class Docker:
             return self._in_registry(do, artifact.reference)
         image = self._image(do, artifact.reference)
         return image is not None and image.id == artifact.identity
+
+    def _service(self, component: str, spec: Component) -> str:
+        return self._compose.services[component] if self._compose and spec.context is None else ""
 
     # ---------------------------------------------------------------------------------------------------- building
 
@@ -194,9 +214,9 @@ class Docker:
             )
         )
 
-    def _known(self, do: Do, tag: str, commit: str, assume: _Image | None = None) -> _Image | None:
+    def _known(self, do: Do, tag: str, source: _Source, assume: _Image | None = None) -> _Image | None:
         image = self._image(do, tag, assume)
-        return image if image is not None and image.revision == commit else None
+        return image if image is not None and image.source == source else None
 
     def _in_registry(self, do: Do, reference: str, assume: bool | None = None) -> bool:
         insecure = ("--insecure",) if _LOOPBACK.match(reference) else ()
@@ -242,7 +262,7 @@ class Docker:
                 )
             )
         unknown = f"{remote}@sha256:(not pushed yet)"
-        image = self._image(do, keep_as, assume=_Image("", "", (unknown,)))
+        image = self._image(do, keep_as, assume=_Image("", _Source("", ""), (unknown,)))
         found = [d for d in (image.digests if image else ()) if d.startswith(f"{remote}@")]
         if len(found) != 1 or (found[0] != unknown and not self._in_registry(do, found[0])):
             raise ActionError(
@@ -251,6 +271,12 @@ class Docker:
                 next=f"Run `docker manifest inspect {remote}:{tags[0]}` by hand and look at the registry's log.",
             )
         return Artifact(component, found[0], found[0].partition("@")[2])
+
+
+def recipe(spec: Component, service: str = "") -> str:
+    """Return a SHA-256 of how ``spec`` says to build; ``service``: the Compose service whose `build` it is built by."""
+    said = [spec.context, spec.dockerfile, sorted(spec.build_args.items()), service]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def valid_tag(version: str) -> str:
@@ -297,7 +323,8 @@ def _parse_image(output: Output) -> _Image | None:
             next="Run `docker images` by hand; if it fails too, the engine is not running or may not be used by this user.",
         )
     raw = json.loads(output.stdout)
-    return _Image(raw["id"], raw["revision"] or "", tuple(raw["digests"] or ()))
+    source = _Source(raw["revision"] or "", raw["build"] or "")
+    return _Image(raw["id"], source, tuple(raw["digests"] or ()))
 
 
 def _parse_manifest(output: Output) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runwright.builders.docker import ComposeBuild
+from runwright.builders.docker import ComposeBuild, recipe
 from runwright.builders.docker import Docker as Builder
 from runwright.errors import ActionError, ObservationError
 from runwright.runbook.model import Component
@@ -97,7 +97,7 @@ def test_a_context_is_built_once_and_kept_by_a_tag(docker: Docker, system: str, 
     assert (
         built.identity
         == built.reference
-        == docker.run("image", "inspect", "-f", "{{.Id}}", f"runwright/{system}-api:{COMMIT[:12]}")
+        == docker.run("image", "inspect", "-f", "{{.Id}}", f"runwright/{system}-api:{COMMIT[:12]}-{recipe(spec)[:8]}")
     )
     assert docker.run("image", "inspect", "-f", "{{.Id}}", f"runwright/{system}-api:feature-x-1") == built.identity
     assert label(docker, built.identity, "org.opencontainers.image.revision") == COMMIT
@@ -110,6 +110,47 @@ def test_a_context_is_built_once_and_kept_by_a_tag(docker: Docker, system: str, 
     assert not builder.exists(do, replace(built, reference="sha256:" + "0" * 64))
 
 
+def test_a_correction_of_the_runbook_makes_another_image_of_the_same_commit(
+    docker: Docker, system: str, tree: Path, tmp_path: Path
+) -> None:
+    """Build arguments, Dockerfile and context count; both images stay, so that either can be gone back to."""
+    (tree / "app" / "Dockerfile").write_text("FROM scratch\nARG API=none\nLABEL api=$API\nCOPY VERSION /\n")
+    (tree / "app" / "Other").write_text("FROM scratch\nLABEL api=other\nCOPY VERSION /\n")
+    (tree / "web").mkdir()
+    (tree / "web" / "Dockerfile").write_text("FROM scratch\nLABEL api=web\nCOPY Dockerfile /\n")
+    builder = Builder(system, "test", tmp_path)
+    specs = [
+        Component(context="app", build_args={"API": "https://wrong.example"}),
+        Component(context="app", build_args={"API": "https://right.example"}),
+        Component(context="app", dockerfile="Other"),
+        Component(context="web"),
+    ]
+    built = [builder.build(Direct(), tree, "api", spec, COMMIT, "v1", "build") for spec in specs]
+    said = [label(docker, artifact.reference, "api") for artifact in built]
+    assert said == ["https://wrong.example", "https://right.example", "other", "web"]
+    again = Direct()
+    assert builder.build(again, tree, "api", specs[0], COMMIT, "v1", "build") == built[0]
+    assert again.keys == ["build/api/tag"]
+    docker.run("image", "prune", "--force", "--filter", f"label=runwright.system={system}")
+    assert all(builder.exists(Direct(), artifact) for artifact in built)
+
+
+def test_an_image_of_an_earlier_runwright_stays_and_is_built_anew(
+    docker: Docker, system: str, tree: Path, tmp_path: Path
+) -> None:
+    """It does not tell how it was built, so it is not taken for a new release; its id is still a way back."""
+    labels = ("--label", f"runwright.system={system}", "--label", f"org.opencontainers.image.revision={COMMIT}")
+    old = f"runwright/{system}-api:{COMMIT[:12]}"
+    docker.run("build", "-q", "-t", old, *labels, str(tree / "app"))
+    identity = docker.run("image", "inspect", "-f", "{{.Id}}", old)
+    do, builder = Direct(), Builder(system, "test", tmp_path)
+    built = builder.build(do, tree, "api", Component(context="app"), COMMIT, "v1", "build")
+    assert "build/api/build" in do.keys
+    assert built.identity != identity
+    docker.run("image", "prune", "--force", "--filter", f"label=runwright.system={system}")
+    assert builder.exists(do, replace(built, reference=identity, identity=identity))
+
+
 def test_an_image_under_our_tag_of_another_commit_is_not_trusted(
     docker: Docker, system: str, tree: Path, tmp_path: Path
 ) -> None:
@@ -118,7 +159,7 @@ def test_an_image_under_our_tag_of_another_commit_is_not_trusted(
         "build",
         "-q",
         "-t",
-        f"runwright/{system}-api:{COMMIT[:12]}",
+        f"runwright/{system}-api:{COMMIT[:12]}-{recipe(Component(context='app'))[:8]}",
         "--label",
         f"runwright.system={system}",
         str(tree / "app"),
@@ -177,6 +218,11 @@ def test_with_a_registry_the_digest_is_the_identity_and_nobody_builds_again(
     assert builder.build(elsewhere, tree, "api", spec, COMMIT, "v1+2", "build") == built
     assert "build/api/pull" in elsewhere.keys
     assert "build/api/build" not in elsewhere.keys
+    corrected = builder.build(
+        Direct(), tree, "api", spec.model_copy(update={"build_args": {"COLOUR": "green"}}), COMMIT, "v1+2", "build"
+    )
+    assert corrected.identity != built.identity
+    assert builder.exists(do, built)
 
 
 def test_a_registry_that_refuses_the_login_is_no_missing_image(

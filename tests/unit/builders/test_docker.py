@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from runwright.actions import Command, Output, WriteFile
-from runwright.builders.docker import ComposeBuild, Docker, parse_contexts, valid_tag
+from runwright.builders.docker import ComposeBuild, Docker, parse_contexts, recipe, valid_tag
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.performer import Performer
 from runwright.planning import Planner
@@ -23,8 +24,13 @@ ABSENT = Output(1, b"", b"Error response from daemon: No such image: x")
 TREE = Path("/tree")
 
 
-def image(revision: str = COMMIT, digests: list[str] | None = None) -> Output:
-    return Output(0, json.dumps({"id": "sha256:abc", "digests": digests, "revision": revision}).encode(), b"")
+DOT = Component(context=".")
+
+
+def image(spec: Component = DOT, service: str = "", revision: str = COMMIT, digests: list[str] | None = None) -> Output:
+    """What Docker tells of an image that was built from ``revision`` as ``spec`` says."""
+    told = {"id": "sha256:abc", "digests": digests, "revision": revision, "build": recipe(spec, service)}
+    return Output(0, json.dumps(told).encode(), b"")
 
 
 def builder(registry: str = "", compose: ComposeBuild | None = None) -> Docker:
@@ -43,32 +49,54 @@ def test_a_version_becomes_a_valid_tag(version: str, tag: str) -> None:
 
 def test_a_context_is_built_with_the_commit_as_a_label() -> None:
     """The exact command is the plan; build arguments and Dockerfile are the runbook's."""
-    do = Replies({"docker image inspect": [ABSENT, image()]}, lenient=True)
     spec = Component(context="./backend", dockerfile="docker/Dockerfile", build_args={"COLOUR": "blue"})
+    do = Replies({"docker image inspect": [ABSENT, image(spec)]}, lenient=True)
     artifact = builder().build(do, TREE, "api", spec, COMMIT, "v1", "build")
     assert artifact == Artifact("api", "sha256:abc", "sha256:abc")
     assert do.keys == ["build/api/build", "build/api/tag"]
     command = do.changes[0]
     assert isinstance(command, Command)
     assert command.argv == (
-        "docker", "build", "--quiet", "--tag", f"runwright/shop-api:{COMMIT[:12]}",
+        "docker", "build", "--quiet", "--tag", f"runwright/shop-api:{COMMIT[:12]}-{recipe(spec)[:8]}",
         "--file", "/tree/backend/docker/Dockerfile",
         "--label", f"org.opencontainers.image.revision={COMMIT}", "--label", "org.opencontainers.image.version=v1",
-        "--label", "runwright.system=shop", "--build-arg", "COLOUR=blue", "/tree/backend",
+        "--label", "runwright.system=shop", "--label", f"runwright.build={recipe(spec)}", "--build-arg", "COLOUR=blue", "/tree/backend",
     )  # fmt: skip
+
+
+BUILT = Component(context="./backend", dockerfile="Dockerfile", build_args={"A": "1", "B": "2"})
+
+
+@pytest.mark.parametrize(
+    ("now", "service", "same"),
+    [
+        ({}, "", True),
+        ({"build_args": {"B": "2", "A": "1"}}, "", True),
+        ({"services": ["api", "jobs"], "per_environment": True, "command": ["x"]}, "", True),
+        ({"build_args": {"A": "1", "B": "3"}}, "", False),
+        ({"build_args": {}}, "", False),
+        ({"dockerfile": "docker/Dockerfile"}, "", False),
+        ({"context": "."}, "", False),
+        ({}, "jobs", False),
+    ],
+)
+def test_a_recipe_is_what_the_runbook_says_about_building(now: dict[str, Any], service: str, same: bool) -> None:
+    """Whatever else it says about a component makes no other image of it."""
+    assert (recipe(BUILT.model_copy(update=now), service) == recipe(BUILT)) is same
 
 
 def test_an_image_of_another_commit_under_our_tag_is_an_error_after_a_build() -> None:
     """A Dockerfile that sets the label itself would make every commit look alike."""
-    do = Replies({"docker image inspect": image("f" * 40)}, lenient=True)
+    do = Replies({"docker image inspect": image(revision="f" * 40)}, lenient=True)
     with pytest.raises(ActionError, match="not the image of commit"):
         builder().build(do, TREE, "api", Component(context="."), COMMIT, "v1", "build")
 
 
 def test_each_environment_has_its_own_image_where_the_runbook_says_so() -> None:
     """A web front end with addresses baked in."""
-    do = Replies({"docker image inspect": [ABSENT, image()]}, lenient=True)
-    builder().build(do, TREE, "web", Component(context=".", per_environment=True), COMMIT, "v1", "build")
+    spec = Component(context=".", per_environment=True)
+    do = Replies({"docker image inspect": [ABSENT, image(spec)]}, lenient=True)
+    builder().build(do, TREE, "web", spec, COMMIT, "v1", "build")
     assert any("runwright/shop-web-production:" in w for a in do.changes if isinstance(a, Command) for w in a.argv)
 
 
@@ -87,14 +115,16 @@ def test_a_compose_build_moves_every_context_into_the_tree_and_writes_no_secret(
     }
     compose = ComposeBuild(("docker", "compose", "-p", "shop"), Path("/opt/shop"), {"api": "api"}, {"S": "geheim-2"})
     config = Output(0, json.dumps(rendered).encode(), b"")
-    do = Replies({"docker image inspect": [ABSENT, image()], "config --format json": config}, lenient=True)
-    builder(compose=compose).build(do, TREE, "api", Component(services=["api"]), COMMIT, "v1", "build")
+    spec = Component(services=["api"])
+    built = image(spec, "api")
+    do = Replies({"docker image inspect": [ABSENT, built], "config --format json": config}, lenient=True)
+    builder(compose=compose).build(do, TREE, "api", spec, COMMIT, "v1", "build")
     assert do.keys == ["build/api/override", "build/api/build", "build/api/tag"]
     written, command = do.changes[0], do.changes[1]
     assert isinstance(written, WriteFile)
     assert isinstance(command, Command)
     said = yaml.safe_load(written.content)["services"]["api"]
-    assert said["image"] == f"runwright/shop-api:{COMMIT[:12]}"
+    assert said["image"] == f"runwright/shop-api:{COMMIT[:12]}-{recipe(spec, 'api')[:8]}"
     assert said["build"]["context"] == "/tree/back$$end"
     assert said["build"]["additional_contexts"] == {"lib": "/tree/lib", "base": "docker-image://x"}
     assert command.argv[-5:] == ("-f", "/state/build-api.yml", "build", "--quiet", "api")
