@@ -6,6 +6,7 @@ from prefect import flow
 
 from tasks.begin import taken_up
 from tasks.close import close
+from tasks.decide import take_over
 from tasks.put_back import in_hand
 from tasks.watch import may_be_watched
 from tasks.watch import watch as watch_release
@@ -26,5 +27,6 @@ def watch(system: str, environment: str, release: str | None = None, deployer: s
         return "There is no release to watch."
     may_be_watched(release_id)
     with in_hand(release_id, procedure="watch"):
+        take_over(release_id)
         watch_release(release_id)
         return str(close(release_id))

@@ -50,6 +50,13 @@ def let_go(work: Work) -> bool:
 
 
 @step(retried=True)
+def take_over(work: Work) -> str:
+    """Make sure that nothing of an earlier run changes anything any more, before this one goes on."""
+    recover(work)
+    return "nothing of an earlier run is left"
+
+
+@step(retried=True)
 def decide_way(work: Work) -> str:
     """Recover what was interrupted, look at the target, and decide what is done; written down with its evidence."""
     asked = work.fact("asked") or {}
