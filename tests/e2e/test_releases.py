@@ -39,7 +39,8 @@ def test_a_failed_migration_is_put_back_in_the_run_and_the_rollback_finds_nothin
 
     release = place.release_of(run)
     assert release.state.value == "rolled_back"
-    assert [r.procedure for r in place.ledger.releases.runs(release.id)] == ["deploy", "rollback"]
+    procedures = [r.procedure for r in place.ledger.releases.runs(release.id)]
+    assert procedures[:2] == ["deploy", "rollback"] and set(procedures[2:]) <= {"rollback"}, procedures
     assert place.changes_by(str(fired.id)) == []
     assert place.version() == "v1.1.0"
 

@@ -81,21 +81,25 @@ def executed(place: Place, run_id: str, faults: str) -> int:
 def test_a_run_that_falls_silent_starts_the_supervisor(supervised: Place) -> None:
     """Prefect waits for the next heartbeat in vain, and runs the supervisor; of a run of somebody else's it does not."""
     tag = RelatedResource.model_validate({"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"})
-    ids = [uuid4(), uuid4()]
-    beats = [
-        Event(
+
+    def beat(*related: RelatedResource) -> datetime:
+        event = Event(
             occurred=datetime.now(UTC),
             event="prefect.flow-run.heartbeat",
-            resource=Resource.model_validate({"prefect.resource.id": f"prefect.flow-run.{run_id}"}),
-            related=related,
+            resource=Resource.model_validate({"prefect.resource.id": f"prefect.flow-run.{uuid4()}"}),
+            related=list(related),
         )
-        for run_id, related in zip(ids, ([tag], []), strict=True)
-    ]
-    told(supervised, *beats)
+        told(supervised, event)
+        return event.occurred
+
+    beat()
+    time.sleep(2 * WITHIN)
+    assert supervisor_runs(supervised, "silent") == [], "nobody has asked us to look after that run"
+    last = beat(tag)
     found = supervised.until(lambda: supervisor_runs(supervised, "silent"), "the supervisor")
+    assert all(run.created and (run.created - last).total_seconds() > WITHIN - 1 for run in found)
     state = supervised.ended(str(found[0].id))
     assert state.is_completed(), state.message
-    assert len(supervisor_runs(supervised, "silent")) == 1
 
 
 def test_an_automation_that_fails_starts_the_supervisor_with_the_reason(supervised: Place) -> None:
