@@ -34,6 +34,9 @@ _HOP_BY_HOP = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
     b"trailer", b"transfer-encoding", b"upgrade",
 }  # fmt: skip
+# A client may name what else ends with its connection, but not what says where a request goes and where it ends: without
+# its length the body would be cut off, and the application would carry out half of what was asked.
+_ALWAYS_PASSED_ON = {b"content-length", b"host"}
 _FORWARDED = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
 
 
@@ -99,8 +102,8 @@ async def serve(board: Board, reader: asyncio.StreamReader, writer: asyncio.Stre
         while await _one_request(board, client, wait) and not board.stopping:
             client.http.start_next_cycle()
             wait = IDLE_SECONDS
-    except (_ClientGoneError, OSError, TimeoutError):
-        pass  # nobody is left who could be answered
+    except (_ClientGoneError, OSError, TimeoutError, h11.LocalProtocolError):
+        pass  # nobody is left who could be answered, or nothing more can be said
     except asyncio.CancelledError:
         pass  # the forwarder ends, and so does this task
     finally:
@@ -124,6 +127,8 @@ async def _one_request(board: Board, client: Client, wait: float) -> bool:
         return await _forwarded(board, client, request)
     except h11.RemoteProtocolError as error:
         await _answer(board, client, error.error_status_hint or 400, "The request is not valid HTTP/1.1.")
+    except h11.LocalProtocolError:
+        await _answer(board, client, 400, "The request cannot be passed on as it is.")
     except _AnswerError as error:
         await _answer(board, client, error.status, error.sentence)
     return False
@@ -382,7 +387,7 @@ def _upgrade(request: h11.Request) -> bytes:
 
 def _end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     pairs = list(headers)
-    hop = _HOP_BY_HOP | _tokens(pairs, b"connection")
+    hop = _HOP_BY_HOP | _tokens(pairs, b"connection") - _ALWAYS_PASSED_ON
     return [(name, value) for name, value in pairs if name not in hop]
 
 

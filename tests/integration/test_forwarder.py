@@ -38,6 +38,9 @@ def application(name: str, gate: threading.Event) -> Starlette:
     async def headers(request: Request) -> Response:
         return JSONResponse([[k.decode(), v.decode()] for k, v in request.headers.raw])
 
+    async def body(request: Request) -> Response:
+        return JSONResponse([request.headers.get("host"), (await request.body()).decode()])
+
     async def size(request: Request) -> Response:
         return PlainTextResponse(str(sum([len(piece) async for piece in request.stream()])))
 
@@ -57,6 +60,7 @@ def application(name: str, gate: threading.Event) -> Starlette:
         routes=[
             Route("/", root, methods=["GET", "POST"]),
             Route("/headers", headers),
+            Route("/body", body, methods=["GET", "POST"]),
             Route("/size", size, methods=["POST"]),
             Route("/bulk", bulk),
             Route("/held", held),
@@ -522,6 +526,18 @@ def test_what_is_not_plain_http_is_refused(front: str, request_bytes: bytes, sta
     """Each is answered by the forwarder itself, and it serves on."""
     assert raw(front, request_bytes).startswith(b"HTTP/1.1 " + status)
     assert httpx.get(front).text == "blue"
+
+
+@pytest.mark.parametrize("named", ["content-length", "Content-Length, Host", "host", "transfer-encoding"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "in chunks"])
+def test_a_client_cannot_have_its_body_or_its_host_left_out(front: str, named: str, chunked: bool) -> None:
+    """Given a client that names them as headers of its connection alone: half a request would be carried out as a whole."""
+    length, body = b"Content-Length: 11", b"amount=1000"
+    if chunked:
+        length, body = b"Transfer-Encoding: chunked", b"6\r\namount\r\n5\r\n=1000\r\n0\r\n\r\n"
+    head = b"POST /body HTTP/1.1\r\nHost: shop\r\nConnection: close, %s\r\n%s\r\n\r\n" % (named.encode(), length)
+    answer = raw(front, head + body)
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b'["shop","amount=1000"]'), answer
 
 
 def test_requests_on_one_connection_are_answered_in_order(front: str) -> None:

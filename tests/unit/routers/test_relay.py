@@ -103,6 +103,22 @@ def test_a_reply_with_two_lengths_reaches_the_client_with_one() -> None:
     assert b"content-length" not in got.lower() and b"\r\nok\r\n" in got
 
 
+def test_an_answer_keeps_its_length_whatever_its_connection_header_names() -> None:
+    """A client can tell the end of it, and whether it was cut."""
+    answer = b"HTTP/1.1 200 OK\r\nConnection: content-length\r\nContent-Length: 2\r\n\r\nok"
+    got = asyncio.run(with_upstream(Board(), answer, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    assert b"content-length: 2\r\n" in got.lower() and got.endswith(b"\r\n\r\nok")
+
+
+def test_what_cannot_be_passed_on_is_answered_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should headers not be as HTTP wants them, it is said, and not thrown into the log."""
+    monkeypatch.setattr(relay, "_onward", lambda client, request, upgrade: [(b"content-length", b"0")])
+    board = Board()
+    answer = asyncio.run(with_upstream(board, b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+    assert answer.startswith(b"HTTP/1.1 400") and b"cannot be passed on" in answer
+    assert not +board.in_flight
+
+
 def test_interim_answers_are_passed_on() -> None:
     """A client that waits for "100 Continue" hears it from the application."""
     answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
