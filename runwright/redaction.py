@@ -4,7 +4,8 @@ It is the second line of defence. The first is that outputs are parsed to small 
 
 What is found of a secret: the text itself; quoted for URLs, forms, JSON, shells, YAML, CSV and HTML, or as Python and
 Git print it; base64 (both alphabets) and hexadecimal, also in the middle of something longer such as ``user:secret``;
-each line of a secret of several lines; the password in a secret that is a URL. Besides, the password of any URL.
+each line of a secret of several lines, and what else is secret inside of one (`secret_parts`): the key in a JSON text, the
+password in a connection string or a URL, the token in the address of a webhook. Besides, the password of any URL.
 What is not found: a secret that was compressed, encrypted, cut in pieces or wrapped over lines by somebody else.
 """
 
@@ -16,9 +17,9 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from runwright.errors import InputError
+from runwright.secret_parts import parts
 
 MIN_SECRET_CHARACTERS: Final = 8
 """Outside development a shorter value is no secret: it can be guessed, and redacting it would make logs unreadable."""
@@ -34,7 +35,6 @@ _URL_PASSWORD: Final = re.compile(
     r"(?P<user>[^\s/?#:@\"'<>\[\]]{0,256}):[^\s/?#\"'<>]{1,1024}@"
     r"|(?<=https://)[^\s/?#:@\"'<>\[\]]{16,1024}@)"  # a token in the place of the user
 )
-_PEM_FRAME: Final = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
 _HTML: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _ESCAPES: Final = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a", "\0": "0"}
 _DOUBLED: Final = frozenset("'\"$%")  # YAML and SQL, CSV, Compose, configparser
@@ -142,25 +142,9 @@ def _parts(secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, value in secrets.items():
         if value:
             yield name, value
-        for part in {*_lines(value), *_password(value)}:
+        for part in parts(value):
             if len(part) >= MIN_SECRET_CHARACTERS and part != value:
                 yield name, part
-
-
-def _lines(value: str) -> Iterator[str]:
-    for line in value.splitlines():
-        if not _PEM_FRAME.fullmatch(line.strip()):
-            yield line.strip()
-
-
-def _password(value: str) -> Iterator[str]:
-    try:
-        password = urlsplit(value).password if "://" in value else None
-    except ValueError:
-        return
-    if password:
-        yield password
-        yield unquote(password)
 
 
 def _compiled(branches: list[tuple[str, str, str]]) -> tuple[re.Pattern[str] | None, list[str]]:
