@@ -15,7 +15,7 @@ from prefect.exceptions import ObjectNotFound
 
 from blocks.environment import PLAIN_FIELDS, SECRET_FIELDS, RunwrightEnvironment
 from runwright.errors import InputError
-from runwright.home import home
+from runwright.home import home, make_folder
 
 FIELDS = (*SECRET_FIELDS, *PLAIN_FIELDS)
 
@@ -105,7 +105,7 @@ def _update(client: SyncPrefectClient, document: BlockDocument, changed: dict[st
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     path = home() / "secrets.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

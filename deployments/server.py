@@ -22,7 +22,7 @@ from runwright.actions import Process, Spawn, Stop
 from runwright.effects.files import write_file
 from runwright.effects.processes import alive, spawn, stop
 from runwright.errors import RunwrightError
-from runwright.home import HOME_VARIABLE, LEDGER_VARIABLE, home, ledger_url
+from runwright.home import HOME_VARIABLE, LEDGER_VARIABLE, home, ledger_url, make_folder
 from runwright.ledger.address import parsed
 from runwright.runbook.loader import SYSTEMS_VARIABLE, own_places
 
@@ -207,7 +207,7 @@ def _remember(running: Running) -> None:
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     """Let no other process start or end anything here meanwhile. The lock ends with the process that has it."""
-    home().mkdir(parents=True, exist_ok=True)
+    make_folder(home())
     lock = os.open(home() / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -228,7 +228,7 @@ def _free_port() -> int:
 
 def _start_server() -> tuple[Process, str]:
     port = _free_port()
-    prefect_home().mkdir(parents=True, exist_ok=True)
+    make_folder(prefect_home())
     action = Spawn(
         says=f"start Prefect server on port {port}",
         key="server",

@@ -14,6 +14,19 @@ def home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or ".runwright").expanduser().absolute()
 
 
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and those above it, if they are not there. Raise OSError.
+
+    If ``home()`` is among them, only its owner may look into it: it holds logs, sources and data of applications. One that
+    was made by hand keeps its mode.
+    """
+    own = home()
+    if own in (folder, *folder.parents) and not own.exists():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def ledger_url() -> str:
     """Return the ledger's SQLAlchemy URL: ``RUNWRIGHT_LEDGER_URL``, or a SQLite file in ``home()``."""
     return os.environ.get(LEDGER_VARIABLE) or f"sqlite:///{home() / 'ledger.db'}"

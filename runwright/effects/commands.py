@@ -14,6 +14,7 @@ from typing import IO, Any
 from runwright.actions import Command, Elsewhere, Output, Process
 from runwright.effects.processes import MARK, child_environment, end_session, this_process
 from runwright.errors import ActionError, DeadlineError, RunwrightError
+from runwright.home import make_folder
 
 MAX_OUTPUT_BYTES = 32 * 2**20
 """More than any answer that we parse; a program that prints without end must not fill our memory."""
@@ -190,7 +191,7 @@ def _follow(
 
 
 def _private(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 

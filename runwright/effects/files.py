@@ -7,13 +7,14 @@ import secrets
 from pathlib import Path
 
 from runwright.errors import ActionError
+from runwright.home import make_folder
 
 
 def write_file(path: Path, content: bytes, mode: int) -> None:
     """Write ``content`` beside ``path``, sync it, and rename it over ``path``. Raise ActionError if that fails."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:

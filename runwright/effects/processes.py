@@ -15,6 +15,7 @@ from pathlib import Path
 from runwright.actions import Process, Spawn, Stop
 from runwright.effects.files import write_file
 from runwright.errors import ActionError
+from runwright.home import make_folder
 
 # What a child may know of our environment. All else stays with us: a secret in our own environment reaches nobody.
 PASSED_ON = (
@@ -123,14 +124,19 @@ _STARTED: list[subprocess.Popen[bytes]] = []
 """Programs outlive the step that started them, and so must what Python knows of them."""
 
 
+def _for_us_alone(path: str, flags: int) -> int:
+    """Open a log that no other user of this machine reads: what an application prints may hold data of its users."""
+    return os.open(path, flags, 0o600)
+
+
 def spawn(action: Spawn, mark: str) -> Process:
     """Perform a Spawn. Raise ActionError if the program cannot be started.
 
     The pid file is written before the program runs, so a process whose parent is killed in between is found again.
     """
-    action.log.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(action.log.parent)
     try:
-        with action.log.open("ab") as log:
+        with open(action.log, "ab", opener=_for_us_alone) as log:
             child = subprocess.Popen(
                 ["/bin/sh", "-c", _WAIT_FOR_GO, "runwright", *action.argv],
                 stdin=subprocess.PIPE,

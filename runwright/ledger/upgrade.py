@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from runwright.errors import LedgerError
+from runwright.home import make_folder
 from runwright.ledger.address import sqlite_path
 from runwright.ledger.store import Store
 from runwright.ledger.tables import VERSION_TABLE
@@ -63,14 +66,17 @@ def _is_current(connection: Connection, scripts: ScriptDirectory, head: str) -> 
 
 
 def _make_folder(store: Store) -> None:
+    """Make the folder of a ledger on SQLite, and its file, which only its owner reads; SQLite's own beside it follow."""
     path = sqlite_path(store.url)
     if path is None:
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     except OSError as error:
         raise LedgerError(
             f"The folder of the ledger {path} cannot be made: {error.strerror or error}.",
             state="Nothing was done.",
             next="Make it, or give another path in RUNWRIGHT_LEDGER_URL or another folder in RUNWRIGHT_HOME.",
         ) from None
+    with contextlib.suppress(OSError):  # if it is there already, or cannot be made: SQLite says why
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

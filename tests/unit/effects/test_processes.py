@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runwright.actions import Process, Spawn, Stop
+from runwright.effects.files import write_file
 from runwright.effects.processes import alive, spawn, stop, this_process
 from runwright.errors import ActionError
 
@@ -37,6 +38,36 @@ def test_it_stays_writes_its_pid_file_and_its_log(tmp_path: Path) -> None:
         end(process)
     assert not alive(process)
     assert (tmp_path / "log").read_text() == "hello\n"
+
+
+def test_no_other_user_reads_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the usual umask, its log, and the home folder that is made for it, are for their owner alone; what is there
+    already keeps its mode and is written on."""
+    old = os.umask(0o022)
+    try:
+        monkeypatch.setenv("RUNWRIGHT_HOME", str(tmp_path / "sub" / "home"))
+        log = tmp_path / "sub" / "home" / "logs" / "web.log"
+        for _ in range(2):
+            words = ("sh", "-c", "echo hello; umask > mask")
+            action = Spawn(says="start", key="s", argv=words, log=log, pid_file=tmp_path / "pid", cwd=tmp_path)
+            process = spawn(action, "test/spawn#1")
+            while alive(process):
+                pass
+        modes = [path.stat().st_mode & 0o777 for path in (log, tmp_path / "sub" / "home", tmp_path / "sub")]
+    finally:
+        os.umask(old)
+    assert modes == [0o600, 0o700, 0o755]
+    assert log.read_text() == "hello\nhello\n"
+    assert (tmp_path / "mask").read_text().strip() == "0022", "the application's own files are its own affair"
+
+
+def test_a_home_that_was_made_by_hand_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A team may share it through a group."""
+    monkeypatch.setenv("RUNWRIGHT_HOME", str(tmp_path / "shared"))
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o770)
+    write_file(tmp_path / "shared" / "logs" / "x", b"", 0o600)
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o770
 
 
 def test_a_stopped_session_is_ended_with_all_of_it(tmp_path: Path) -> None:

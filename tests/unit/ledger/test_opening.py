@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -23,6 +24,22 @@ def test_the_default_is_a_file_in_the_home_folder(runwright_home: Path) -> None:
     with open_ledger() as ledger:
         ledger.check()
     assert (runwright_home / "ledger.db").is_file()
+
+
+def test_only_its_owner_reads_a_ledger_on_sqlite(runwright_home: Path) -> None:
+    """Nor what SQLite keeps beside it, nor the folder. One that is there already keeps its mode: a group may share it."""
+    old = os.umask(0o022)
+    try:
+        with open_ledger() as ledger:
+            ledger.leases.take("shop", "production", holder="a", run_id="r", procedure="deploy", release_id=None)
+            files = {path.name: path.stat().st_mode & 0o777 for path in runwright_home.iterdir()}
+        assert files == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
+        assert runwright_home.stat().st_mode & 0o777 == 0o700
+        (runwright_home / "ledger.db").chmod(0o660)
+        open_ledger().close()
+        assert (runwright_home / "ledger.db").stat().st_mode & 0o777 == 0o660
+    finally:
+        os.umask(old)
 
 
 def test_the_environment_says_where_else_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
