@@ -22,9 +22,9 @@ import h11
 
 from runwright.effects.files import write_file
 from runwright.errors import ActionError
+from runwright.routers.board import Board, Target
 from runwright.routers.fence import Fence, fence_file, is_token, read_fence
 from runwright.routers.peers import Peer
-from runwright.routers.relay import Board, Target
 
 BODY_BYTES = 16 * 1024
 SECONDS = 5.0

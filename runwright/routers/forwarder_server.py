@@ -22,10 +22,11 @@ from functools import partial
 from pathlib import Path
 
 from runwright.effects.files import write_file
+from runwright.routers.board import Board
 from runwright.routers.doorway import Doorway, listeners, room_for_connections
 from runwright.routers.fence import named_target
 from runwright.routers.forwarder_admin import Guard, administer, target_from
-from runwright.routers.relay import Board, serve
+from runwright.routers.relay import serve
 
 LOOPBACK = "127.0.0.1"
 ADMINISTRATORS = 16  # at once

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import h11
 
+from runwright.routers.board import Board
+from runwright.routers.headers import answered, onward, wanted_upgrade
 from runwright.routers.peers import CHUNK_BYTES, Client, Connection, Peer
 
 HEADER_SECONDS = 10.0  # from the first byte of a request to the end of its headers
@@ -28,52 +26,6 @@ RETRY_PAUSE_SECONDS = 0.02
 UPSTREAM_SECONDS = 300.0  # between two pieces of an answer
 LINGER_SECONDS = 1.0  # a client that was answered early has so long for the next piece of its body,
 LINGER_TOTAL_SECONDS = 30.0  # and so long for all that is left of it
-
-Headers = list[tuple[bytes, bytes]]
-_HOP_BY_HOP = {
-    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
-    b"trailer", b"transfer-encoding", b"upgrade",
-}  # fmt: skip
-# A client may name what else ends with its connection, but not what says where a request goes and where it ends: without
-# its length the body would be cut off, and the application would carry out half of what was asked.
-_ALWAYS_PASSED_ON = {b"content-length", b"host"}
-_FORWARDED = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where requests are sent."""
-
-    slot: str
-    host: str
-    port: int
-
-
-@dataclass
-class Board:
-    """What the forwarder knows of itself: its target, and what it counted, by slot."""
-
-    target: Target | None = None
-    connections: int = 0
-    in_flight: Counter[str] = field(default_factory=Counter)
-    upgraded: Counter[str] = field(default_factory=Counter)
-    requests: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-    unserved: Counter[str] = field(default_factory=Counter)
-    stopping: bool = False
-
-    def turned_away(self) -> None:
-        """Count a client for whom there was no room."""
-        self.unserved["503"] += 1
-
-    @contextlib.contextmanager
-    def counted(self, counter: Counter[str], slot: str) -> Iterator[None]:
-        """Count one in ``counter`` for as long as the block runs."""
-        counter[slot] += 1
-        try:
-            yield
-        finally:
-            counter[slot] -= 1
 
 
 class _ClientGoneError(Exception):
@@ -190,12 +142,14 @@ async def _next_piece(client: Client) -> bytes:
 
 async def _forwarded(board: Board, client: Client, request: h11.Request) -> bool:
     """Pass ``request`` on to the target of this moment and its answer back; return whether the client can go on."""
-    upgrade = _upgrade(request)
+    upgrade = wanted_upgrade(request)
     slot, flight, upstream = await _connected(board)
     try:
         with contextlib.ExitStack() as stack:
             stack.push(flight)
-            head = h11.Request(method=request.method, target=request.target, headers=_onward(client, request, upgrade))
+            head = h11.Request(
+                method=request.method, target=request.target, headers=onward(client.address, request, upgrade)
+            )
             with contextlib.suppress(OSError):  # it may have answered already, and closed
                 await upstream.send(head)
             upgraded = await _Exchange(board, slot, client, upstream, bool(upgrade)).run()
@@ -316,7 +270,7 @@ class _Exchange:
                         await client.send(event)
                 elif isinstance(event, h11.Response):
                     self._board.errors[self._slot] += event.status_code >= 500
-                    await client.send(_answered(event))
+                    await client.send(answered(event))
                 elif isinstance(event, h11.Data):
                     await client.send(h11.Data(data=event.data))
                 else:
@@ -366,63 +320,3 @@ async def _copied(reader: asyncio.StreamReader | Connection, writer: asyncio.Str
             writer.write(data)
             await writer.drain()
         writer.write_eof()
-
-
-def _tokens(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> set[bytes]:
-    return {
-        token.strip().lower()
-        for name, value in headers
-        if name == wanted
-        for token in value.split(b",")
-        if token.strip()
-    }
-
-
-def _upgrade(request: h11.Request) -> bytes:
-    """Return the protocol that the client wants to change to, or b""."""
-    if b"upgrade" not in _tokens(request.headers, b"connection"):
-        return b""
-    return next((value for name, value in request.headers if name == b"upgrade"), b"")
-
-
-def _end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    pairs = list(headers)
-    hop = _HOP_BY_HOP | _tokens(pairs, b"connection") - _ALWAYS_PASSED_ON
-    return [(name, value) for name, value in pairs if name not in hop]
-
-
-def _answered(response: h11.Response) -> h11.Response:
-    headers = _end_to_end(response.headers)
-    if any(name == b"transfer-encoding" for name, _ in response.headers):
-        headers = [pair for pair in headers if pair[0] != b"content-length"]
-    return h11.Response(status_code=response.status_code, headers=headers, reason=response.reason)
-
-
-def _onward(client: Client, request: h11.Request, upgrade: bytes) -> Headers:
-    """Return the headers for the upstream: who asked, how and for what, and how long the body is."""
-    address = client.address
-    given = dict(request.headers)
-    # only a proxy on this machine is believed about others
-    known = {name: given[name] for name in _FORWARDED if name in given} if _is_loopback(address) else {}
-    before = known.get(b"x-forwarded-for")
-    headers = [pair for pair in _end_to_end(request.headers) if pair[0] not in _FORWARDED]
-    headers.append((b"x-forwarded-for", (before + b", " if before else b"") + address.encode()))
-    headers.append((b"x-forwarded-proto", known.get(b"x-forwarded-proto", b"http")))
-    if host := known.get(b"x-forwarded-host") or given.get(b"host"):
-        headers.append((b"x-forwarded-host", host))
-    if b"transfer-encoding" in given:
-        headers.append((b"transfer-encoding", b"chunked"))
-    if upgrade:
-        headers += [(b"connection", b"upgrade"), (b"upgrade", upgrade)]
-    else:
-        headers.append((b"connection", b"close"))
-    if b"host" not in given:
-        headers.append((b"host", b""))  # HTTP/1.0 has none, HTTP/1.1 must
-    return headers
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

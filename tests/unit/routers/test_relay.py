@@ -8,7 +8,8 @@ import contextlib
 import pytest
 
 from runwright.routers import relay
-from runwright.routers.relay import Board, Target
+from runwright.routers.board import Board, Target
+from runwright.routers.headers import is_loopback
 
 
 async def exchange(board: Board, *pieces: bytes | float) -> bytes:
@@ -112,7 +113,7 @@ def test_an_answer_keeps_its_length_whatever_its_connection_header_names() -> No
 
 def test_what_cannot_be_passed_on_is_answered_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should headers not be as HTTP wants them, it is said, and not thrown into the log."""
-    monkeypatch.setattr(relay, "_onward", lambda client, request, upgrade: [(b"content-length", b"0")])
+    monkeypatch.setattr(relay, "onward", lambda address, request, upgrade: [(b"content-length", b"0")])
     board = Board()
     answer = asyncio.run(with_upstream(board, b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
     assert answer.startswith(b"HTTP/1.1 400") and b"cannot be passed on" in answer
@@ -129,5 +130,5 @@ def test_interim_answers_are_passed_on() -> None:
 
 def test_what_a_stranger_says_about_others_is_not_believed() -> None:
     """Only a proxy on this machine may tell for whom it asks."""
-    assert relay._is_loopback("127.0.0.1") and relay._is_loopback("::1")
-    assert not relay._is_loopback("10.0.0.1") and not relay._is_loopback("")
+    assert is_loopback("127.0.0.1") and is_loopback("::1")
+    assert not is_loopback("10.0.0.1") and not is_loopback("")
