@@ -142,7 +142,10 @@ def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
     def question() -> tuple[GateState, str]:
         if not work.platform.observe(work.do).running:
             if work.ledger.releases.live(work.release.system, work.release.environment) is not None:
-                return GateState.WARN, "Nothing runs, although a version was released here: it was stopped, or it ended."
+                return (
+                    GateState.WARN,
+                    "Nothing runs, although a version was released here: it was stopped, or it ended.",
+                )
             return GateState.PASS, "Nothing runs yet: this is the first release."
         health = [p for p in work.runbook.verify.health if p in work.runbook.probes_of(work.release.environment)]
         results = [

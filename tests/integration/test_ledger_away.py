@@ -29,6 +29,8 @@ from tests.fixtures.postgres import IMAGE
 
 TTL_SECONDS, AWAY_SECONDS = 2.0, 4.0
 
+FIRED = {"failed_run_id": "run", "reason": "Failed", "deployer": "the automation"}
+
 
 @dataclass(frozen=True)
 class Server:
@@ -248,11 +250,11 @@ def test_a_run_whose_patience_is_over_fails_and_has_done_nothing(
         with pytest.raises(LedgerError), holding.holding(release_id, "rollback"):
             pytest.fail("an environment is held without a ledger")
         with pytest.raises(LedgerError):
-            begin.taken_up("shop", "local", "run", None, None, "Failed", "the automation")
+            begin.taken_up("shop", "local", "rollback", release_id=None, asked=FIRED)
     finally:
         postgres.give_back()
     assert not (tmp_path / "one").exists()
-    assert begin.taken_up("shop", "local", "run", None, None, "Failed", "the automation") == release_id
+    assert begin.taken_up("shop", "local", "rollback", release_id=None, asked=FIRED) == release_id
     from tasks.decide import let_go
 
     assert let_go.fn(release_id) is True
