@@ -28,5 +28,11 @@ def make_folder(folder: Path) -> None:
 
 
 def ledger_url() -> str:
-    """Return the ledger's SQLAlchemy URL: ``RUNWRIGHT_LEDGER_URL``, or a SQLite file in ``home()``."""
-    return os.environ.get(LEDGER_VARIABLE) or f"sqlite:///{home() / 'ledger.db'}"
+    """Return the ledger's SQLAlchemy URL: ``RUNWRIGHT_LEDGER_URL``, or a SQLite file in ``home()``.
+
+    A relative SQLite file is seen from here: the URL is handed on to processes that work in other folders.
+    """
+    url = os.environ.get(LEDGER_VARIABLE) or f"sqlite:///{home() / 'ledger.db'}"
+    dialect, _, file = url.partition(":///")
+    relative = dialect.partition("+")[0] == "sqlite" and file and not file.startswith(("/", ":", "file:"))
+    return f"{dialect}:///{Path(file).absolute()}" if relative else url
