@@ -15,6 +15,7 @@ WORK_POOL = "runwright"
 TAG = "runwright"
 ROLL_BACK = "roll back"
 SILENT = f"{TAG}: a run fell silent"
+FAILED_ONCE_SECONDS = 120
 SUPERVISE_CRON = "*/5 * * * *"
 END_EVENTS = tuple(
     f"prefect.flow-run.{state}"
@@ -88,8 +89,9 @@ def supervise_spec(within: float = SILENT_SECONDS) -> Spec:
                 "expect": ["prefect.automation.action.failed"],
                 # by their names, so that it cannot set itself off
                 "match": {"prefect.resource.name": [f"{ROLL_BACK} *", SILENT]},
-                "for_each": ["prefect.resource.id"],
-                "within": 0,
+                # one run looks at everything: on a busy server many fail at once, and a run for each would make it busier
+                "for_each": [],
+                "within": FAILED_ONCE_SECONDS,
                 "parameters": {
                     "because": "The automation {{ event.resource.name | default('', true) }} failed: "
                     "{{ event.payload.reason | default('no reason is known', true) | truncate(400) }}"

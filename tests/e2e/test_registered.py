@@ -81,6 +81,9 @@ def test_prefects_own_command_registers_the_same(place: Place, client: SyncPrefe
     every = [*place.specs, supervise_spec()]
     ours = [registered(client, spec) for spec in every]
     for spec in every:
+        client.delete_resource_owned_automations(
+            f"prefect.deployment.{client.read_deployment_by_name(spec.full_name).id}"
+        )
         client.delete_deployment(client.read_deployment_by_name(spec.full_name).id)
 
     (tmp_path / "prefect.yaml").write_text(prefect_yaml(place.specs))
