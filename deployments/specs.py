@@ -13,6 +13,9 @@ from runwright.runbook.model import Runbook
 
 WORK_POOL = "runwright"
 TAG = "runwright"
+SUPERVISOR_TAG = "runwright-supervisor"
+"""Not the tag of all others: the end of a short run may reach Prefect before its first heartbeat, which then looks like
+a silence. A supervisor that is started by that must not be able to start the next one in the same way."""
 ROLL_BACK = "roll back"
 SILENT = f"{TAG}: a run fell silent"
 FAILED_ONCE_SECONDS = 120
@@ -65,7 +68,7 @@ def supervise_spec(within: float = SILENT_SECONDS) -> Spec:
         "flows/supervise.py:supervise",
         "Find runs and releases that died without anybody noticing.",
         {},
-        [TAG],
+        [SUPERVISOR_TAG],
         schedules=[{"cron": SUPERVISE_CRON, "timezone": "UTC", "slug": "supervise"}],
         triggers=[
             {
