@@ -162,9 +162,10 @@ def test_what_is_written_late_into_the_target_file_does_not_count(
     assert router.facts(Direct()).agreed and router.target(Direct()) == BLUE
 
 
-@pytest.mark.parametrize(("point", "kind"), [("checked", "FencedError"), ("during", "ActionError")])
+# whether it first sees that its program was ended or that its lease is gone is a matter of a moment
+@pytest.mark.parametrize(("point", "kinds"), [("checked", {"FencedError"}), ("during", {"ActionError", "FencedError"})])
 def test_what_a_stopped_run_started_does_not_outlive_it(
-    release_id: str, stopped: Callable[[str, str], subprocess.Popen[str]], point: str, kind: str
+    release_id: str, stopped: Callable[[str, str], subprocess.Popen[str]], point: str, kinds: set[str]
 ) -> None:
     """Given a run that is stopped right before, or after, it starts a program: whoever takes over ends what runs, and
     what is started after that is ended at once by the one that wakes up."""
@@ -175,7 +176,7 @@ def test_what_a_stopped_run_started_does_not_outlive_it(
         decide.recover(work)
         assert still_running(release_id, entry) == []
         code, said = woken(child)
-        assert (code, said.split()[0]) == (3, kind), said
+        assert code == 3 and said.split()[0] in kinds, said
         assert still_running(release_id, entry) == []
         assert [e.state for e in entries(work, "deploy/sleep")] == ["ended"]
 
