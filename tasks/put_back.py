@@ -51,7 +51,7 @@ def in_hand(release_id: str, procedure: str = "deploy") -> Iterator[None]:
 
 @contextmanager
 def paged(release_id: str) -> Iterator[None]:
-    """Tell people if the way back itself fails: nothing else is started for it by itself."""
+    """Tell people if the way back itself fails: no event starts another, only the supervisor does, a while later."""
     try:
         yield
     except FrozenError:

@@ -39,7 +39,7 @@ from tasks.site import Folders, Site
 class Work:
     """One release, opened.
 
-    do: performs actions, journaled and fenced. look: performs reads only, with no journal.
+    do: performs actions; changes are journaled and fenced. say: tells the run's log a sentence.
     """
 
     release: Release
