@@ -8,14 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from runwright.policy.supervision import SILENT_SECONDS
+from runwright.policy.supervision import SILENT_SECONDS, SUPERVISOR_TAG, TAG
 from runwright.runbook.model import Runbook
 
 WORK_POOL = "runwright"
-TAG = "runwright"
-SUPERVISOR_TAG = "runwright-supervisor"
-"""Not the tag of all others: the end of a short run may reach Prefect before its first heartbeat, which then looks like
-a silence. A supervisor that is started by that must not be able to start the next one in the same way."""
 ROLL_BACK = "roll back"
 SILENT = f"{TAG}: a run fell silent"
 FAILED_ONCE_SECONDS = 120

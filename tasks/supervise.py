@@ -26,13 +26,11 @@ from runwright.errors import RunwrightError
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
-from runwright.policy.supervision import Life, Seen, Step, answer, life
+from runwright.policy.supervision import SUPERVISOR_TAG, TAG, Life, Seen, Step, answer, life
 from tasks.notify import ended as told
 from tasks.notify import notify
 from tasks.work import at_work, sayer
 
-TAGS = ["runwright", "runwright-supervisor"]
-"""Each deployment of ours is tagged with one of these."""
 WORKS_ON_RELEASES = frozenset({"deploy", "rollback", "watch"})
 """A backup or a retirement that runs, or waits, brings no release to its end."""
 PAGE = 200
@@ -80,7 +78,8 @@ def supervise(because: str = "") -> str:
 def open_runs(client: SyncPrefectClient, now: datetime) -> list[Open]:
     """Return all runs of ours that have not ended, without those that are scheduled for later."""
     wanted = FlowRunFilter(
-        tags=FlowRunFilterTags(any_=TAGS), state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN))
+        tags=FlowRunFilterTags(any_=[TAG, SUPERVISOR_TAG]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN)),
     )
     runs: list[FlowRun] = []
     while page := client.read_flow_runs(flow_run_filter=wanted, limit=PAGE, offset=len(runs)):

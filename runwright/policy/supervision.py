@@ -9,6 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+TAG = "runwright"
+"""What every run of ours is tagged with, but the supervisor's own."""
+SUPERVISOR_TAG = "runwright-supervisor"
+"""Not the tag of all others: the end of a short run may reach the orchestrator before its first heartbeat, which then looks like
+a silence. A supervisor that is started by that must not be able to start the next one in the same way."""
 SILENT_SECONDS = 100.0
 """A run says every thirty seconds that it lives. One that has not for longer than three of these times is dead."""
 STUCK_SECONDS = 300.0
