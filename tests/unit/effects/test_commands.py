@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from runwright.effects import commands
 from runwright.effects.processes import MARK, alive, marked, this_process
 from runwright.errors import ActionError, DeadlineError, FencedError
 
+KEY = f"test/key-{uuid.uuid4()}#1"
+"""Of this process alone: these tests end what carries it, and another process may run them at the same time."""
+
 
 def run(*argv: str, **more: object) -> Output:
-    return commands.run(Command(says="do it", argv=argv, **more), "test/key#1", lambda _: None)  # type: ignore[arg-type]
+    return commands.run(Command(says="do it", argv=argv, **more), KEY, lambda _: None)  # type: ignore[arg-type]
 
 
 def python(code: str) -> tuple[str, ...]:
@@ -87,7 +91,7 @@ def test_a_daemon_that_it_leaves_behind_does_not_hold_us_up() -> None:
     output = run(*python("import subprocess; subprocess.Popen(['sleep','30']); print('done')"), deadline_seconds=25.0)
     assert output.text == "done\n"
     assert time.monotonic() - begun < 20
-    for process in marked("test/key#1"):
+    for process in marked(KEY):
         os.kill(process.pid, signal.SIGKILL)
 
 
