@@ -2,6 +2,8 @@
 
     python -m runwright.builders.folder --from CHECKOUT --tree TREE --into FOLDER --note JSON [--] [COMMAND ...]
 
+Of several that make the same folder at the same time (two releases of one commit, which are prepared before either holds
+its environment), one makes it; the others find it whole: it may serve by then, and is not touched any more.
 The tree is exported beside FOLDER, renamed to it, and the command is run in it there: what it makes may remember its
 own path (a virtual environment does). The note that says that it is whole comes last.
 """
@@ -9,13 +11,16 @@ own path (a virtual environment does). The note that says that it is whole comes
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from runwright.artifacts import note_file
+from runwright.artifacts import note_file, note_of
 from runwright.effects.files import write_file
 from runwright.errors import ActionError
 
@@ -34,8 +39,21 @@ def export(checkout: Path, tree: str, into: Path) -> None:
         index.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def alone(into: Path) -> Iterator[None]:
+    """Wait until nobody else makes ``into``, and keep others waiting. The lock ends with this process, however it ends."""
+    locks = into.parent.with_name(".locks")
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / f"{into.parent.name}-{into.name}").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def make(checkout: Path, tree: str, into: Path, note: str, command: list[str]) -> None:
-    """Make the folder ``into``. Whatever a killed attempt left is removed first."""
+    """Make the folder ``into``, if it is not whole. Whatever a killed attempt left is removed first."""
+    found = note_of(into)
+    if found is not None and found.tree == tree:
+        return
     note_file(into).unlink(missing_ok=True)
     beside = into.with_name(f".{into.name}.partial")
     for leftover in (beside, into):
@@ -57,6 +75,16 @@ def main(words: list[str]) -> int:
     parser.add_argument("--note", required=True)
     parser.add_argument("command", nargs="*")
     given = parser.parse_args(words)
+    try:
+        with alone(given.into):
+            return made(given)
+    except OSError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def made(given: argparse.Namespace) -> int:
+    """Make what is asked for, or leave nothing of it."""
     try:
         make(given.checkout, given.tree, given.into, given.note, given.command)
     except subprocess.CalledProcessError as error:

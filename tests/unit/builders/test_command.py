@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,17 @@ def test_a_failed_command_leaves_no_artifact(builder: CommandBuilder, tree: Path
         build(builder, tree, Direct(), spec)
     assert "exited with 7" in str(caught.value)
     assert not list(Path(tree.parent, "store", "web").iterdir())
+
+
+def test_of_several_that_build_one_commit_at_once_one_makes_it(builder: CommandBuilder, tree: Path) -> None:
+    """The others find it whole, and never replace it: a process may have been started in it by then."""
+    count = tree.parent / "count"
+    code = f"import os, time; open({str(count)!r}, 'a').write(os.getcwd() + ' '); time.sleep(0.5)"
+    spec = Component(command=["{python}", "-c", code])
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: build(builder, tree, Direct(), spec), range(4)))
+    assert len(set(made)) == 1
+    assert count.read_text().split() == [made[0].reference]
 
 
 def test_a_killed_build_is_never_taken_for_whole(builder: CommandBuilder, tree: Path) -> None:
