@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, cast
 
 from runwright.errors import (
@@ -26,11 +28,18 @@ from runwright.probes.http import ProbeResult, ask
 from runwright.runbook.checks import Rule
 from tasks import drivers
 from tasks.decide import serving
+from tasks.drill import unnoticed
 from tasks.holding import renewed
 from tasks.notify import notify
 from tasks.shown import ShownWatch
 from tasks.step import step
 from tasks.work import Work, watch_rules, watch_seconds
+
+PACED_BY = 10
+"""How many rounds of asking say how often is asked."""
+SLOWEST_SECONDS = 120.0
+"""A round that took longer was no round of slow answers: this process was stopped. What was before is not one streak with
+what comes after."""
 
 
 @step()
@@ -86,6 +95,7 @@ class Watcher:
         self.samples: dict[str, list[Any]] = {rule.id: [] for rule in self.rules}
         self.due: dict[str, float] = {}
         self.paged: set[str] = set()
+        self.rounds: deque[float] = deque(maxlen=PACED_BY)
         self.watching, began = self._remembered()
         newest = max((s.at for taken in self.samples.values() for s in taken), default=None)
         self.clock = policy.SteadyClock(datetime.now(UTC), time.monotonic, newest)
@@ -144,7 +154,8 @@ class Watcher:
         for rule in self.rules:
             self._sample(rule, results)
         at = self.clock()
-        verdicts = {r.id: assess(r, self.samples[r.id], at, self.started_at, self.every) for r in self.rules}
+        pace = self._paced()
+        verdicts = {r.id: assess(r, self.samples[r.id], at, self.started_at, pace) for r in self.rules}
         decision = policy.decide(verdicts, self.rules)
         first = not self.watching.probes and not self.watching.rules
         self.watching = self.watching.stepped(
@@ -161,6 +172,15 @@ class Watcher:
             self.work.write_down("scrape", self.source.as_json())
         self.shown.update(self.watching, self.samples)
         return decision
+
+    def _paced(self) -> float:
+        """Return how often the rules were really asked of late, in seconds: not more often than answers were waited for.
+
+        By the interval alone, a system that hangs would seem to be measured too rarely to be judged.
+        """
+        self.rounds.append(time.monotonic())
+        apart = [later - earlier for earlier, later in pairwise(self.rounds)]
+        return max(self.every, min(max(apart, default=0.0), SLOWEST_SECONDS))
 
     def _page(self, verdicts: dict[str, Verdict]) -> None:
         """Tell people of a breach that puts nothing back, once for each rule."""
@@ -210,6 +230,8 @@ class Watcher:
 
     def _ended(self, end: policy.Conclusion) -> str:
         self.shown.show(self.watching, self.samples, end)
+        if self.work.release.is_drill and end.state != "breach":
+            raise unnoticed(self.work, self.watching.progress.watched_seconds)
         if end.state == "proven":
             self.work.write_down("listed", list(end.listed))
             self.work.ledger.releases.advance(self.work.id, ReleaseState.PROVEN, end.reason)

@@ -88,10 +88,11 @@ def assess(
 ) -> Verdict:
     """Return the verdict on ``rule`` at ``now``. ``samples`` are in the order in which they were taken.
 
-    Samples from before ``started_at`` and its warm-up, and from the future, do not count. ``every_seconds`` is the
-    watch's interval, if the rule has none of its own.
+    Samples from before ``started_at`` and its warm-up, and from the future, do not count. ``every_seconds`` is how often
+    the watch asks, in fact: a system that hangs is asked more slowly, for each answer is waited for. A rule that is to be
+    asked more often than that is not; one that is to be asked less often has an interval of its own.
     """
-    gap = GAP_INTERVALS * (rule.every or every_seconds)
+    gap = GAP_INTERVALS * max(rule.every or 0.0, every_seconds)
     warm = rule.warmup - (now - started_at).total_seconds()
     counted = [s for s in samples if rule.warmup <= (s.at - started_at).total_seconds() and s.at <= now]
     if now < started_at:

@@ -78,6 +78,17 @@ def test_the_table(picture: str, state: str, pending: bool) -> None:
     assert (found.state, found.pending) == (state, pending), found.reason
 
 
+@pytest.mark.parametrize("given", [{}, {"every": "1s"}, {"every": "5s"}])
+@pytest.mark.parametrize(("pace", "state"), [(2.0, "blind"), (17.0, "breach")])
+def test_a_system_that_hangs_is_judged_by_the_pace_at_which_it_can_be_asked(
+    given: dict[str, str], pace: float, state: str
+) -> None:
+    """Asked every two seconds, each answer waited for in vain: three failures seventeen seconds apart are in a row."""
+    samples = [Sample(at(17.0 * i), 1.0, reason="no answer within 5s") for i in range(3)]
+    found = assess(rule(probe="ready", failures=3, **given), samples, at(50), START, pace)
+    assert found.state == state, found.reason
+
+
 @pytest.mark.parametrize(
     ("picture", "state"), [("#", "breach"), (".#", "breach"), ("#.", "pass"), ("#-", "breach"), ("#?", "breach")]
 )
