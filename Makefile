@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := python3.11 python3.12 python3.13 python3
 # Test processes at the same time. Those that need the one Prefect server share a process of their own.
-JOBS ?= 2
+JOBS ?= 3
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup demo stop test lint chaos bench
@@ -53,7 +53,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 chaos: setup
-	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) tests/chaos
+	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) tests/chaos tests/e2e/test_drills.py
 
 bench: setup
 	$(BIN)/python -m bench
