@@ -113,16 +113,27 @@ def specs_of(runbook: Runbook) -> list[Spec]:
                 flow, name, f"flows/{flow}.py:{flow}", description, dict(parameters), list(tags), **more  # noqa: B023
             )  # fmt: skip
 
+        def timed(cron: str | None, slug: str) -> list[dict[str, Any]]:
+            return [{"cron": cron, "timezone": runbook.schedules.timezone, "slug": slug}] if cron else []
+
         found.append(spec("deploy", f"Release a version of {runbook.system} to {environment}."))
         found.append(
             spec("rollback", f"Put {runbook.system} back in {environment}.", triggers=[rollback_trigger(name)])
         )
+        if place.tier != "production":
+            cron = runbook.schedules.drill if environment in runbook.drilled() else None
+            found.append(
+                spec(
+                    "drill",
+                    f"Break {runbook.system} in {environment} and see it come back.",
+                    schedules=timed(cron, "drill"),
+                )
+            )
         found.append(spec("watch", f"Go on watching the newest release of {runbook.system} in {environment}."))
         if place.router is not None:
             found.append(spec("retire", f"End what the newest release of {runbook.system} replaced in {environment}."))
         if runbook.backup is not None and place.database is not None:
-            cron = runbook.schedules.backup
-            schedules = [{"cron": cron, "timezone": runbook.schedules.timezone, "slug": "backup"}] if cron else []
+            schedules = timed(runbook.schedules.backup, "backup")
             found.append(
                 spec("backup", f"Back up the database of {runbook.system} in {environment}.", schedules=schedules)
             )
@@ -137,13 +148,13 @@ def rollback_trigger(name: str) -> dict[str, Any]:
     return {
         "type": "event",
         "name": f"{ROLL_BACK} {name}",
-        "description": "Runs the rollback when a deploy run ends Failed, Crashed, TimedOut or Cancelled.",
+        "description": "Runs the rollback when a deploy or drill run ends Failed, Crashed, TimedOut or Cancelled.",
         "enabled": True,
         "posture": "Reactive",
         "expect": list(ROLLBACK_EVENTS),
         "match": {"prefect.resource.id": "prefect.flow-run.*"},
         "match_related": [
-            {"prefect.resource.role": "flow", "prefect.resource.name": "deploy"},
+            {"prefect.resource.role": "flow", "prefect.resource.name": ["deploy", "drill"]},
             {"prefect.resource.role": "deployment", "prefect.resource.name": name},
         ],
         "for_each": ["prefect.resource.id"],

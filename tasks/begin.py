@@ -15,8 +15,10 @@ from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.ledger.way_back import checked_target, to_take_back
+from runwright.policy.drills import whose_turn
 from runwright.policy.levels import Level
 from runwright.policy.support import unsupported
+from runwright.runbook.drill import BREAKS, Break, Drills
 from runwright.runbook.loader import load_system
 from runwright.runbook.model import PRODUCTION_WATCH_SECONDS, Runbook
 from runwright.runbook.snapshot import to_json
@@ -44,31 +46,98 @@ def released(
 
     Raise InputError, RunbookError, NotBuiltError or RefusedError before anything is done.
     """
+    with _ledger() as ledger:
+        runbook = checked(system, environment, version, watch_minutes)
+        parameters = {"attestations": attestations, "watch_minutes": watch_minutes, "adopt": adopt}
+        with _opened(ledger, runbook, environment, version, "deploy", parameters, deployer) as release_id:
+            yield release_id
+
+
+@contextmanager
+def drilled(system: str, environment: str, by: str, watch_minutes: float | None, deployer: str) -> Iterator[str]:
+    """Open a release of the version that is live, which is going to be broken, and give its id.
+
+    by: how; "": in the way that was not tried for longest. Raise InputError, RunbookError, NotBuiltError or RefusedError
+    before anything is done.
+    """
+    with _ledger() as ledger:
+        live = ledger.releases.live(system, environment)
+        runbook = checked(system, environment, live.ref if live else "HEAD", watch_minutes)
+        live, way = may_be_drilled(ledger, runbook, environment, live, by)
+        wanted = runbook.drill or Drills()
+        if watch_minutes is None and wanted.watch is not None:
+            watch_minutes = wanted.watch / 60
+        parameters = {"drill": way, "commit": live.commit, "watch_minutes": watch_minutes}
+        with _opened(ledger, runbook, environment, live.ref, "drill", parameters, deployer) as release_id:
+            yield release_id
+
+
+def may_be_drilled(
+    ledger: Ledger, runbook: Runbook, environment: str, live: Release | None, by: str
+) -> tuple[Release, Break]:
+    """Return the release that is drilled, and how it is broken. Raise InputError or RefusedError if it may not be."""
+    where = f"{runbook.system}/{environment}"
+    if runbook.environments[environment].tier == "production":
+        raise RefusedError(
+            f"{where} is production: a drill breaks what it releases.",
+            state="Nothing was done.",
+            next="Drill an environment that is like it; that its own way back works is shown by each release's plan.",
+        )
+    if by and by not in BREAKS:
+        raise InputError(f"There is no way {by!r} to break it.", next=f"There are {', '.join(BREAKS)}.")
+    if live is None or live.adopted or not live.commit:
+        what = "was not released by Runwright" if live else "is empty: nothing was released there"
+        raise RefusedError(
+            f"What serves in {where} {what}, so it cannot be released again.",
+            state="Nothing was done.",
+            next=f"Deploy a version first: `runwright deploy {where} VERSION`.",
+        )
+    allowed = (runbook.drill or Drills()).by
+    way = next((way for way in BREAKS if way == by), None)
+    return live, way or whose_turn(allowed, ledger.drills.find(runbook.system, environment))
+
+
+@contextmanager
+def _ledger() -> Iterator[Ledger]:
     ledger = open_ledger(patience=Patience(sayer()))
     try:
-        runbook = checked(system, environment, version, watch_minutes)
-        _nobody_else(ledger, system, environment)
-        release = ledger.releases.open(
-            system,
-            environment,
-            version,
-            procedure="deploy",
-            run_id=_run_id(),
-            runbook=to_json(runbook),
-            parameters={"attestations": attestations, "watch_minutes": watch_minutes, "adopt": adopt},
-            deployer=deployer or getpass.getuser(),
-        )
-        _not_over(release)
-        sayer()(f"Release {release.id}: {version} to {system}/{environment}, asked for by {release.deployer}.")
-        try:
-            yield release.id
-        except LedgerError:
-            raise  # it was waited for already; the rollback closes the release when it is back
-        except RunwrightError as error:
-            _abandon_if_untouched(ledger, release.id, error)
-            raise
+        yield ledger
     finally:
         ledger.close()
+
+
+@contextmanager
+def _opened(
+    ledger: Ledger,
+    runbook: Runbook,
+    environment: str,
+    version: str,
+    procedure: str,
+    parameters: dict[str, Any],
+    deployer: str,
+) -> Iterator[str]:
+    """Open the release of this run, or take it up again; abandon it if it fails before anything was changed."""
+    _nobody_else(ledger, runbook.system, environment)
+    release = ledger.releases.open(
+        runbook.system,
+        environment,
+        version,
+        procedure=procedure,
+        run_id=_run_id(),
+        runbook=to_json(runbook),
+        parameters=parameters,
+        deployer=deployer or getpass.getuser(),
+    )
+    _not_over(release)
+    where = f"{runbook.system}/{environment}"
+    sayer()(f"{procedure.capitalize()} {release.id}: {version} to {where}, asked for by {release.deployer}.")
+    try:
+        yield release.id
+    except LedgerError:
+        raise  # it was waited for already; the rollback closes the release when it is back
+    except RunwrightError as error:
+        _abandon_if_untouched(ledger, release.id, error)
+        raise
 
 
 def _run_id() -> str:

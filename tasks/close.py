@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runwright.ledger.states import ReleaseState
+from tasks.drill import keep_drill
 from tasks.notify import ended, notify
 from tasks.retire import schedule_retirement
 from tasks.shown import show_log
@@ -15,6 +16,7 @@ from tasks.work import Work
 def close(work: Work) -> str:
     """Write the deployment log and show it, tell people, and see to the end of what was replaced and of what nobody needs."""
     show_log(work)
+    keep_drill(work)
     if work.fact("told") != work.release.state.value:
         work.write_down("told", work.release.state.value)
         notify(work, ended(work))

@@ -66,9 +66,13 @@ def stage(work: Work, do: Do, version: Version, slot: str) -> None:
 def switch(work: Work, do: Do, version: Version, slot: str) -> None:
     """Send the users to the new version."""
     if work.platform.strategy == "recreate":
-        work.platform.start(do, version, "", "deploy", work.id)
-        if isinstance(work.platform, Compose) and work.release.previous_id is None:
-            work.platform.start_rest(do, version, "deploy")  # nothing ran before: not even a proxy
+        if isinstance(work.platform, Compose):
+            # what a drill releases runs already: it is made anew, so that there is something to go back from
+            work.platform.start(do, version, "", "deploy", work.id, anew=work.release.is_drill)
+            if work.release.previous_id is None:
+                work.platform.start_rest(do, version, "deploy")  # nothing ran before: not even a proxy
+        else:
+            work.platform.start(do, version, "", "deploy", work.id)
         return
     assert work.router is not None
     work.router.ensure(do, "deploy/router")

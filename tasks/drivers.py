@@ -31,6 +31,7 @@ from runwright.probes.containers import stats as container_stats
 from runwright.routers.forwarder import ForwarderRouter
 from runwright.routers.shape import Router
 from runwright.runbook.checks import Rule
+from runwright.runbook.drill import Break
 from runwright.runbook.targets import (
     ComposeTarget,
     HostTarget,
@@ -95,6 +96,18 @@ def router(site: Site, token: int | None = None) -> Router | None:
     if site.place.router is None or not isinstance(site.place.target, HostTarget):
         return None
     return ForwarderRouter(site.place.router, site.root / "forwarder", sys.executable, token)
+
+
+def spoil(site: Site, do: Do, slot: str, by: Break, seconds: float, token: int | None, key: str) -> None:
+    """Break what serves in ``slot`` on purpose: by the platform, or by the router, whichever can.
+
+    Raise InputError if neither can.
+    """
+    where, front = platform(site), router(site, token)
+    if front is not None and by in front.breaks:
+        front.spoil(do, slot, by, seconds, key)
+    else:
+        where.spoil(do, slot, by, key)
 
 
 def keys_seen(site: Site, do: Do, service: str) -> tuple[KeysSeen, ...]:

@@ -125,8 +125,9 @@ def act(work: Work, way: Way, because: str, next: str = "") -> None:
 
 def forgive(work: Work) -> None:
     """Let the version be released again if nothing spoke against it: its run was cancelled, died, or a person asked."""
-    if not work.fact("breach"):
-        work.ledger.releases.clear_quarantine(work.id, "Runwright", "nothing spoke against the version itself")
+    if not work.fact("breach") or work.release.is_drill:
+        because = "it was broken on purpose" if work.fact("drill") else "nothing spoke against the version itself"
+        work.ledger.releases.clear_quarantine(work.id, "Runwright", because)
 
 
 def prefix(work: Work) -> str:
@@ -141,7 +142,8 @@ def start_previous(work: Work, do: Do, previous: Version) -> None:
     keep_what_it_printed(work, do, key)
     if isinstance(work.platform, Compose):
         previous = work.platform.prepare(do, previous, key)
-        work.platform.start(do, previous, "", key, work.id, keep=True)
+        # what a drill has broken is of the same version, and would pass for it
+        work.platform.start(do, previous, "", key, work.id, keep=True, anew=work.release.is_drill)
         runs_what_was_asked(work, previous, do)
     else:
         slot = slot_of(work, do, previous)

@@ -21,8 +21,9 @@ def resolve_now(work: Work) -> str:
     if release.commit:
         return release.commit
     source.mirror(work.do, work.runbook.source.repo, work.folders.mirror, key="prepare/mirror", token=_token(work))
-    found = source.resolve(work.do, work.folders.mirror, release.ref)
-    if not source.allowed(found, work.place.refs):
+    # a drill is of the commit that serves, wherever its branch or tag is by now
+    found = source.resolve(work.do, work.folders.mirror, release.parameters.get("commit") or release.ref)
+    if not release.is_drill and not source.allowed(found, work.place.refs):
         raise RefusedError(
             f"{release.ref} may not be released to {release.environment}: it takes {work.place.refs}, "
             f"and this is the {found.kind} {found.ref}.",
@@ -30,7 +31,7 @@ def resolve_now(work: Work) -> str:
             next="Deploy a version that matches, or change `refs` of the environment in the runbook.",
         )
     bad = work.ledger.releases.quarantined(release.system, release.environment, found.commit)
-    if bad is not None:
+    if bad is not None and not release.is_drill:
         raise RefusedError(
             f"{release.ref} is commit {found.commit[:8]}, which was taken back before: {bad.id} ({bad.because}).",
             state="Nothing was changed.",

@@ -31,8 +31,10 @@ from tasks.notify import ended as told
 from tasks.notify import notify
 from tasks.work import at_work, sayer
 
-WORKS_ON_RELEASES = frozenset({"deploy", "rollback", "watch"})
+WORKS_ON_RELEASES = frozenset({"deploy", "drill", "rollback", "watch"})
 """A backup or a retirement that runs, or waits, brings no release to its end."""
+FIRES = frozenset({"deploy", "drill"})
+"""The procedures whose bad end fires a rollback."""
 PAGE = 200
 CONFIRM_SECONDS = 35.0
 """How long a run that seems dead is given to be heard of: more than the time between two heartbeats."""
@@ -160,7 +162,7 @@ def look_after(
     here = tuple(r.seen for r in found if (r.system, r.environment) == where and r.seen.procedure in works)
     worked = ledger.releases.runs(release.id)
     # the end of a deploy fires a rollback, which is given time to come; nothing comes by itself for the others
-    abandoned = {r.id for r in here if life(r)[0] is Life.DEAD and r.procedure != "deploy"}
+    abandoned = {r.id for r in here if life(r)[0] is Life.DEAD and r.procedure not in FIRES}
     over = [o for r in worked if r.run_id not in abandoned and (o := _ended_at(client, r.run_id))]
     quiet = (now - max([release.changed_at, *(r.at for r in worked), *over])).total_seconds()
     tried = ledger.releases.fact(release.id, "supervised") or 0
@@ -174,7 +176,7 @@ def look_after(
             with at_work(release.id) as work:
                 notify(work, told(work))
             return [f"{release.id} is frozen: {given.because}; a person must see to it."]
-        case Step.PUT_IN_ORDER if release.procedure != "deploy":
+        case Step.PUT_IN_ORDER if not release.deploys:
             because = f"{given.because}: its run ended without a word"
             ledger.releases.advance(release.id, ReleaseState.ABANDONED, because)
             return [f"{release.id} ({release.procedure}) is closed: {because}."]

@@ -34,6 +34,9 @@ from tasks.holding import held, taken_up_again
 from tasks.saying import sayer as sayer
 from tasks.site import Folders, Site
 
+BREAK_KEY = "drill"
+"""What the keys of a drill's changes that break what it released begin with."""
+
 
 @dataclass
 class Work:
@@ -168,6 +171,7 @@ def _spare_the_live_one(work: Work, action: Action[Any]) -> None:
     """Refuse to end the process that the router names now."""
     if (
         isinstance(action, Stop)
+        and not (action.key or "").startswith(f"{BREAK_KEY}/")  # a drill ends it on purpose
         and not work.fact("may-stop-live")
         and action.process == drivers.live_process(work.site, work.do)
     ):

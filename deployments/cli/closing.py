@@ -14,6 +14,7 @@ from deployments.cli.wording import length, one_line
 from runwright import errors
 from runwright.ledger import Ledger, Release
 from runwright.ledger.states import ENDED, ReleaseState
+from runwright.policy.drills import Drill
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,16 @@ def closing(ledger: Ledger, outcome: Outcome, release: Release | None, run: RunS
         return _without_release(outcome, run)
     release = ledger.releases.get(release.id)
     error = _kept_error(ledger, release)
+    drill = ledger.drills.of_release(release.id)
+    if outcome is Outcome.CAME_BACK and not (drill and drill.came_back):
+        outcome = Outcome.TAKEN_BACK  # it was put back, and not because the drill was noticed
     code = CODES[outcome]
     if outcome is Outcome.UNTOUCHED:
         code = _code_of_kept(error) or code
     return Closing(
         outcome=outcome,
         code=code,
-        headline=_headline(outcome, release),
+        headline=_headline(outcome, release, drill),
         why=release.because,
         phases=_told(phases_of(ledger, release.id), outcome),
         serves=serves(ledger, release.system, release.environment),
@@ -130,8 +134,11 @@ def _split(said: str, next_: str) -> tuple[str, str]:
     return "\n".join(lines[:-1]), lines[-1]
 
 
-def _headline(outcome: Outcome, release: Release) -> str:
+def _headline(outcome: Outcome, release: Release, drill: Drill | None) -> str:
     where = f"{release.system}/{release.environment}"
+    if release.is_drill and outcome in (Outcome.CAME_BACK, Outcome.TAKEN_BACK):
+        good = "passed" if outcome is Outcome.CAME_BACK else "failed"
+        return f"The drill of {where} {good}: {drill or 'it ended before anything was broken'}."
     return {
         Outcome.PROVEN: f"{release.ref} is released to {where}, and proven.",
         Outcome.BACK: f"{release.ref} was taken back from {where}.",
@@ -152,6 +159,8 @@ def _next(ledger: Ledger, outcome: Outcome, release: Release, error: dict[str, s
             f"`runwright show {release.id}` tells what was done. "
             f"`runwright rollback {release.system}/{release.environment} --release {release.id} --yes` puts it back."
         )
+    if outcome is Outcome.TAKEN_BACK and release.is_drill:
+        return f"`runwright show {release.id}` tells what was done, and why it was put back."
     if outcome is Outcome.TAKEN_BACK:
         if ledger.releases.quarantined(release.system, release.environment, release.commit) is None:
             return "Nothing spoke against the version itself: it may be released again."

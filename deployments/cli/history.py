@@ -11,6 +11,7 @@ from deployments.cli.output import Output
 
 if TYPE_CHECKING:
     from runwright.ledger import Ledger, Release
+    from runwright.policy.drills import Drill
 
 _MOST = 1000
 NO_RELEASE = ("backup", "plan")
@@ -144,10 +145,30 @@ def details(ledger: Ledger, release: Release) -> dict[str, Any]:
         "gates": [{"gate": g.gate, "state": g.state, "reason": g.reason, "at": g.at} for g in records.gate_results(id)],
         "approvals": [{"gate": a.gate, "name": a.name, "text": a.text, "at": a.at} for a in records.approvals(id)],
         "notes": [{"kind": n.kind, "text": n.text, "at": n.at} for n in records.notes(id)],
+        "drill": _drill(ledger, id),
         "backups": [
             {"at": b.created_at, "location": b.location, "bytes": b.bytes, "removed_at": b.removed_at}
             for b in records.backups(release.system, release.environment, removed=True, release_id=id)
         ],
+    }
+
+
+def _drill(ledger: Ledger, release_id: str) -> dict[str, Any] | None:
+    drill = ledger.drills.of_release(release_id)
+    return None if drill is None else drill_as_data(drill)
+
+
+def drill_as_data(drill: Drill) -> dict[str, Any]:
+    """Return a drill as JSON values."""
+    return {
+        "release": drill.release_id,
+        "text": str(drill),
+        "broken_by": drill.broken_by,
+        "broken_at": drill.broken_at,
+        "outcome": drill.outcome,
+        "noticed_by": drill.noticed_by,
+        "seconds_until_noticed": drill.seconds_until_noticed,
+        "seconds_until_back": drill.seconds_until_back,
     }
 
 
@@ -157,6 +178,9 @@ def _print_details(out: Output, data: dict[str, Any]) -> None:
     out.line(f"{data['release']}: {data['version']} to {data['place']}", style="title")
     names = ("state", "because", "commit", "level", "previous", "deployer", "cleared_by", "cleared_because")
     out.pairs([(name.replace("_", " "), data[name]) for name in names])
+    if data["drill"]:
+        noticed = data["drill"]["noticed_by"]
+        out.pairs([("drill", data["drill"]["text"]), *([("noticed", noticed)] if noticed else [])])
     out.pairs([(f"artifact {name}", identity) for name, identity in data["artifacts"].items()])
     tables: tuple[tuple[str, tuple[str, ...], list[list[object]]], ...] = (
         (

@@ -10,6 +10,7 @@ import typer
 from deployments.cli import (
     deploying,
     doctor,
+    drilling,
     history,
     people,
     planning,
@@ -60,6 +61,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "follow": run_commands.follow_run,
     "cancel": run_commands.cancel,
     "rollback": rolling_back.rollback,
+    "drill": drilling.drill,
     "status": status.status,
     "history": history.history,
     "show": history.show,

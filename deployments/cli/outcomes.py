@@ -9,8 +9,9 @@ from typing import Literal
 from deployments.cli.exits import Exit
 from runwright.ledger.states import ENDED, ReleaseState
 
-Wanted = Literal["deploy", "rollback"]
-"""What the person who follows asked for: that a version is released, or that the system is put back."""
+Wanted = Literal["deploy", "drill", "rollback"]
+"""What the person who follows asked for: that a version is released, that one is broken and comes back, or that the system
+is put back."""
 
 SETTLE_SECONDS = 180.0
 """How long nothing may happen to a release whose run has ended. The automation starts the rollback within seconds, its
@@ -43,6 +44,8 @@ class Outcome(StrEnum):
     """The release was watched to the end, and nothing spoke against it."""
     BACK = "back"
     """The system is back, as was asked."""
+    CAME_BACK = "came back"
+    """What a drill broke was noticed, and the version before serves again."""
     TAKEN_BACK = "taken back"
     """The release failed, and the system was put back."""
     UNTOUCHED = "untouched"
@@ -64,6 +67,7 @@ class Outcome(StrEnum):
 CODES = {
     Outcome.PROVEN: Exit.DONE,
     Outcome.BACK: Exit.DONE,
+    Outcome.CAME_BACK: Exit.DONE,
     Outcome.TAKEN_BACK: Exit.TAKEN_BACK,
     Outcome.UNTOUCHED: Exit.FAILED,
     Outcome.NOTHING_TO_DO: Exit.DONE,
@@ -80,12 +84,16 @@ _OF_DEPLOY = {
     ReleaseState.ABANDONED: Outcome.UNTOUCHED,
     ReleaseState.FROZEN: Outcome.FROZEN,
 }
+_OF_DRILL = _OF_DEPLOY | {ReleaseState.ROLLED_BACK: Outcome.CAME_BACK}
 _OF_ROLLBACK = {
     ReleaseState.PROVEN: Outcome.STILL_SERVES,
     ReleaseState.ROLLED_BACK: Outcome.BACK,
     ReleaseState.ABANDONED: Outcome.NOTHING_TO_DO,
     ReleaseState.FROZEN: Outcome.FROZEN,
 }
+
+
+_OF: dict[Wanted, dict[ReleaseState, Outcome]] = {"deploy": _OF_DEPLOY, "drill": _OF_DRILL, "rollback": _OF_ROLLBACK}
 
 
 def outcome(
@@ -103,7 +111,7 @@ def outcome(
     at_rest = release is not None and (release in ENDED or release is ReleaseState.FROZEN)
     if run is None:
         # a rollback begins at a release that is proven or frozen: its run alone says when that is the end
-        if at_rest and wanted == "deploy":
+        if at_rest and wanted != "rollback":
             return _judged(wanted, release)
         return Outcome.UNSETTLED if quiet_seconds >= settle_seconds else None
     if not run.terminal:
@@ -120,4 +128,4 @@ def outcome(
 
 def _judged(wanted: Wanted, release: ReleaseState | None) -> Outcome:
     assert release is not None
-    return (_OF_DEPLOY if wanted == "deploy" else _OF_ROLLBACK)[release]
+    return _OF[wanted][release]

@@ -38,7 +38,8 @@ def follow_run(run: RunOrRelease, as_json: Json = False, plain: Plain = False) -
             prefect.run_state(run)  # raises if there is no such run either
         elif not out.as_json:
             out.line(f"{release.ref} to {release.system}/{release.environment}: {release.id} is {release.state}")
-        wanted: Wanted = "rollback" if procedure == "rollback" else "deploy"
+        drilled = release is not None and release.is_drill
+        wanted: Wanted = "rollback" if procedure == "rollback" else "drill" if drilled else "deploy"
         follow_to_the_end(out, PrefectRuns(prefect, WORK_POOL), run_id, wanted, release)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from deployments.cli.output import Output
 if TYPE_CHECKING:
     from deployments.cli.places import Place
     from runwright.ledger import Ledger, Release
+    from runwright.runbook.model import Runbook
 
 _NEWEST = 50
 
@@ -44,7 +46,14 @@ def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Pl
 def status_of(ledger: Ledger | None, where: Place, now: datetime) -> dict[str, Any]:
     """Return the status of one environment as JSON values."""
     if ledger is None:
-        return {"place": str(where), "live": None, "unfinished": [], "held_by": None, "last_backup": None}
+        return {
+            "place": str(where),
+            "live": None,
+            "unfinished": [],
+            "held_by": None,
+            "last_backup": None,
+            "drill": None,
+        }
     live = ledger.releases.live(where.system, where.environment)
     newest = ledger.releases.find(where.system, where.environment, limit=_NEWEST)
     lease = ledger.leases.holder(where.system, where.environment)
@@ -65,6 +74,7 @@ def status_of(ledger: Ledger | None, where: Place, now: datetime) -> dict[str, A
             "since": lease.taken_at,
             "until": lease.expires_at,
         },
+        "drill": drill_of(ledger, where, live, now),
         "last_backup": None
         if backup is None
         else {
@@ -75,6 +85,44 @@ def status_of(ledger: Ledger | None, where: Place, now: datetime) -> dict[str, A
             "proven": backup.proven_at is not None or backup.proof is not None,
         },
     }
+
+
+def drill_of(ledger: Ledger, where: Place, live: Release | None, now: datetime) -> dict[str, Any] | None:
+    """Return how the newest drill ended, and whether the next one is overdue; None where none is asked for or was done."""
+    from deployments.cli.history import drill_as_data
+    from runwright.policy.drills import due
+
+    newest = ledger.drills.find(where.system, where.environment)
+    every = _drilled_every(where, live)
+    if every is None and not newest:
+        return None
+    found = None if every is None else due(newest, every, now)
+    return {
+        "newest": drill_as_data(newest[0]) if newest else None,
+        "overdue": found is not None and found.overdue,
+        "due": found.since if found is not None else None,
+    }
+
+
+def _drilled_every(where: Place, live: Release | None) -> float | None:
+    """Return how old the last good drill may be, in seconds; None where the runbook asks for none."""
+    book = _runbook(where, live)
+    if book is None or book.drill is None or where.environment not in book.drilled():
+        return None
+    return book.drill.every
+
+
+def _runbook(where: Place, live: Release | None) -> Runbook | None:
+    """Return the runbook as it is now, or, where that is not on this machine, as it was at the last release."""
+    from runwright.errors import RunwrightError
+    from runwright.runbook.loader import load_system
+    from runwright.runbook.snapshot import from_json
+
+    with suppress(RunwrightError):
+        return load_system(where.system).runbook
+    with suppress(RunwrightError):
+        return from_json(live.runbook) if live is not None else None
+    return None
 
 
 def _live(ledger: Ledger, live: Release) -> dict[str, Any]:
@@ -123,7 +171,7 @@ def next_of(ledger: Ledger, release: Release) -> str:
     if lease is not None and lease.release_id == release.id:
         return f"It is being worked on: `runwright follow {release.id}`."
     follow = f"`runwright follow {release.id}` shows whether its run goes on."
-    if release.procedure != "deploy":
+    if not release.deploys:
         return follow
     place = f"{release.system}/{release.environment}"
     again = f"{follow} If nobody works on it: `runwright rollback {place} --release {release.id} --yes`."
@@ -155,12 +203,22 @@ def _print(out: Output, one: dict[str, Any], now: datetime) -> None:
         pairs.append(("  next", unfinished["next"]))
     if held is not None:
         pairs.append(("  held by", f"{held['holder']} since {moment(held['since'])} ({held['procedure']})"))
+    if one["drill"] is not None:
+        pairs.append(("  drill", _drill(one["drill"], one["place"], now)))
     if backup is None:
         pairs.append(("  last backup", "none that the ledger knows of"))
     else:
         proven = "proven" if backup["proven"] else "not proven"
         pairs.append(("  last backup", f"{ago(backup['at'], now)}, {proven}: {backup['location']}"))
     out.pairs(pairs)
+
+
+def _drill(drill: dict[str, Any], place: str, now: datetime) -> str:
+    from deployments.cli.wording import ago
+
+    newest = drill["newest"]
+    last = f"{ago(newest['broken_at'], now)}: {newest['text']}" if newest else "never"
+    return f"{last}; overdue: `runwright drill {place}`" if drill["overdue"] else last
 
 
 def _way_back(way: dict[str, Any] | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from runwright import home
+from runwright.ledger.drills import Drills
 from runwright.ledger.journal import Entry, Journal
 from runwright.ledger.leases import Lease, Leases
 from runwright.ledger.patience import Patience
@@ -21,6 +22,7 @@ from runwright.ledger.tables import checks
 from runwright.ledger.upgrade import upgrade
 
 __all__ = [
+    "Drills",
     "Entry",
     "Journal",
     "Lease",
@@ -44,6 +46,7 @@ class Ledger:
         self.releases = Releases(store)
         self.leases = Leases(store)
         self.records = Records(store)
+        self.drills = Drills(store)
 
     def journal(self, release_id: str) -> Journal:
         """Return the journal of one release."""

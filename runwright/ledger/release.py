@@ -49,6 +49,16 @@ class Release:
     cleared_because: str | None
 
     @property
+    def deploys(self) -> bool:
+        """Whether it puts a version in place: a deploy, or a drill of what is live. Other procedures are kept here too."""
+        return self.procedure in ("deploy", "drill")
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether it is made to be broken and put back: it is never proven."""
+        return self.procedure == "drill"
+
+    @property
     def ended(self) -> bool:
         """Whether nobody works on it any more."""
         return self.state in ENDED

@@ -262,6 +262,22 @@ notes = Table(
     Index("notes_of_release", "release_id"),
 )
 
+drills = Table(
+    "drills",
+    metadata,
+    _number(),
+    Column("release_id", Words, ForeignKey("releases.id"), nullable=False, unique=True),
+    Column("system", Words, nullable=False),
+    Column("environment", Words, nullable=False),
+    Column("broken_by", Words, nullable=False),
+    Column("broken_at", Moment, nullable=False),
+    Column("noticed_at", Moment),
+    Column("noticed_by", Words, nullable=False),
+    Column("back_at", Moment),
+    Column("outcome", Words, nullable=False),
+    Index("drills_of_environment", "system", "environment", "number"),
+)
+
 checks = Table(
     "checks",
     metadata,

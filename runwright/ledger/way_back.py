@@ -24,7 +24,7 @@ def to_take_back(ledger: Ledger, system: str, environment: str) -> Release:
     One that is only being prepared has not, whatever else is wrong there. Raise InputError if there is none.
     """
     for release in ledger.releases.find(system, environment, limit=LOOK_BACK):
-        if release.procedure != "deploy" or release.state in _GONE or release.adopted:
+        if not release.deploys or release.state in _GONE or release.adopted:
             continue
         if release.state not in PREPARED or ledger.journal(release.id).changed(under_lease=True):
             return release

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from runwright.actions import Do
+from runwright.runbook.drill import Break
 from runwright.traffic import Upstream
 from runwright.versions import Version
 
@@ -66,6 +67,8 @@ class Platform(Protocol):
     """
 
     strategy: Strategy
+    breaks: ClassVar[frozenset[Break]]
+    """The ways in which it can break what it runs, for a drill."""
 
     def observe(self, do: Do) -> Observed:
         """Return what runs now."""
@@ -108,6 +111,13 @@ class Platform(Protocol):
 
     def stop(self, do: Do, slot: str, prefix: str) -> None:
         """Stop what runs in ``slot`` (two_colours) or all of the application's services (recreate)."""
+        ...
+
+    def spoil(self, do: Do, slot: str, by: Break, prefix: str) -> None:
+        """Break what runs in ``slot`` (or the application's services) on purpose, in one of the ways in ``breaks``.
+
+        Starting a version there again, in place of it, ends that.
+        """
         ...
 
     def adopt(self, do: Do, prefix: str) -> Version | None:

@@ -17,6 +17,16 @@ class Target:
     port: int
 
 
+@dataclass(frozen=True)
+class Spoilt:
+    """What a drill spoils on purpose: answers of a slot, until a moment of the event loop's clock."""
+
+    slot: str
+    errors: bool
+    delay_seconds: float
+    until: float
+
+
 @dataclass
 class Board:
     """What the forwarder knows of itself: its target, and what it counted, by slot."""
@@ -29,10 +39,16 @@ class Board:
     errors: Counter[str] = field(default_factory=Counter)
     unserved: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
+    spoilt: Spoilt | None = None
 
     def turned_away(self) -> None:
         """Count a client for whom there was no room."""
         self.unserved["503"] += 1
+
+    def spoilt_now(self, slot: str, now: float) -> Spoilt | None:
+        """Return what is spoilt for ``slot`` at this moment, if anything is."""
+        found = self.spoilt
+        return found if found is not None and found.slot == slot and now < found.until else None
 
     @contextlib.contextmanager
     def counted(self, counter: Counter[str], slot: str) -> Iterator[None]:

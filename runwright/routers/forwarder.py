@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from runwright.actions import UNKNOWN, Do, Http, Process, Read, Reply, Spawn, Stop, Wait, WriteFile
 from runwright.effects.processes import alive
@@ -20,6 +20,7 @@ from runwright.errors import (
 )
 from runwright.routers.fence import Fence, fence_file, named_target, read_fence
 from runwright.routers.shape import RouterFacts
+from runwright.runbook.drill import Break, require_way
 from runwright.runbook.targets import Forwarder
 from runwright.traffic import Upstream
 
@@ -27,6 +28,8 @@ START_SECONDS = 20.0
 GRACE_SECONDS = 15.0  # more than the forwarder itself gives to requests in flight
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
+SPOILT_DELAY_SECONDS = 10.0
+"""How late answers are in a drill: longer than a probe waits, and users too."""
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
@@ -55,6 +58,8 @@ class ForwarderRouter:
 
     token: the fencing token of the lease under which it is changed; None where there is no lease: then nothing is fenced.
     """
+
+    breaks: ClassVar[frozenset[Break]] = frozenset({"errors", "latency"})
 
     def __init__(self, spec: Forwarder, state: Path, python: str, token: int | None = None) -> None:
         self._spec = spec
@@ -237,6 +242,28 @@ class ForwarderRouter:
             )
         return self._drain(do, to)
 
+    def spoil(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:
+        """Answer 500 for ``slot``, or let it answer late, for so many ``seconds``. Raise ActionError if it does not run."""
+        require_way(self.breaks, by)
+        delay = SPOILT_DELAY_SECONDS if by == "latency" else 0.0
+        body = {"slot": slot, "errors": by == "errors", "delay_seconds": delay, "seconds": seconds}
+        if self._token is not None:
+            body["fence"] = self._token
+        door = self._open_door(do)
+        do(
+            Http(
+                method="PUT",
+                url=f"{door.url}/spoilt",
+                headers=door.headers,
+                body=json.dumps(body).encode(),
+                ok=frozenset({200, 404, 409}),
+                parse=self._spoilt,
+                deadline_seconds=ASK_SECONDS,
+                says=f"answer {'500' if by == 'errors' else f'{delay:g} s late'} for {slot}, on purpose",
+                key=f"{key}/spoil",
+            )
+        )
+
     def stop(self, do: Do, key: str) -> None:
         """Stop it; its target file stays."""
         process = do(Read(says="read which process the forwarder is", function=self._recorded, assume=None))
@@ -281,6 +308,15 @@ class ForwarderRouter:
             state="It serves what it served before.",
             next="Somebody else changed it meanwhile; run it again, which looks first.",
         )
+
+    def _spoilt(self, reply: Reply) -> None:
+        if reply.status == 404:
+            raise ActionError(
+                "The forwarder that runs is of an older Runwright, which cannot spoil what it serves.",
+                state="It serves as before.",
+                next=f"End its process (its id is in {self._pid_file}) when that suits: the next release starts this one.",
+            )
+        self._accepted(reply)
 
     def _fenced(self, highest: int) -> FencedError:
         return FencedError(

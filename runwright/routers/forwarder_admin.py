@@ -4,6 +4,8 @@ GET /target   {"slot": "blue", "host": "127.0.0.1", "port": 4001}, or null
 PUT /target   {"slot", "host", "port"} and, if it shall be compared first, "expect": a target or null; 409 if it differs.
               With "fence", the token of the lease under which it is asked: 409 if a higher one was seen
 PUT /fence    {"fence": 7}: from now on everybody with a lower token is refused; 409 if a higher one was seen
+PUT /spoilt   {"slot", "errors": true, "delay_seconds": 0, "seconds": 60}: for so long, answer 500 or late for a slot, on
+              purpose: a drill. It ends with the next PUT /target
 GET /status   the target, the fence, and what was counted, by slot
 """
 
@@ -22,12 +24,14 @@ import h11
 
 from runwright.effects.files import write_file
 from runwright.errors import ActionError
-from runwright.routers.board import Board, Target
+from runwright.routers.board import Board, Spoilt, Target
 from runwright.routers.fence import Fence, fence_file, is_token, read_fence
 from runwright.routers.peers import Peer
 
 BODY_BYTES = 16 * 1024
 SECONDS = 5.0
+MOST_DELAY_SECONDS = 60.0
+MOST_SPOILT_SECONDS = 86400.0
 
 
 class _RefusedError(Exception):
@@ -138,10 +142,12 @@ def _answer(board: Board, guard: Guard, token: str, request: h11.Request, body: 
             return _changed(board, guard, body)
         case b"PUT", b"/fence":
             return _announced(board, guard, body)
+        case b"PUT", b"/spoilt":
+            return _spoilt(board, guard, body)
         case b"GET", b"/status":
             return _status(board, guard)
         case _:
-            raise _RefusedError(404, "there are GET /target, PUT /target, PUT /fence and GET /status")
+            raise _RefusedError(404, "there are GET /target, PUT /target, PUT /fence, PUT /spoilt and GET /status")
 
 
 def _changed(board: Board, guard: Guard, body: bytes) -> Any:
@@ -157,7 +163,25 @@ def _changed(board: Board, guard: Guard, body: bytes) -> Any:
         raise _RefusedError(409, f"the target is {json.dumps(_plain(board.target))}, which is not what was expected")
     guard.keep(token, to)
     board.target = to
+    board.spoilt = None
     return _plain(to)
+
+
+def _spoilt(board: Board, guard: Guard, body: bytes) -> Any:
+    try:
+        data = json.loads(body)
+        if not isinstance(data, dict) or not isinstance(data.get("slot"), str):
+            raise ValueError("what is spoilt is an object with slot, errors, delay_seconds and seconds")
+        delay, seconds = (float(data[name]) for name in ("delay_seconds", "seconds"))
+        if not (0 <= delay <= MOST_DELAY_SECONDS and 0 < seconds <= MOST_SPOILT_SECONDS):
+            raise ValueError(f"at most {MOST_DELAY_SECONDS:g} s late, for at most {MOST_SPOILT_SECONDS:g} s")
+        token = _token(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _RefusedError(400, str(error)) from error
+    guard.admit(token)
+    until = asyncio.get_running_loop().time() + seconds
+    board.spoilt = Spoilt(data["slot"], bool(data.get("errors")), delay, until)
+    return {"slot": data["slot"], "seconds": seconds}
 
 
 def _announced(board: Board, guard: Guard, body: bytes) -> Any:

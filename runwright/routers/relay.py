@@ -147,6 +147,7 @@ async def _forwarded(board: Board, client: Client, request: h11.Request) -> bool
     try:
         with contextlib.ExitStack() as stack:
             stack.push(flight)
+            await _spoil(board, slot)
             head = h11.Request(
                 method=request.method, target=request.target, headers=onward(client.address, request, upgrade)
             )
@@ -160,6 +161,17 @@ async def _forwarded(board: Board, client: Client, request: h11.Request) -> bool
         return False
     finally:
         upstream.close()
+
+
+async def _spoil(board: Board, slot: str) -> None:
+    """Let a slot answer late or not at all, if a drill spoils it."""
+    found = board.spoilt_now(slot, asyncio.get_running_loop().time())
+    if found is None:
+        return
+    await asyncio.sleep(found.delay_seconds)
+    if found.errors:
+        board.errors[slot] += 1
+        raise _AnswerError(500, "A drill: this is broken on purpose.")
 
 
 async def _reusable(client: Client) -> bool:

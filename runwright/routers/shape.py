@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from runwright.actions import Do
+from runwright.runbook.drill import Break
 from runwright.traffic import Upstream
 
 
@@ -49,6 +50,9 @@ def _words(upstream: Upstream | None) -> str:
 class Router(Protocol):
     """Who sends a system its traffic. ``key`` starts the keys of the changes that a method makes."""
 
+    breaks: ClassVar[frozenset[Break]]
+    """The ways in which it can spoil what it serves, for a drill."""
+
     def facts(self, do: Do) -> RouterFacts:
         """Return what it serves and what its target file names. A router that is down is a fact, not an error."""
         ...
@@ -74,6 +78,11 @@ class Router(Protocol):
         Return how many of those are still in flight then; they are left to finish. Raise VerificationError if the router is not seen
         to serve ``to`` afterwards, FencedError if somebody with a higher token of the lease has announced it.
         """
+        ...
+
+    def spoil(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:
+        """Spoil what users get from ``slot`` on purpose, in one of the ways in ``breaks``. It ends by itself after
+        ``seconds``, with the next switch, and with the router. Raise ActionError if it does not run."""
         ...
 
     def in_flight(self, do: Do, slot: str) -> int:

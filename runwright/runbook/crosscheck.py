@@ -20,7 +20,18 @@ from runwright.runbook.words import Path
 
 def mistakes(book: Runbook) -> list[Mistake]:
     """Return everything that does not fit together in ``book``."""
-    checks = (_names, _services, _environments, _migrate, _backup, _production, _gates, probe_mistakes, rule_mistakes)
+    checks = (
+        _names,
+        _services,
+        _environments,
+        _migrate,
+        _backup,
+        _production,
+        _drills,
+        _gates,
+        probe_mistakes,
+        rule_mistakes,
+    )
     return [mistake for check in checks for mistake in check(book)]
 
 
@@ -172,6 +183,25 @@ def _production(book: Runbook) -> Iterator[Mistake]:
             )
             example = ('verify: {health: [{id: ready, get: "${url.api}/readyz"}]}',)
             yield Mistake(path, what, example, needs=("verify",))
+
+
+def _drills(book: Runbook) -> Iterator[Mistake]:
+    if book.drill is None:
+        if book.schedules.drill:
+            what = "drills are scheduled, and there is no `drill` section that says where."
+            yield Mistake(("schedules", "drill"), what, ("drill: {environments: [staging]}",), needs=("drill",))
+        return
+    for i, name in enumerate(book.drill.environments):
+        path: Path = ("drill", "environments", i)
+        if name not in book.environments:
+            yield Mistake(path, unknown("environment", name, book.environments), needs=("environments",))
+        elif book.environments[name].tier == "production":
+            yield Mistake(path, f"`{name}` is production: a drill breaks what it releases, so it is for the others.")
+    if not book.drill.by:
+        yield Mistake(("drill", "by"), "an empty list breaks nothing; leave it out for all ways.", ("by: [kill]",))
+    if not book.drill.environments and not book.drilled():
+        what = "there is no environment to drill: all are production."
+        yield Mistake(("drill",), what, needs=("environments",))
 
 
 def _production_warnings(book: Runbook) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from runwright.errors import InputError
 from runwright.runbook.base import Duration, EnvironmentKey, Model, Name, ServiceName, Text, Words, example
 from runwright.runbook.checks import HttpProbe, Rule, Verify, Watch
+from runwright.runbook.drill import Drills
 from runwright.runbook.forms import Cron, TimeZone
 from runwright.runbook.gates import Gate
 from runwright.runbook.targets import Environment
@@ -103,6 +104,7 @@ class Schedules(Model):
     """What runs by itself; the times are cron expressions."""
 
     backup: Cron | None = example("15 2 * * *", "Backups.", None)
+    drill: Cron | None = example("0 4 1 * *", "Drills, where `drill` says.", None)
     timezone: TimeZone = example("UTC", "The time zone of the times.", "UTC")
 
 
@@ -148,6 +150,9 @@ class Runbook(Model):
     )
     rollback: Rollback = example({"hold": "24h"}, "The way back.", Rollback())
     schedules: Schedules = example({"backup": "15 2 * * *"}, "What runs by itself.", Schedules())
+    drill: Drills | None = example(
+        {"every": "30d", "environments": ["staging"]}, "That the way back works is tried before it is needed.", None
+    )
     notify: Notify = example({"webhook": "slack_webhook"}, "Who hears of it.", Notify())
 
     def services(self) -> dict[str, str]:
@@ -173,6 +178,16 @@ class Runbook(Model):
         place = self.environments[environment]
         wanted = self.watch.duration if place.watch is None else place.watch
         return max(wanted, PRODUCTION_WATCH_SECONDS) if place.tier == "production" else wanted
+
+    def drilled(self) -> list[str]:
+        """Return the environments that are drilled by their schedule, and overdue if they are not."""
+        if self.drill is None:
+            return []
+        return [
+            name
+            for name, place in self.environments.items()
+            if place.tier != "production" and name in (self.drill.environments or [name])
+        ]
 
     def block_of(self, environment: str) -> str:
         """Return the name of the environment's block."""

@@ -19,6 +19,7 @@ from runwright.actions import Command
 from runwright.errors import ActionError, InputError, RefusedError
 from runwright.platforms.compose import Compose
 from runwright.probes.containers import stats, unsteady, vitals
+from runwright.runbook.drill import Break
 from runwright.runbook.targets import ComposeTarget
 from runwright.testing.direct import Direct
 from runwright.versions import Artifact, Version
@@ -207,6 +208,40 @@ def test_starting_what_runs_changes_nothing(shop: Shop) -> None:
     platform.start(do, version, "", "again", "r1")
     platform.start(do, version, "", "later", "r9")
     assert (shop.started("api"), shop.started("jobs")) == before
+
+
+def test_a_version_that_runs_is_made_anew_for_a_drill(shop: Shop) -> None:
+    """Or there would be nothing to go back from."""
+    do, platform = Direct(), shop.platform()
+    version = shop.deploy(platform, do, "two", "r1")
+    before = shop.started("api"), shop.started("jobs")
+    platform.start(do, version, "", "drill", "r2", anew=True)
+    assert not {shop.started("api"), shop.started("jobs")} & set(before)
+    assert {s.release for s in platform.observe(do).services} == {"r2"}
+
+
+@pytest.mark.parametrize("way", ["kill", "errors", "latency"])
+def test_what_is_broken_on_purpose_is_whole_again_after_the_way_back(shop: Shop, way: Break) -> None:
+    """The application's containers alone are broken; the way back replaces what the drill (r2) made, and nothing of it is left."""
+    do, platform = Direct(), shop.platform()
+    version = shop.deploy(platform, do, "two", "r1")
+    platform.start_rest(do, version, "r1")
+    kept = shop.started("db"), shop.started("front")
+    platform.start(do, version, "", "deploy", "r2", anew=True)
+    platform.spoil(do, "", way, "drill")
+    inspected = shop.docker.run("inspect", f"{shop.project}-api-1")
+    api = json.loads(inspected)[0]
+    seen = {
+        "kill": not api["State"]["Running"],
+        "errors": not api["NetworkSettings"]["Networks"],
+        "latency": api["HostConfig"]["NanoCpus"] == 10_000_000,
+    }
+    assert seen == {name: name == way for name in seen}
+    platform.start(do, platform.prepare(do, version, "back"), "", "back", "r2", keep=True, anew=True)
+    assert shop.facts()["version"] == "two"
+    api = json.loads(shop.docker.run("inspect", f"{shop.project}-api-1"))[0]
+    assert api["State"]["Running"] and api["NetworkSettings"]["Networks"] and not api["HostConfig"]["NanoCpus"]
+    assert (shop.started("db"), shop.started("front")) == kept
 
 
 def test_two_schedulers_never_run_at_once(shop: Shop) -> None:

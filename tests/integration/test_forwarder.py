@@ -207,6 +207,38 @@ def test_after_the_drain_timeout_the_rest_is_counted_and_left(tmp_path: Path, se
         router.stop(do, "end")
 
 
+def test_a_slot_is_spoilt_on_purpose_until_the_next_switch(
+    router: ForwarderRouter, front: str, servers: dict[str, Server]
+) -> None:
+    """Users get errors, or wait; the other slot is as it was, and what is spoilt ends by itself too."""
+    do = Direct()
+    router.spoil(do, "blue", "errors", 60.0, "drill")
+    assert httpx.get(front).status_code == 500
+    assert "drill" in httpx.get(front).text
+    assert router.status(do)["slots"]["blue"]["errors"] == 2
+    router.switch(do, servers["green"].upstream, "back")
+    assert httpx.get(front).text == "green"
+    router.switch(do, servers["blue"].upstream, "again")
+    assert httpx.get(front).text == "blue", "a release that comes later is not spoilt"
+    router.spoil(do, "green", "errors", 60.0, "drill-2")
+    assert httpx.get(front).text == "blue"
+    router.spoil(do, "blue", "latency", 60.0, "drill-3")
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(front, timeout=0.5)
+    router.spoil(do, "blue", "errors", 0.2, "drill-4")
+    until(lambda: httpx.get(front).status_code == 200)
+
+
+def test_who_lost_the_lease_spoils_nothing(router: ForwarderRouter, front: str, tmp_path: Path) -> None:
+    """A drill that was stopped and wakes up later must not break what was put back."""
+    spec = Forwarder.model_validate({"kind": "forwarder"})
+    old, new = (ForwarderRouter(spec, tmp_path / "router", sys.executable, token) for token in (7, 8))
+    new.announce(Direct(), "fence8/router")
+    with pytest.raises(FencedError):
+        old.spoil(Direct(), "blue", "errors", 60.0, "drill")
+    assert httpx.get(front).text == "blue"
+
+
 def test_a_killed_forwarder_comes_back_at_its_port_with_its_target(
     router: ForwarderRouter, front: str, servers: dict[str, Server]
 ) -> None:

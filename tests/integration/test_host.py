@@ -280,3 +280,18 @@ def test_a_slot_that_does_not_exist_is_refused(host: Host, tmp_path: Path) -> No
     """There are two colours, and no way to name a file elsewhere."""
     with pytest.raises(InputError):
         host.start(Direct(), version(tmp_path, 1), "../red", "deploy", "r1")
+
+
+def test_a_slot_is_killed_for_a_drill_and_starts_again(host: Host, tmp_path: Path) -> None:
+    """At once, and without its last words; the other slot lives on. What only a router can do is refused."""
+    do = Direct()
+    for slot in ("blue", "green"):
+        host.start(do, version(tmp_path, 1), slot, "deploy", "r1")
+    host.spoil(do, "green", "kill", "drill")
+    assert {fact.slot: fact.running for fact in host.observe(do).services} == {"blue": True, "green": False}
+    host.spoil(do, "green", "kill", "drill")
+    assert [key for key in do.keys if key.startswith("drill")] == ["drill/green/kill"], "there was nothing left to kill"
+    with pytest.raises(InputError, match="'latency'"):
+        host.spoil(do, "green", "latency", "drill")
+    host.start(do, version(tmp_path, 1), "green", "back", "r2")
+    assert all(fact.healthy for fact in host.observe(do).services)

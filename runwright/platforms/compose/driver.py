@@ -8,6 +8,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from runwright.actions import Command, Do, Elsewhere, Output, Read, Wait, WriteFile, nothing
 from runwright.errors import ActionError, DeadlineError, InputError
@@ -27,7 +28,9 @@ from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.override import ServiceOverride, override_file
 from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import Place, env_of, project_in_tree, put_in_place
+from runwright.platforms.compose.spoiling import spoil
 from runwright.platforms.shape import Observed, Strategy
+from runwright.runbook.drill import Break, require_way
 from runwright.runbook.targets import ComposeTarget
 from runwright.traffic import Upstream
 from runwright.versions import Version
@@ -47,6 +50,7 @@ class Compose:
     """
 
     strategy: Strategy = "recreate"
+    breaks: ClassVar[frozenset[Break]] = frozenset({"kill", "errors", "latency"})
 
     def __init__(
         self,
@@ -191,13 +195,15 @@ class Compose:
         release_id: str,
         *,
         keep: bool = False,
+        anew: bool = False,
     ) -> None:
         """Make ``version``, which was prepared, run in place of what runs, and wait until it is healthy.
 
         What it depends on is started first if it does not run; nothing else in the project is touched. With ``keep``
         the containers of ``version`` that ``release_id`` did not make are left as they are, and only started again if
         they were stopped: Compose would make them anew if an env file was changed since, and a system that serves
-        would take over a mistake in it on its way back.
+        would take over a mistake in it on its way back. With ``anew`` containers are replaced although they are of ``version``
+        already, but for those that are kept.
         Raise DeadlineError if it does not get healthy in time, ActionError as soon as a container ends or is restarted.
         """
         self._require_images(do, version)
@@ -206,13 +212,15 @@ class Compose:
         self._finish_leftovers(do, there, prefix)
         kept = self._kept(do, version, there, prefix, release_id) if keep else set()
         # what the way back makes anew carries its name, so that another try of it does not keep that too
-        path = self._label(do, version, [c for c in there or () if not keep or c.service in kept], prefix, release_id)
+        stay = [] if anew else [c for c in there or () if not keep or c.service in kept]
+        path = self._label(do, version, stay, prefix, release_id)
         project = self._project(version).plus(path)
         self._start_others(do, project, version.extra["dependencies"], there, f"{prefix}/dependencies")
         groups = [left for group in self._groups(version) if (left := [s for s in group if s not in kept])]
         for number, group in enumerate(groups, 1):
             name = f"{prefix}/up" if len(groups) == 1 else f"{prefix}/up/{'+'.join(group)}"
-            self._up(do, project, ["--no-deps", *_scale(group, there, version)], group, name)
+            flags = ["--no-deps", *(["--force-recreate"] if anew else []), *_scale(group, there, version)]
+            self._up(do, project, flags, group, name)
             if number < len(groups):
                 self._settle(do, version, group, 0.0, before)
         self._settle(
@@ -243,6 +251,11 @@ class Compose:
                     deadline_seconds=STOP_SECONDS,
                 )
             )
+
+    def spoil(self, do: Do, slot: str, by: Break, prefix: str) -> None:  # noqa: ARG002
+        """Break the application's own containers; database, proxy and the rest stay as they are."""
+        require_way(self.breaks, by)
+        spoil(do, [c for c in self._ours(containers_of(do, self.target.project)) if c.running], by, prefix)
 
     def printed(self, do: Do, release_id: str) -> str:
         """Return what the containers that ``release_id`` started printed last, "" if there are none. May hold secrets."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from runwright.actions import Command, Do, Output, Read, Spawn, Stop, Wait, WriteFile, nothing
 from runwright.artifacts import note_of
@@ -15,6 +16,7 @@ from runwright.platforms.host.leftovers import file_name
 from runwright.platforms.host.ports import LOOPBACK, free_port, preferred
 from runwright.platforms.host.slots import Answer, Seen, Slot, ask, boot, see
 from runwright.platforms.shape import Observed, ServiceFact, Strategy
+from runwright.runbook.drill import Break, require_way
 from runwright.runbook.targets import HostTarget
 from runwright.traffic import Upstream
 from runwright.versions import Artifact, Version
@@ -37,6 +39,7 @@ class Host:
     """
 
     strategy: Strategy = "two_colours"
+    breaks: ClassVar[frozenset[Break]] = frozenset({"kill"})
 
     def __init__(self, target: HostTarget, root: Path, env: Mapping[str, str], python: str) -> None:
         self._target = target
@@ -174,6 +177,15 @@ class Host:
         seen = do(self._see(slot))
         if seen is not None and seen.runs:
             self._end(do, seen, f"{prefix}/{slot}/stop{seen.slot.suffix}", f"stop {slot}")
+
+    def spoil(self, do: Do, slot: str, by: Break, prefix: str) -> None:
+        """Kill what runs in ``slot`` without a word of warning, as the kernel does where memory is short."""
+        require_way(self.breaks, by)
+        seen = do(self._see(slot))
+        if seen is not None and seen.runs:
+            assert seen.process is not None
+            says = f"kill what runs in {slot} (process {seen.process.pid}), on purpose"
+            do(Stop(process=seen.process, grace_seconds=0.0, says=says, key=f"{prefix}/{slot}/kill{seen.slot.suffix}"))
 
     # -------------------------------------------------------------------------------------------------------- helpers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from deployments.cli.output import Output
 from runwright.ledger import Ledger
 from runwright.ledger.records import GateResult
 from runwright.ledger.states import ReleaseState as S
+from runwright.policy.drills import Drill
 from tests.fixtures.surroundings import FakeClock
 from tests.unit.cli.conftest import Opened
 
@@ -37,6 +39,31 @@ def test_a_version_that_nothing_spoke_against_may_be_released_again(ledger: Ledg
     ledger.releases.clear_quarantine(release.id, "Runwright", "nothing spoke against the version itself")
     found = closing(ledger, Outcome.TAKEN_BACK, release, RunState("CANCELLED"))
     assert "released again" in found.next
+    assert "clear" not in found.next
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "headline"),
+    [
+        ("came_back", Exit.DONE, "The drill of shop/production passed: broken by kill, back after 9 s."),
+        (
+            "unnoticed",
+            Exit.TAKEN_BACK,
+            "The drill of shop/production failed: broken by kill, and the watch did not notice.",
+        ),
+        ("", Exit.TAKEN_BACK, "The drill of shop/production failed: it ended before anything was broken."),
+    ],
+)
+def test_a_drill_passed_only_if_what_was_broken_was_noticed(
+    ledger: Ledger, opened: Opened, clock: FakeClock, ended: str, code: Exit, headline: str
+) -> None:
+    """That the old version serves again says nothing by itself."""
+    release = opened("v1", to=S.ROLLED_BACK, procedure="drill")
+    if ended:
+        times = (clock(), clock() + timedelta(seconds=4), "down", clock() + timedelta(seconds=9))
+        ledger.drills.keep(Drill(release.id, "shop", "production", "kill", *times, ended))
+    found = closing(ledger, Outcome.CAME_BACK, release, RunState("COMPLETED"))
+    assert (found.code, found.headline) == (code, headline)
     assert "clear" not in found.next
 
 
@@ -107,7 +134,9 @@ def test_every_outcome_is_told(
         assert closed.headline in capsys.readouterr().out
         show_closing(Output(as_json=True), closed, about, "run-1")
         data: dict[str, Any] = json.loads(capsys.readouterr().out)
-        assert (data["event"], data["exit_code"], data["outcome"]) == ("end", int(closed.code), str(outcome))
+        assert (data["event"], data["exit_code"], data["outcome"]) == ("end", int(closed.code), str(closed.outcome))
+        as_asked = outcome is not Outcome.CAME_BACK or about is None  # that needs a drill that was kept
+        assert closed.outcome is (outcome if as_asked else Outcome.TAKEN_BACK)
 
 
 def test_what_serves_is_what_the_ledger_calls_live(ledger: Ledger, opened: Opened) -> None:

@@ -42,6 +42,12 @@ CASES: list[tuple[Wanted, RunState | None, S | None, float, Outcome | None]] = [
     ("deploy", None, S.PROVEN, 0, Outcome.PROVEN),
     ("deploy", None, S.WATCHING, LONG, Outcome.UNSETTLED),
     ("deploy", None, None, LONG, Outcome.UNSETTLED),
+    # a drill is put back when all is well; whether it was noticed is in the ledger
+    ("drill", RUNNING, S.ROLLED_BACK, 0, None),
+    ("drill", COMPLETED, S.ROLLED_BACK, 0, Outcome.CAME_BACK),
+    ("drill", FAILED, S.ABANDONED, 0, Outcome.UNTOUCHED),
+    ("drill", FAILED, S.FROZEN, 0, Outcome.FROZEN),
+    ("drill", CRASHED, S.WATCHING, 0, None),
     # a rollback begins at a release that has ended or is frozen: its own run must end first
     ("rollback", WAITING, S.PROVEN, 0, None),
     ("rollback", RUNNING, S.FROZEN, 0, None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from runwright.ledger import Ledger
 from runwright.ledger.records import GateResult
 from runwright.ledger.states import ReleaseState as S
+from runwright.policy.drills import Drill
 from tests.fixtures.surroundings import FakeClock
 from tests.unit.cli.conftest import Call, Opened, version_of
 
@@ -52,6 +54,29 @@ def test_status_tells_what_is_live_and_the_way_back(call: Call, opened: Opened) 
     assert found["live"]["release"] == second.id
     assert found["live"]["way_back"]["release"] == first.id
     assert first.id in call("status").stdout
+
+
+def test_status_tells_of_the_last_drill_and_of_one_that_is_overdue(
+    call: Call, ledger: Ledger, opened: Opened, shop: Path
+) -> None:
+    """Only where the runbook asks for drills; never one of production."""
+    opened("v1", to=S.PROVEN, environment="development")
+    (found,) = asked(call, "status", "shop/development")["environments"]
+    assert found["drill"] is None
+    shop.write_text(shop.read_text() + "drill: {every: 30d}\n")
+    (found,) = asked(call, "status", "shop/development")["environments"]
+    assert (found["drill"]["overdue"], found["drill"]["newest"]) == (True, None)
+    assert "never; overdue: `runwright drill shop/development`" in call("status").stdout
+    release = opened("v1", to=S.ROLLED_BACK, environment="development", procedure="drill")
+    now = datetime.now(UTC)
+    back = now + timedelta(seconds=9)
+    ledger.drills.keep(Drill(release.id, "shop", "development", "kill", now, now, "down", back, "came_back"))
+    (found,) = asked(call, "status", "shop/development")["environments"]
+    assert found["drill"]["overdue"] is False
+    assert found["drill"]["newest"]["seconds_until_back"] == 9.0
+    assert "broken by kill, back after 9 s" in call("status").stdout
+    assert asked(call, "show", release.id)["drill"]["outcome"] == "came_back"
+    assert "broken by kill, back after 9 s" in call("show", release.id).stdout
 
 
 def test_status_tells_what_to_do_about_a_frozen_release(call: Call, ledger: Ledger, opened: Opened) -> None:

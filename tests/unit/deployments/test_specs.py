@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from prefect.events import DeploymentEventTrigger
+from prefect.server.events.schemas.automations import EventTrigger
+from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.utilities.callables import parameter_schema
 
 from deployments.apply import flow_of
-from deployments.specs import ROLLBACK_EVENTS, Spec, specs_of
+from deployments.specs import ROLLBACK_EVENTS, Spec, rollback_trigger, specs_of, supervise_spec
+from runwright.policy.supervision import SUPERVISOR_TAG, TAG
 from runwright.runbook.loader import SHIPPED, load
+from runwright.runbook.snapshot import from_json, to_json
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "shop.yaml"
 RUNBOOKS = [*sorted(SHIPPED.glob("*.yaml")), EXAMPLE]
@@ -68,9 +73,81 @@ def test_a_rollback_is_fired_by_its_own_deploy_and_never_by_a_rollback(spec: Spe
     assert set(trigger["expect"]) == set(ROLLBACK_EVENTS)
     assert "prefect.flow-run.Completed" not in trigger["expect"]
     related = [(m["prefect.resource.role"], m["prefect.resource.name"]) for m in trigger["match_related"]]
-    assert related == [("flow", "deploy"), ("deployment", spec.name)]
+    assert related == [("flow", ["deploy", "drill"]), ("deployment", spec.name)]
     assert trigger["for_each"] == ["prefect.resource.id"], "each failed run fires one of its own"
     assert DeploymentEventTrigger.model_validate(trigger).posture.value == "Reactive"
+
+
+@pytest.mark.parametrize(
+    ("event", "flow", "deployment", "heard"),
+    [
+        ("Failed", "deploy", "shop-local", True),
+        ("Crashed", "drill", "shop-local", True),
+        ("TimedOut", "deploy", "shop-local", True),
+        ("Cancelled", "deploy", "shop-local", True),
+        ("Completed", "deploy", "shop-local", False),
+        ("Failed", "rollback", "shop-local", False),
+        ("Failed", "backup", "shop-local", False),
+        ("Failed", "deploy", "shop-compose", False),
+        ("Failed", "deploy", "shop-local-2", False),
+    ],
+)
+def test_prefect_hears_the_bad_end_of_a_deploy_or_a_drill_and_nothing_else(
+    event: str, flow: str, deployment: str, heard: bool
+) -> None:
+    """By Prefect's own judgement of the trigger that is registered."""
+    trigger = heard_by(rollback_trigger("shop-local"))
+    said = ended(event, ("flow", flow), ("deployment", deployment))
+    assert (trigger.covers(said) and trigger.expects(said.event)) is heard
+
+
+@pytest.mark.parametrize(("tag", "heard"), [(TAG, True), (SUPERVISOR_TAG, False), ("somebody-elses", False)])
+def test_prefect_waits_for_the_heartbeats_of_our_runs_alone(tag: str, heard: bool) -> None:
+    """Not of the supervisor's own: it would set itself off; nor of runs that have nothing to do with us."""
+    trigger = heard_by(supervise_spec().triggers[0])
+    beat = ended("heartbeat", ("tag", tag))
+    beat.related[0].root["prefect.resource.id"] = f"prefect.tag.{tag}"
+    assert (trigger.covers(beat) and trigger.starts_after(beat.event)) is heard
+
+
+def heard_by(trigger: dict[str, Any]) -> EventTrigger:
+    """The trigger as Prefect's server judges it."""
+    return EventTrigger.model_validate({k: v for k, v in trigger.items() if k in EventTrigger.model_fields})
+
+
+def ended(event: str, *related: tuple[str, str]) -> ReceivedEvent:
+    """An event of a flow run."""
+    return ReceivedEvent.model_validate(
+        {
+            "id": str(uuid4()),
+            "occurred": "2026-11-21T07:05:12Z",
+            "event": f"prefect.flow-run.{event}",
+            "resource": {"prefect.resource.id": f"prefect.flow-run.{uuid4()}"},
+            "related": [
+                {
+                    "prefect.resource.id": f"prefect.{role}.{uuid4()}",
+                    "prefect.resource.role": role,
+                    "prefect.resource.name": name,
+                }
+                for role, name in related
+            ],
+        }
+    )
+
+
+def test_drills_are_registered_but_never_of_production() -> None:
+    """And scheduled only where the runbook says so."""
+    book = load(EXAMPLE).runbook
+    production = {name for name, place in book.environments.items() if place.tier == "production"}
+    data = to_json(book) | {
+        "drill": {"environments": ["local"]},
+        "schedules": {"drill": "0 4 1 * *", "timezone": "UTC"},
+    }
+    drills = {s.parameters["environment"]: s for s in specs_of(from_json(data)) if s.flow == "drill"}
+    assert drills.keys() == book.environments.keys() - production
+    assert [s["cron"] for s in drills["local"].schedules] == ["0 4 1 * *"]
+    assert all(not spec.schedules for name, spec in drills.items() if name != "local")
+    assert all(s.flow != "drill" or "production" not in s.tags for s in ALL)
 
 
 def test_ids_are_passed_on_as_text() -> None:

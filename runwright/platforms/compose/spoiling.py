@@ -1,0 +1,50 @@
+"""Break containers on purpose, for a drill. Replacing them ends it: nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from runwright.actions import Command, Do, Output
+from runwright.platforms.compose.containers import Container
+from runwright.runbook.drill import Break
+
+CPUS = "0.01"
+"""The smallest share of a processor that Docker gives: what took a millisecond takes a tenth of a second."""
+
+
+def spoil(do: Do, there: Sequence[Container], by: Break, prefix: str) -> None:
+    """Break ``there``, running containers. kill: without a word of warning. errors: they lose their networks, so that
+    nobody reaches them and they reach nobody, while they run on. latency: they get hardly any processor."""
+    if not there:
+        return
+    names, ids = ", ".join(c.name for c in there), [c.id for c in there]
+    match by:
+        case "kill":
+            do(Command(says=f"kill {names}, on purpose", key=f"{prefix}/kill", argv=("docker", "kill", *ids)))
+        case "latency":
+            argv = ("docker", "update", "--cpus", CPUS, *ids)
+            do(Command(says=f"leave {names} hardly any processor, on purpose", key=f"{prefix}/slow", argv=argv))
+        case "errors":
+            for container in there:
+                for network in do(_networks(container)):
+                    do(
+                        Command(
+                            says=f"take {container.name} off the network {network}, on purpose",
+                            key=f"{prefix}/cut/{container.name}/{network}",
+                            argv=("docker", "network", "disconnect", "--force", network, container.id),
+                        )
+                    )
+
+
+def _networks(container: Container) -> Command[tuple[str, ...]]:
+    return Command(
+        says=f"see which networks {container.name} is on",
+        argv=("docker", "container", "inspect", "--format", "{{json .NetworkSettings.Networks}}", container.id),
+        parse=_names,
+        assume=(),
+    )
+
+
+def _names(output: Output) -> tuple[str, ...]:
+    return tuple(sorted(json.loads(output.text) or ()))

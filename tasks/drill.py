@@ -1,0 +1,100 @@
+"""A drill: what was released is broken on purpose, and what came of it is kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from runwright.errors import BreachError, VerificationError
+from runwright.ledger.states import ReleaseState
+from runwright.policy.drills import Drill, DrillOutcome
+from runwright.runbook.drill import BREAKS, Break
+from tasks import courses, drivers
+from tasks.step import step
+from tasks.work import BREAK_KEY, Work, watch_seconds
+
+MARGIN_SECONDS = 600.0
+"""How much longer than its watch what is broken stays so at most, where it ends by itself."""
+
+
+@step()
+def break_it(work: Work) -> str:
+    """Break on purpose what was released and verified, once. From here on the watch has to notice."""
+    by = way_of(work)
+    if work.fact("drill"):
+        return f"broken by {by} before"
+    slot = courses.new_slot(work, work.do)
+    work.write_down("drill", {"by": by, "broken_at": datetime.now(UTC).isoformat()})
+    drivers.spoil(work.site, work.do, slot, by, watch_seconds(work) + MARGIN_SECONDS, work.do.token, BREAK_KEY)
+    work.say(f"Broken on purpose, by {by}. The watch has {watch_seconds(work):.0f} s to notice.", level="warning")
+    return f"broken by {by}"
+
+
+def way_of(work: Work) -> Break:
+    """Return how a drill breaks what it released."""
+    given = work.release.parameters.get("drill")
+    return next(way for way in BREAKS if way == given)
+
+
+def unnoticed(work: Work, watched_seconds: float) -> BreachError:
+    """Return the error for a drill that nobody noticed, which is put back all the same, and remember that it was so."""
+    by = way_of(work)
+    work.write_down("drill", {**(work.fact("drill") or {}), "unnoticed": True})
+    return BreachError(
+        f"the watch did not notice within {watched_seconds:.0f} s that it was broken by {by}",
+        state="It is put back now.",
+        next=f"A release that breaks like this would be called proven: give the watch a rule that sees {SEEN_BY[by]}.",
+    )
+
+
+SEEN_BY: dict[Break, str] = {
+    "kill": "that nothing answers (a probe with `failures`)",
+    "errors": "errors of users (a probe of the front door, or `measure: error_ratio`)",
+    "latency": "slow answers (a probe with `above` or a `timeout`, or `measure: latency_p95`)",
+}
+
+
+def keep_drill(work: Work) -> Drill | None:
+    """Keep how a drill ended, once its release has; return it, None if it broke nothing (or is no drill)."""
+    kept = work.fact("drill")
+    if not work.release.is_drill or not kept:
+        return None
+    began = datetime.fromisoformat(kept["broken_at"])
+    steps = [t for t in work.ledger.releases.transitions(work.id) if t.at >= began]
+    noticed = next((t.at for t in steps if t.after in (ReleaseState.FAILING, ReleaseState.ROLLING_BACK)), None)
+    back = next((t.at for t in steps if t.after is ReleaseState.ROLLED_BACK), None)
+    seen = noticed is not None and not kept.get("unnoticed") and bool(work.fact("breach"))
+    if back is None:
+        outcome = DrillOutcome.NOT_BACK
+    elif seen:
+        outcome = DrillOutcome.CAME_BACK
+    else:
+        outcome = DrillOutcome.UNNOTICED if kept.get("unnoticed") else DrillOutcome.INTERRUPTED
+    drill = Drill(
+        release_id=work.id,
+        system=work.release.system,
+        environment=work.release.environment,
+        broken_by=kept["by"],
+        broken_at=began,
+        noticed_at=noticed if seen else None,
+        noticed_by=str(work.fact("breach")) if seen else "",
+        back_at=back,
+        outcome=outcome.value,
+    )
+    work.ledger.drills.keep(drill)
+    work.say(f"Kept: {drill}.")
+    return drill
+
+
+@step(retried=True)
+def came_back(work: Work) -> str:
+    """Say how the drill ended. Raise VerificationError if what was broken did not come back by itself, as it should."""
+    drill = work.ledger.drills.of_release(work.id)
+    if drill is None or not drill.came_back:
+        why = f"{drill}" if drill else "it ended before anything was broken"
+        raise VerificationError(
+            f"The drill failed: {why}. {work.fact('breach') or ''}".strip(),
+            state=f"{work.id} is {work.release.state.value}: {work.release.because}",
+            next="The watch's artifact shows every measurement; `runwright show` the rest.",
+        )
+    noticed, back = drill.seconds_until_noticed or 0.0, drill.seconds_until_back or 0.0
+    return f"Broken by {drill.broken_by}, noticed after {noticed:.0f} s, back after {back:.0f} s."

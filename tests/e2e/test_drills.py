@@ -1,0 +1,74 @@
+"""Drills: what serves is released again, broken on purpose, and comes back by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from runwright.policy.drills import Drill
+from tests.chaos.choice import EVERYTHING
+from tests.e2e.place import Place
+
+SERVES = "v1.6.0"
+SLOW = pytest.mark.skipif(not EVERYTHING, reason="each of its questions waits for its answer: `make chaos` has the time")
+
+
+def drilled(place: Place, by: str, minutes: float = 3.0) -> str:
+    """Start a drill and return its run's id."""
+    deployment = place.client.read_deployment_by_name(f"drill/{place.name}")
+    parameters = {"by": by, "watch_minutes": minutes, "deployer": "e2e"}
+    return str(place.client.create_flow_run_from_deployment(deployment.id, parameters=parameters).id)
+
+
+def kept(place: Place, run: str) -> Drill:
+    drill = place.ledger.drills.of_release(place.release_of(run).id)
+    assert drill is not None
+    return drill
+
+
+@pytest.mark.parametrize("by", ["kill", "errors", pytest.param("latency", marks=SLOW)])
+def test_what_is_broken_is_noticed_and_put_back_by_the_run_itself(place: Place, by: str) -> None:
+    """The ledger says how fast, users are served as before, and the version may be released and drilled again."""
+    before = place.serving(SERVES).ledger.releases.live(place.system, "local")
+    assert before is not None
+    run = drilled(place, by)
+    state = place.ended(run)
+    assert state.is_completed(), state.message
+    drill = kept(place, run)
+    assert (drill.outcome, drill.broken_by) == ("came_back", by)
+    assert "down" in drill.noticed_by or "ready" in drill.noticed_by, drill.noticed_by
+    noticed, back = drill.seconds_until_noticed, drill.seconds_until_back
+    assert noticed is not None and back is not None and 0 < noticed < back < 180
+    assert place.version() == SERVES
+    assert place.ledger.releases.live(place.system, "local") == before
+    assert place.fired_by(run) == [], "a drill that passed fires nothing"
+    assert place.ledger.releases.quarantined(place.system, "local", before.commit) is None
+
+
+def test_a_drill_that_nobody_notices_fails_and_is_put_back_all_the_same(place: Place) -> None:
+    """A watch that is too short to see anything would call such a release proven: that is what a drill is for."""
+    place.serving(SERVES)
+    run = drilled(place, "latency", minutes=0.01)
+    state = place.ended(run)
+    assert state.is_failed() and "did not notice" in (state.message or ""), state.message
+    assert kept(place, run).outcome == "unnoticed"
+    assert place.state_of(run) == "rolled_back"
+    assert place.version() == SERVES
+    place.rolled_back(run)
+
+
+def test_a_drill_whose_process_dies_is_put_back_by_the_automation(place: Place) -> None:
+    """Half-way through, with users on what was going to be broken."""
+    place.serving(SERVES)
+    deployment = place.client.read_deployment_by_name(f"drill/{place.name}")
+    variables = {"env": {**deployment.job_variables["env"], "RUNWRIGHT_FAULTS": "kill@after:drill/spoil"}}
+    run = str(
+        place.client.create_flow_run_from_deployment(
+            deployment.id, parameters={"by": "errors", "deployer": "e2e"}, job_variables=variables
+        ).id
+    )
+    assert place.ended(run).is_crashed()
+    fired = place.rolled_back(run)
+    assert fired.state is not None and fired.state.is_completed(), fired.state
+    assert place.state_of(run) == "rolled_back"
+    assert kept(place, run).outcome == "interrupted"
+    assert place.version() == SERVES
