@@ -11,6 +11,7 @@
     │   ├── InDoubtError        ... an earlier attempt may have taken effect and it may not be repeated
     │   └── CancelledError      ... the run was cancelled; the action was ended
     ├── FencedError             this process no longer holds the lease; it changed nothing after losing it
+    │   └── LapsedError         ... it was not renewed in time, and nobody has taken it
     ├── LedgerError             the ledger cannot be reached, read or written
     ├── ObservationError        a server or a tool answered something that we do not understand
     ├── VerificationError       the release does not do what its runbook says it must
@@ -94,6 +95,10 @@ class FencedError(RunwrightError):
     """This process no longer holds the environment's lease."""
 
     state_by_default = "This process changed nothing after it lost the lease."
+
+
+class LapsedError(FencedError):
+    """The lease was not renewed in time, and nobody has taken it: this process slept, or the clock was set ahead."""
 
 
 class LedgerError(RunwrightError):

@@ -13,13 +13,14 @@ from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from runwright.actions import Action, Command, Process, Spawn, Together, Wait
-from runwright.errors import FencedError, InDoubtError, RunwrightError
+from runwright.errors import FencedError, InDoubtError, LapsedError, RunwrightError
 from runwright.ledger.journal import Entry, Journal
 from runwright.ledger.patience import Patience
 from runwright.performer import Performer
 from runwright.recovery import end_or_await, mark_of
 
 T = TypeVar("T")
+Held = TypeVar("Held")
 
 
 class Faults(Protocol):
@@ -36,12 +37,17 @@ def no_guard(action: Action[Any]) -> None:
     """The ``guard`` of those who have nothing to protect."""
 
 
+def no_lease() -> None:
+    """The ``renew`` of those who have no lease that they could renew."""
+
+
 class Executor:
     """Performs actions for one release, and remembers them in its journal.
 
     token: the lease's fencing token; None while the release is prepared, when nothing is touched that users see.
     guard: raises RefusedError for a change that must not happen now (ending what the router names).
     says: is told every change as a sentence, before it happens.
+    renew: renews the lease; raises FencedError if somebody else took it. Called if it turns out to have lapsed.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Executor:
         faults: Faults = no_faults,
         guard: Callable[[Action[Any]], None] = no_guard,
         says: Callable[[str], None] = lambda _: None,
+        renew: Callable[[], None] = no_lease,
     ) -> None:
         self._journal = journal
         self._performer = performer
@@ -60,6 +67,7 @@ class Executor:
         self._faults = faults
         self._guard = guard
         self._says = says
+        self._renew = renew
         self._kept = Patience(says)
         """Does something with the journal; while it cannot be reached, a change is held."""
 
@@ -96,8 +104,19 @@ class Executor:
                 next="`runwright status` shows what is there now; `runwright rollback` decides from it.",
             )
 
+    def _admitted(self, use: Callable[[], Held]) -> Held:
+        """Return what ``use`` returns of the journal, which asks whether the lease is held.
+
+        If it has lapsed and nobody has taken it, this process slept, or the clock was set ahead: it is renewed, once.
+        """
+        try:
+            return self._kept(use)
+        except LapsedError:
+            self._renew()
+            return self._kept(use)
+
     def _change(self, action: Action[T]) -> T:
-        entry = self._kept(
+        entry = self._admitted(
             lambda: self._journal.intend(
                 action.key or "",
                 action.says,
@@ -120,7 +139,7 @@ class Executor:
         try:
             self._faults("before", action)
             # this process may have slept since the intent, and somebody else may have taken over and gone on
-            self._kept(lambda: self._journal.check(entry))
+            self._admitted(lambda: self._journal.check(entry))
             self._faults("checked", action)
             result = self._performer.perform(action, self, mark, started)
             if not process_seen:

@@ -161,6 +161,7 @@ def at_work(release_id: str) -> Iterator[Work]:
             faults=from_environment(),
             guard=lambda action: _spare_the_live_one(work, action),
             says=lambda text: say(performer.clean(text)),
+            renew=lambda: taken_up_again(release_id),
         )
         yield work
     finally:

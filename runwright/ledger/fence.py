@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from runwright.errors import FencedError
+from runwright.errors import FencedError, LapsedError
 from runwright.ledger.plain import Row
 from runwright.ledger.store import Store
 from runwright.ledger.tables import leases
@@ -15,13 +15,13 @@ _NEXT = "Nothing needs to be done here: who holds it now goes on. `runwright sta
 def check_token(store: Store, connection: Connection, system: str, environment: str, token: int) -> None:
     """Return if ``token`` is current and has not expired; nobody can take the lease until the transaction ends.
 
-    Raise FencedError if it is not.
+    Raise LapsedError if it has only expired, FencedError if it is somebody else's.
     """
     row = locked_lease(connection, system, environment)
-    why = why_lost(row, token)
-    if row and not why and row["expires_at"] <= store.now(connection):
+    refuse_if(why_lost(row, token), system, environment, token)
+    if row and row["expires_at"] <= store.now(connection):
         why = f"it expired at {row['expires_at']:%H:%M:%S} UTC and was not renewed in time"
-    refuse_if(why, system, environment, token)
+        raise LapsedError(_lost(why, system, environment, token), next=_NEXT)
 
 
 def check_not_taken(connection: Connection, system: str, environment: str, token: int) -> None:
@@ -49,5 +49,8 @@ def why_lost(row: Row | None, token: int) -> str:
 def refuse_if(why: str, system: str, environment: str, token: int) -> None:
     """Raise FencedError if there is a reason."""
     if why:
-        what = f"The lease of {system}/{environment} (token {token}) is not held by this process any more: {why}."
-        raise FencedError(what, next=_NEXT)
+        raise FencedError(_lost(why, system, environment, token), next=_NEXT)
+
+
+def _lost(why: str, system: str, environment: str, token: int) -> str:
+    return f"The lease of {system}/{environment} (token {token}) is not held by this process any more: {why}."

@@ -9,7 +9,9 @@ from tests.chaos.choice import EVERYTHING
 from tests.e2e.place import Place
 
 SERVES = "v1.6.0"
-SLOW = pytest.mark.skipif(not EVERYTHING, reason="each of its questions waits for its answer: `make chaos` has the time")
+SLOW = pytest.mark.skipif(
+    not EVERYTHING, reason="each of its questions waits for its answer: `make chaos` has the time"
+)
 
 
 def drilled(place: Place, by: str, minutes: float = 3.0) -> str:

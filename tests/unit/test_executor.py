@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ import pytest
 
 from runwright.actions import Action, Branch, Command, Do, Read, Spawn, Stop, Together, WriteFile
 from runwright.effects.processes import alive
-from runwright.errors import ActionError, FencedError, InDoubtError, LedgerError, RefusedError
+from runwright.errors import ActionError, FencedError, InDoubtError, LapsedError, LedgerError, RefusedError
 from runwright.executor import Executor, no_faults
 from runwright.ledger import Ledger
 from runwright.ledger.journal import Journal
 from runwright.performer import Performer
 from runwright.recovery import still_running
+from tests.fixtures.surroundings import FakeClock
 
 
 @pytest.fixture
@@ -44,6 +46,38 @@ def test_a_change_is_intended_done_and_settled_once(journal: Journal, tmp_path: 
     for _ in range(3):
         do(touch(tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "x\n"
+    assert states(journal) == [("touch", 1, "done")]
+
+
+def test_a_lease_that_only_lapsed_is_renewed_before_the_change(
+    ledger: Ledger, clock: FakeClock, tmp_path: Path
+) -> None:
+    """The clock was set ahead, or this process slept: as long as nobody took the lease, it goes on. Once it is taken, not."""
+    release_id = opened(ledger)
+    journal = ledger.journal(release_id)
+    who = {"holder": "a", "run_id": "run-1", "procedure": "deploy", "release_id": release_id}
+    lease = ledger.leases.take("shop", "test", **who, ttl_seconds=0.05)
+
+    def lapsed(at: str = "", action: Any = None) -> None:
+        if at in ("", "before"):
+            clock.advance(1)  # SQLite goes by it
+            time.sleep(0.1)  # PostgreSQL by its own
+
+    lapsed()
+    with pytest.raises(LapsedError, match="expired"):
+        Executor(journal, Performer(), token=lease.token)(touch(tmp_path / "file"))
+    assert states(journal) == []
+
+    def renew() -> None:
+        ledger.leases.beat(lease, ttl_seconds=0.05)
+
+    Executor(journal, Performer(), token=lease.token, faults=lapsed, renew=renew)(touch(tmp_path / "file"))
+    assert states(journal) == [("touch", 1, "done")]
+    lapsed()
+    ledger.leases.take("shop", "test", **{**who, "run_id": "run-2"})
+    with pytest.raises(FencedError) as caught:
+        Executor(journal, Performer(), token=lease.token, renew=renew)(touch(tmp_path / "file", "again"))
+    assert not isinstance(caught.value, LapsedError)
     assert states(journal) == [("touch", 1, "done")]
 
 
