@@ -13,17 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 import yaml
 
 from runwright.ledger.states import ReleaseState
 from runwright.testing.invariants import violations
-from tests.chaos.choice import EVERYTHING, on
+from tests.chaos.choice import DOCKER_SECONDS, EVERYTHING, on
 from tests.chaos.judging import judged
 from tests.chaos.platforms.compose import ComposeWorld
 from tests.chaos.scenes import KILLED, reason
 from tests.chaos.started import Started
 from tests.chaos.world import NEW, OLD, World, exchanged
+from tests.fixtures.engine import Docker
 
 HOUR = 3600.0
 DISK_MEGABYTES = 48
@@ -160,6 +162,32 @@ def test_a_ledger_that_becomes_read_only_stops_a_release(world: World) -> None:
         os.kill(deploy.pid, signal.SIGCONT)
         await_trouble(world, deploy)
     put_right(world, deploy)
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(DOCKER_SECONDS)
+@pytest.mark.parametrize(
+    "at",
+    ["before:deploy/switch/put", *(["after:deploy/migrate", "unsettled:deploy/green/start"] if EVERYTHING else [])],
+)
+def test_a_ledger_whose_server_is_killed_in_mid_release_holds_it_until_it_is_back(
+    world_as_it_is: World, docker: Docker, lasting_postgres: tuple[str, str], at: str
+) -> None:
+    """Given a PostgreSQL that is killed, and started again, the run holds with the old version serving, and is proven."""
+    world, (name, url) = world_as_it_is, lasting_postgres
+    world.restore(empty=True)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    world.ledger_url = url
+    first = world.deploy(OLD)
+    assert first.ended() == 0, f"{first.report}\n{first.log}"
+    deploy = stopped(world, at)
+    docker.run("kill", "--signal", "KILL", name)
+    os.kill(deploy.pid, signal.SIGCONT)
+    await_trouble(world, deploy)
+    docker.run("start", name)
+    assert deploy.ended() == 0, f"{deploy.report}\n{deploy.log}"
+    assert judged(world, time.monotonic(), deploy).state is ReleaseState.PROVEN
 
 
 # -------------------------------------------------------------------------------------------------------- the neighbour

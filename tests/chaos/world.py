@@ -63,6 +63,9 @@ class World(ABC):
         self.reports = root.with_name(f"{root.name}-reports")
         self.clock = root.with_name(f"{root.name}-clock")
 
+        self.ledger_url = ""
+        """The ledger, if it is not the one in ``home``."""
+
     # ---------------------------------------------------------------------------------------- what each platform tells
 
     @abstractmethod
@@ -139,6 +142,7 @@ class World(ABC):
         """Put everything back to v1.0.0, proven and serving; or to nothing at all (``empty``)."""
         self.end_everything()
         self.set_clock(0)
+        self.ledger_url = ""
         self.put_right(empty=empty)
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(self.empty if empty else self.base, self.root, symlinks=True)
@@ -195,6 +199,7 @@ class World(ABC):
             "RUNWRIGHT_FAULTS": faults,
             "RUNWRIGHT_FAULT_HANG_SECONDS": str(hang_seconds),
             CLOCK_VARIABLE: str(self.clock),
+            **({"RUNWRIGHT_LEDGER_URL": self.ledger_url} if self.ledger_url else {}),
         }
         return started(Order(flow, run_id, parameters, environment, report))
 
@@ -239,7 +244,7 @@ class World(ABC):
     @contextlib.contextmanager
     def ledger(self) -> Iterator[Ledger]:
         """The world's ledger."""
-        with open_ledger(f"sqlite:///{self.home / 'ledger.db'}") as ledger:
+        with open_ledger(self.ledger_url or f"sqlite:///{self.home / 'ledger.db'}") as ledger:
             yield ledger
 
     def traces(self) -> dict[str, Any]:

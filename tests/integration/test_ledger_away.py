@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-import socket
 import subprocess
 import threading
 import time
@@ -25,7 +22,7 @@ from runwright.runbook.snapshot import to_json
 from tasks import begin, holding
 from tasks.work import Work, at_work
 from tests.fixtures.engine import Docker
-from tests.fixtures.postgres import IMAGE
+from tests.fixtures.postgres import answers
 
 TTL_SECONDS, AWAY_SECONDS = 2.0, 4.0
 
@@ -67,33 +64,10 @@ def until(true: Callable[[], object], seconds: float = 60.0) -> None:
 # ------------------------------------------------------------------------------------------------ what can be taken away
 
 
-@pytest.fixture(scope="module")
-def container(docker: Docker) -> Iterator[tuple[str, str]]:
-    """A PostgreSQL of this module's own, that keeps its port and its data when it is stopped: (name, URL)."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    name, password = f"rwt-away-{secrets.token_hex(4)}", secrets.token_urlsafe(18)
-    words = ["run", "--detach", "--name", name, "--label", "runwright.tests=postgres", "--env", "POSTGRES_PASSWORD"]
-    environment = {**os.environ, "POSTGRES_PASSWORD": password}
-    try:
-        docker.run(*words, "--publish", f"127.0.0.1:{port}:5432", IMAGE, "-c", "fsync=off", env=environment)
-        url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
-        until(lambda: answers(url))
-        yield name, url
-    finally:
-        docker.run("rm", "--force", "--volumes", name)
-
-
-def answers(url: str) -> bool:
-    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=3, autocommit=True) as c:
-        return c.execute("SELECT 1").fetchone() == (1,)
-    return False
-
-
 @pytest.fixture(params=["stopped", "paused"])
-def postgres(request: pytest.FixtureRequest, docker: Docker, container: tuple[str, str]) -> Server:
+def postgres(request: pytest.FixtureRequest, docker: Docker, lasting_postgres: tuple[str, str]) -> Server:
     """A server that refuses connections while it is away, and one that accepts them and does not answer."""
-    name, url = container
+    name, url = lasting_postgres
     away, back = {"stopped": (("stop", "--time", "5"), "start"), "paused": (("pause",), "unpause")}[request.param]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")

@@ -1,7 +1,8 @@
-"""Prefect's server dies in the midst of a release, and comes back: the release goes on."""
+"""What a release runs on dies in its midst: Prefect's server, the worker, the machine with all that runs there."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -24,7 +25,7 @@ AWAY_SECONDS = 15.0
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(not EVERYTHING, reason="it needs two minutes and a server of its own: `make chaos` runs it"),
+    pytest.mark.skipif(not EVERYTHING, reason="it needs minutes and a server of its own: `make chaos` runs it"),
 ]
 
 
@@ -87,3 +88,53 @@ def test_a_release_whose_orchestrator_goes_away_holds_and_goes_on(place: Place, 
     assert state.is_completed(), state.message
     assert place.state_of(run) == "proven"
     assert place.version() == "v1.6.0"
+
+
+def test_a_release_outlives_its_worker(place: Place, tmp_path: Path) -> None:
+    """Killed, a worker takes no run with it: the release is proven, and what Prefect says of its run is true in the end."""
+    place.serving("v1.1.0")
+    run = place.start("v1.6.0", 0.3)
+    release = place.release_of(run)
+    kill(processes(tmp_path, "worker"))
+    place.until(lambda: place.ledger.releases.get(release.id).ended, "the end of the release")
+    assert place.state_of(run) == "proven"
+    assert place.version() == "v1.6.0"
+    assert place.ended(run).is_completed()
+
+
+def test_a_machine_that_is_gone_in_mid_release_is_put_right_by_the_next_worker(
+    place: Place, server: Server, tmp_path: Path
+) -> None:
+    """Worker and run are killed together, with users on what nobody had verified; nobody does anything but start a worker.
+
+    The supervisor, started by its automation for the run that fell silent, finds it, and the rollback puts it right.
+    """
+    place.serving("v1.1.0")
+    run = place.start("v1.6.0", faults="stop@after:deploy/switch/put")
+    place.until(lambda: (place.live() == "v1.1.0" and place.version() == "v1.6.0") or None, "the switch")
+    kill([*processes(tmp_path, "worker"), *processes(tmp_path, f"PREFECT__FLOW_RUN_ID={run}")])
+    with working(tmp_path / "another", server.url):
+        assert place.ended(run).is_crashed()
+        place.rolled_back(run)
+        assert place.state_of(run) == "rolled_back"
+        assert place.version() == "v1.1.0"
+
+
+def processes(folder: Path, of: str) -> list[int]:
+    """Return the worker in ``folder``, or the processes whose environment holds what is asked for."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
+            variables = (process / "environ").read_bytes() if words else b""
+            is_worker = b"worker\0start" in words and f"PREFECT_HOME={folder / 'worker'}".encode() in variables
+            if (of == "worker" and is_worker) or (of != "worker" and of.encode() in variables.split(b"\0")):
+                found.append(int(process.name))
+    assert found, f"no process: {of}"
+    return found
+
+
+def kill(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
