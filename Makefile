@@ -53,7 +53,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 chaos: setup
-	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) tests/chaos tests/e2e/test_drills.py
+	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) tests/chaos tests/e2e
 
 bench: setup
 	$(BIN)/python -m bench

@@ -19,6 +19,9 @@ def marks(platform: str) -> list[pytest.MarkDecorator]:
     return [pytest.mark.docker, pytest.mark.timeout(DOCKER_SECONDS)] if WORLDS[platform].needs_docker else []
 
 
+SLOW = pytest.mark.skipif(not EVERYTHING, reason="it takes more time than CI has: `make chaos` runs it")
+
+
 def on(platform: str, *values: Any, id: str) -> Any:
     """Return the parameters of a test on a platform: its name, and ``values``."""
     return pytest.param(platform, *values, id=id, marks=marks(platform))

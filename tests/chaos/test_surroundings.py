@@ -19,7 +19,7 @@ import yaml
 
 from runwright.ledger.states import ReleaseState
 from runwright.testing.invariants import violations
-from tests.chaos.choice import DOCKER_SECONDS, EVERYTHING, on
+from tests.chaos.choice import DOCKER_SECONDS, EVERYTHING, SLOW, on
 from tests.chaos.judging import judged
 from tests.chaos.platforms.compose import ComposeWorld
 from tests.chaos.scenes import KILLED, reason
@@ -222,6 +222,7 @@ ON_COMPOSE = [on("compose", id="compose")]
 EAT = "open('/proc/1/oom_score_adj', 'w').write('1000'); found = [bytearray(2**20) for _ in range(4096)]"
 
 
+@SLOW
 @pytest.mark.parametrize("platform", ON_COMPOSE)
 def test_a_container_that_runs_out_of_memory_in_the_watch_is_seen_and_put_back(world: World) -> None:
     """Given a container that the kernel kills in the watch, its restart breaches the rule, and the old version serves."""
@@ -243,12 +244,13 @@ def test_a_container_that_runs_out_of_memory_in_the_watch_is_seen_and_put_back(w
     assert judged(world, began, deploy, rollback).state is ReleaseState.ROLLED_BACK
 
 
+@pytest.mark.skipif(
+    RESTART_DOCKER not in os.environ, reason=f"{RESTART_DOCKER} names no command that restarts the Docker engine"
+)
 @pytest.mark.parametrize("platform", ON_COMPOSE)
 def test_an_engine_that_is_restarted_in_mid_release_is_survived(world: World) -> None:
     """Given an engine that is restarted while the services are replaced, the release or the rollback comes to an end."""
-    command = os.environ.get(RESTART_DOCKER)
-    if not command:
-        pytest.skip(f"{RESTART_DOCKER} names no command that restarts the Docker engine")
+    command = os.environ[RESTART_DOCKER]
     assert isinstance(world, ComposeWorld)
     deploy = stopped(world, f"during:{world.switched}")
     began = time.monotonic()

@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from examples.make_repository import make
 from runwright.ledger.states import ReleaseState, reached
-from tests.chaos.choice import EVERYTHING
+from tests.chaos.choice import SLOW
 from tests.e2e.place import Place
 from tests.fixtures.prefect import end, healthy, serve, started, working
 
@@ -25,7 +25,7 @@ AWAY_SECONDS = 15.0
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(not EVERYTHING, reason="it needs minutes and a server of its own: `make chaos` runs it"),
+    SLOW,
 ]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from runwright.policy.rollback import Way
+from tests.chaos.choice import SLOW
 from tests.e2e.place import Place
 
 
+@SLOW
 def test_killed_in_its_watch_a_release_is_watched_to_the_end_by_the_rollback(place: Place) -> None:
     """A crash is no evidence against the release: what was left of the watch is watched, and the release is proven."""
     place.serving("v1.1.0")

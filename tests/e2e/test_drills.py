@@ -5,13 +5,10 @@ from __future__ import annotations
 import pytest
 
 from runwright.policy.drills import Drill
-from tests.chaos.choice import EVERYTHING
+from tests.chaos.choice import SLOW
 from tests.e2e.place import Place
 
 SERVES = "v1.6.0"
-SLOW = pytest.mark.skipif(
-    not EVERYTHING, reason="each of its questions waits for its answer: `make chaos` has the time"
-)
 
 
 def drilled(place: Place, by: str, minutes: float = 3.0) -> str:
@@ -46,6 +43,7 @@ def test_what_is_broken_is_noticed_and_put_back_by_the_run_itself(place: Place, 
     assert place.ledger.releases.quarantined(place.system, "local", before.commit) is None
 
 
+@SLOW
 def test_a_drill_that_nobody_notices_fails_and_is_put_back_all_the_same(place: Place) -> None:
     """A watch that is too short to see anything would call such a release proven: that is what a drill is for."""
     place.serving(SERVES)

@@ -28,6 +28,7 @@ from runwright.policy import supervision
 from runwright.runbook.loader import load
 from runwright.runbook.snapshot import to_json
 from tasks.supervise import supervise
+from tests.chaos.choice import SLOW
 from tests.e2e.place import Place
 from tests.fixtures.prefect import ROOT
 
@@ -156,6 +157,7 @@ def test_a_run_that_died_with_its_machine_is_found_and_put_back_and_so_is_its_ro
     assert "All is well" in supervise.fn()
 
 
+@SLOW
 @pytest.mark.usefixtures("quick")
 def test_a_rollback_that_died_is_started_again_with_what_a_person_had_asked(supervised: Place) -> None:
     """A person's rollback of a proven release died with its machine: nothing fires for it, and it ends well all the same."""

@@ -40,10 +40,8 @@ class ComposeWorld(World):
     sample = frozenset(
         {
             "kill-during-deploy/migrate",
-            "hang-deploy/up",
             "kill-during-deploy/up",
             "warm-kill-during-back*/up",
-            "first-kill-during-deploy/up",
         }
     )
 
