@@ -6,6 +6,7 @@ import json
 
 from runwright.actions import Http
 from runwright.errors import RunwrightError
+from runwright.ledger.states import ReleaseState
 from tasks.work import Work
 
 TIMEOUT_SECONDS = 10.0
@@ -50,6 +51,9 @@ def ended(work: Work) -> str:
     release = work.release
     where = f"{release.system}/{release.environment}"
     decision = work.fact("decision") or {}
+    if release.is_drill and release.state is ReleaseState.ROLLED_BACK:
+        drill = work.ledger.drills.of_release(release.id)
+        return f"Drill of {where}: {drill or f'put back before anything was broken; {release.because}'}."
     words = {
         "proven": f"{release.ref} is released to {where}: {release.because}.",
         "rolled_back": f"{release.ref} was taken back from {where}: {release.because}",

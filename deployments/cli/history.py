@@ -88,7 +88,7 @@ def _print_list(out: Output, found: list[Release], *, everywhere: bool) -> None:
     for r in found:
         row = [
             r.id,
-            r.ref,
+            f"{r.ref} (drill)" if r.is_drill else r.ref,
             str(r.state),
             moment(r.created_at),
             length(_seconds(r)),

@@ -17,6 +17,7 @@ from runwright.runbook.snapshot import to_json
 from runwright.versions import Artifact, Version
 from tasks.begin import may_be_drilled
 from tasks.drill import keep_drill, unnoticed
+from tasks.notify import ended
 from tasks.work import at_work
 
 BOOK = {
@@ -120,8 +121,10 @@ def test_how_it_ended_is_read_from_the_release(ledger: Ledger, end: str) -> None
             work.write_down("breach", breach)
         work.refresh()
         found = keep_drill(work)
+        told = ended(work)
     assert found is not None
     assert (found.outcome, found.broken_by) == (outcome, "errors")
     assert (found.noticed_at is not None) == (end in ("noticed", "frozen"))
     assert (found.back_at is not None) == (end != "frozen")
     assert ledger.drills.of_release(release.id) == found
+    assert told.startswith("shop/staging waits for a person" if end == "frozen" else f"Drill of shop/staging: {found}")
