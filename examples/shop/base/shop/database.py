@@ -58,15 +58,6 @@ def beat(engine: Engine, worker: str) -> None:
             connection.execute(insert(heartbeats).values(worker=worker, seen_at=now))
 
 
-def beat_age_seconds(engine: Engine, worker: str) -> float | None:
-    """Return how long ago ``worker`` noted that it lives, or None if it never did."""
-    with engine.connect() as connection:
-        seen = connection.execute(select(heartbeats.c.seen_at).where(heartbeats.c.worker == worker)).scalar()
-    if seen is None:
-        return None
-    return (datetime.now(UTC) - (seen if seen.tzinfo else seen.replace(tzinfo=UTC))).total_seconds()
-
-
 def schema_problem(engine: Engine) -> str:
     """Return why this code cannot work with the schema that is there, or "".
 
