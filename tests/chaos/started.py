@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
 import signal
 from dataclasses import dataclass
@@ -12,11 +11,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from tests.chaos.procedures import Order, Report, run
+from tests.fixtures.forking import CONTEXT
 
 PATIENCE_SECONDS = 180.0  # a busy machine; a case that hangs is ended and told
-
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.chaos.procedures"])
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,6 @@ class Started:
 
 def started(order: Order) -> Started:
     """Start what is ordered."""
-    process = _CONTEXT.Process(target=run, args=(order,), daemon=False)
+    process = CONTEXT.Process(target=run, args=(order,), daemon=False)
     process.start()
     return Started(process, order.run_id, order.report)

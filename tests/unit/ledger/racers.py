@@ -1,8 +1,7 @@
-"""Processes that race for a ledger. Each function runs in a process of its own, started afresh (spawn)."""
+"""Processes that race for a ledger. Each function runs in a process of its own, forked from a server."""
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +11,7 @@ from runwright.errors import LeaseHeldError, RefusedError
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.states import ReleaseState
 from runwright.ledger.tables import notes
+from tests.fixtures.forking import CONTEXT
 
 _start: Any = None
 
@@ -24,9 +24,8 @@ def _remember(barrier: Any) -> None:
 def race(function: Callable[..., Any], entrants: Iterable[tuple[Any, ...]]) -> list[Any]:
     """Call ``function`` once for each tuple of arguments, in as many processes, all at the same moment."""
     todo = list(entrants)
-    spawn = multiprocessing.get_context("spawn")
-    barrier = spawn.Barrier(len(todo))
-    with ProcessPoolExecutor(len(todo), mp_context=spawn, initializer=_remember, initargs=(barrier,)) as pool:
+    barrier = CONTEXT.Barrier(len(todo))
+    with ProcessPoolExecutor(len(todo), mp_context=CONTEXT, initializer=_remember, initargs=(barrier,)) as pool:
         return [future.result(timeout=120) for future in [pool.submit(function, *each) for each in todo]]
 
 

@@ -98,7 +98,7 @@ def test_a_ledger_that_is_newer_is_refused_and_left_alone(ledger: Ledger, ledger
     """An older Runwright would not know what it must not do."""
     newer = text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     ledger.store.write(lambda connection: connection.execute(newer))
-    with pytest.raises(LedgerError, match="newer Runwright: it is at 9999, this one knows it up to 0001") as refusal:
+    with pytest.raises(LedgerError, match="newer Runwright: it is at 9999, this one knows it up to 0002") as refusal:
         open_ledger(ledger_url)
     assert refusal.value.state == "Nothing was done." and "newer Runwright" in refusal.value.next
     kept = ledger.store.read(lambda c: c.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from runwright.ledger.fence import check_token
 from runwright.ledger.states import ReleaseState
 from runwright.ledger.tables import leases
 from runwright.ledger.trouble import try_again
+from tests.fixtures.forking import CONTEXT
 from tests.unit.ledger.conftest import Open, Take
 from tests.unit.ledger.racers import (
     judge,
@@ -122,9 +122,8 @@ def test_a_process_that_is_killed_in_a_transaction_leaves_nothing(
 ) -> None:
     """What it wrote is gone, and the next writer goes on at once."""
     release = opened()
-    spawn = multiprocessing.get_context("spawn")
-    ready = spawn.Event()
-    process = spawn.Process(target=stop_in_a_transaction, args=(ledger_url, release.id, ready))
+    ready = CONTEXT.Event()
+    process = CONTEXT.Process(target=stop_in_a_transaction, args=(ledger_url, release.id, ready))
     process.start()
     try:
         assert ready.wait(timeout=60)
