@@ -37,7 +37,7 @@ def mistakes(book: Runbook) -> list[Mistake]:
 
 def warnings(book: Runbook) -> list[str]:
     """Return what is allowed in ``book`` and yet worth a second look, one sentence each."""
-    return [*_production_warnings(book), *probe_warnings(book), *rule_warnings(book)]
+    return [*_production_warnings(book), *_drill_warnings(book), *probe_warnings(book), *rule_warnings(book)]
 
 
 def _names(book: Runbook) -> Iterator[Mistake]:
@@ -199,9 +199,6 @@ def _drills(book: Runbook) -> Iterator[Mistake]:
             yield Mistake(path, f"`{name}` is production: a drill breaks what it releases, so it is for the others.")
     if not book.drill.by:
         yield Mistake(("drill", "by"), "an empty list breaks nothing; leave it out for all ways.", ("by: [kill]",))
-    if not book.drill.environments and not book.drilled():
-        what = "there is no environment to drill: all are production."
-        yield Mistake(("drill",), what, needs=("environments",))
 
 
 def _production_warnings(book: Runbook) -> Iterator[str]:
@@ -212,6 +209,11 @@ def _production_warnings(book: Runbook) -> Iterator[str]:
             yield f"environments.{name}.refs: `{place.refs}` lets a branch into production, which moves while it is released; prefer tag:*."
         if place.tier == "production" and not any(r.purpose == "rollback" for r in book.rules_of(name)):
             yield f"environments.{name}: no rule with `purpose: rollback` is watched here; only failing health probes put it back."
+
+
+def _drill_warnings(book: Runbook) -> Iterator[str]:
+    if book.drill is not None and not book.drilled():
+        yield "drill: there is no environment to drill, as all are production."
 
 
 def _gates(book: Runbook) -> Iterator[Mistake]:

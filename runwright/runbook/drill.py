@@ -20,7 +20,7 @@ class Drills(Model):
     every: Duration = example(
         "30d", "How long the last good drill may be ago; `status` shows one that is overdue.", 7776000.0
     )
-    environments: list[Name] = example(["staging"], "Where. Never production. Default: all others.", [])
+    environments: list[Name] = example(["staging"], "Where. Never production. Default: all others.", [], apart=True)
     by: list[Break] = example(
         ["kill", "errors"],
         "How it is broken: a drill takes what was not tried for longest. Default: all ways.",
