@@ -112,7 +112,7 @@ class Executor:
         try:
             return self._kept(use)
         except LapsedError:
-            self._renew()
+            self._kept(self._renew)
             return self._kept(use)
 
     def _change(self, action: Action[T]) -> T:

@@ -65,9 +65,15 @@ def drilled(system: str, environment: str, by: str, watch_minutes: float | None,
         runbook = checked(system, environment, live.ref if live else "HEAD", watch_minutes)
         live, way = may_be_drilled(ledger, runbook, environment, live, by)
         wanted = runbook.drill or Drills()
-        if watch_minutes is None and wanted.watch is not None:
-            watch_minutes = wanted.watch / 60
-        parameters = {"drill": way, "commit": live.commit, "watch_minutes": watch_minutes}
+        if watch_minutes is None:
+            watch_minutes = (runbook.watch_seconds(environment) if wanted.watch is None else wanted.watch) / 60
+        if not watch_minutes:
+            raise RefusedError(
+                f"{system}/{environment} is not watched, so nothing could notice what a drill breaks.",
+                state="Nothing was done.",
+                next="Give watch_minutes, or a `watch` in the runbook's `drill` section.",
+            )
+        parameters = {"drill": way, "of": live.id, "watch_minutes": watch_minutes}
         with _opened(ledger, runbook, environment, live.ref, "drill", parameters, deployer) as release_id:
             yield release_id
 

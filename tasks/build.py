@@ -21,6 +21,8 @@ def build(work: Work) -> dict[str, str]:
 
 def build_now(work: Work) -> dict[str, str]:
     """Do that."""
+    if work.release.is_drill:
+        work.platform.prepare(work.do, work.version, "prepare")  # they are there, or nothing is begun
     if work.version.artifacts:
         return {artifact.component: artifact.identity for artifact in work.version.artifacts}
     with logged_in(work):

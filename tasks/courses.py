@@ -5,6 +5,7 @@ from __future__ import annotations
 from runwright.actions import Do
 from runwright.errors import ActionError, RefusedError, VerificationError
 from runwright.ledger.states import ReleaseState
+from runwright.ledger.way_back import LOOK_BACK
 from runwright.migrators.shape import MigrationPlan, shown
 from runwright.platforms.compose.driver import Compose
 from runwright.runbook.targets import PostgresDatabase
@@ -67,8 +68,7 @@ def switch(work: Work, do: Do, version: Version, slot: str) -> None:
     """Send the users to the new version."""
     if work.platform.strategy == "recreate":
         if isinstance(work.platform, Compose):
-            # what a drill releases runs already: it is made anew, so that there is something to go back from
-            work.platform.start(do, version, "", "deploy", work.id, anew=work.release.is_drill)
+            work.platform.start(do, version, "", "deploy", work.id, anew=made_for_a_drill(work, do))
             if work.release.previous_id is None:
                 work.platform.start_rest(do, version, "deploy")  # nothing ran before: not even a proxy
         else:
@@ -77,6 +77,17 @@ def switch(work: Work, do: Do, version: Version, slot: str) -> None:
     assert work.router is not None
     work.router.ensure(do, "deploy/router")
     work.router.switch(do, upstream(work, do, slot), "deploy/switch")
+
+
+def made_for_a_drill(work: Work, do: Do) -> bool:
+    """Return whether what runs has to be replaced although it may be of the right version.
+
+    What a drill releases runs already, and is made anew, so that there is something to go back from; and what a drill made
+    was broken on purpose, and would pass for the version that it is.
+    """
+    made = {fact.release for fact in work.platform.observe(do).services if fact.release}
+    here = work.ledger.releases.find(work.release.system, work.release.environment, limit=LOOK_BACK)
+    return work.release.is_drill or any(r.id in made and r.is_drill for r in here)
 
 
 def upstream(work: Work, do: Do, slot: str) -> Upstream:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from runwright.errors import BreachError, VerificationError
-from runwright.ledger.states import ReleaseState
+from runwright.ledger.states import ENDED, ReleaseState
 from runwright.policy.drills import Drill, DrillOutcome
+from runwright.policy.watch import Conclusion
 from runwright.runbook.drill import BREAKS, Break
 from tasks import courses, drivers
 from tasks.step import step
@@ -14,6 +15,7 @@ from tasks.work import BREAK_KEY, Work, watch_seconds
 
 MARGIN_SECONDS = 600.0
 """How much longer than its watch what is broken stays so at most, where it ends by itself."""
+MOST_SECONDS = 86400.0
 
 
 @step()
@@ -22,9 +24,10 @@ def break_it(work: Work) -> str:
     by = way_of(work)
     if work.fact("drill"):
         return f"broken by {by} before"
-    slot = courses.new_slot(work, work.do)
-    work.write_down("drill", {"by": by, "broken_at": datetime.now(UTC).isoformat()})
-    drivers.spoil(work.site, work.do, slot, by, watch_seconds(work) + MARGIN_SECONDS, work.do.token, BREAK_KEY)
+    slot, began = courses.new_slot(work, work.do), datetime.now(UTC)
+    seconds = min(watch_seconds(work) + MARGIN_SECONDS, MOST_SECONDS)
+    drivers.spoil(work.site, work.do, slot, by, seconds, work.do.token, BREAK_KEY)
+    work.write_down("drill", {"by": by, "broken_at": began.isoformat()})
     work.say(f"Broken on purpose, by {by}. The watch has {watch_seconds(work):.0f} s to notice.", level="warning")
     return f"broken by {by}"
 
@@ -35,10 +38,23 @@ def way_of(work: Work) -> Break:
     return next(way for way in BREAKS if way == given)
 
 
-def unnoticed(work: Work, watched_seconds: float) -> BreachError:
-    """Return the error for a drill that nobody noticed, which is put back all the same, and remember that it was so."""
-    by = way_of(work)
-    work.write_down("drill", {**(work.fact("drill") or {}), "unnoticed": True})
+def noticed(work: Work, reason: str) -> None:
+    """Remember that the watch noticed what a drill had broken."""
+    if work.release.is_drill and (kept := work.fact("drill")):
+        work.write_down("drill", {**kept, "noticed": reason})
+
+
+def unnoticed(work: Work, end: Conclusion, watched_seconds: float) -> BreachError:
+    """Return the error for a drill whose watch ended otherwise, which is put back all the same, and remember how."""
+    by, kept = way_of(work), work.fact("drill") or {}
+    if end.state != "proven":
+        work.write_down("drill", {**kept, "unclear": end.reason})
+        return BreachError(
+            f"the watch could not judge what was broken by {by}, and would have frozen a release: {end.reason}",
+            state="It is put back now.",
+            next="A person would have been asked. `runwright show` tells what the watch saw.",
+        )
+    work.write_down("drill", {**kept, "unnoticed": True})
     return BreachError(
         f"the watch did not notice within {watched_seconds:.0f} s that it was broken by {by}",
         state="It is put back now.",
@@ -55,18 +71,19 @@ SEEN_BY: dict[Break, str] = {
 
 def keep_drill(work: Work) -> Drill | None:
     """Keep how a drill ended, once its release has; return it, None if it broke nothing (or is no drill)."""
-    kept = work.fact("drill")
-    if not work.release.is_drill or not kept:
+    kept, state = work.fact("drill"), work.release.state
+    if not work.release.is_drill or not kept or not (state in ENDED or state is ReleaseState.FROZEN):
         return None
     began = datetime.fromisoformat(kept["broken_at"])
     steps = [t for t in work.ledger.releases.transitions(work.id) if t.at >= began]
-    noticed = next((t.at for t in steps if t.after in (ReleaseState.FAILING, ReleaseState.ROLLING_BACK)), None)
+    failed = next((t.at for t in steps if t.after in (ReleaseState.FAILING, ReleaseState.ROLLING_BACK)), None)
     back = next((t.at for t in steps if t.after is ReleaseState.ROLLED_BACK), None)
-    seen = noticed is not None and not kept.get("unnoticed") and bool(work.fact("breach"))
     if back is None:
         outcome = DrillOutcome.NOT_BACK
-    elif seen:
+    elif kept.get("noticed"):
         outcome = DrillOutcome.CAME_BACK
+    elif kept.get("unclear"):
+        outcome = DrillOutcome.UNCLEAR
     else:
         outcome = DrillOutcome.UNNOTICED if kept.get("unnoticed") else DrillOutcome.INTERRUPTED
     drill = Drill(
@@ -75,8 +92,8 @@ def keep_drill(work: Work) -> Drill | None:
         environment=work.release.environment,
         broken_by=kept["by"],
         broken_at=began,
-        noticed_at=noticed if seen else None,
-        noticed_by=str(work.fact("breach")) if seen else "",
+        noticed_at=failed if kept.get("noticed") else None,
+        noticed_by=str(kept.get("noticed") or ""),
         back_at=back,
         outcome=outcome.value,
     )

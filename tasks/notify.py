@@ -25,7 +25,8 @@ def notify(work: Work, text: str) -> bool:
     if not url:
         work.say(f"Nobody was told: the block has no secret {name!r} (`runwright secrets set`).", level="warning")
         return False
-    body = json.dumps({"text": work.performer.clean(text)}).encode()
+    told = f"Drill: {text}" if work.release.is_drill else text
+    body = json.dumps({"text": work.performer.clean(told)}).encode()
     action: Http[None] = Http(
         says="tell people by the webhook",
         method="POST",
@@ -53,7 +54,7 @@ def ended(work: Work) -> str:
     decision = work.fact("decision") or {}
     if release.is_drill and release.state is ReleaseState.ROLLED_BACK:
         drill = work.ledger.drills.of_release(release.id)
-        return f"Drill of {where}: {drill or f'put back before anything was broken; {release.because}'}."
+        return f"{where}: {drill or f'put back before anything was broken; {release.because}'}."
     words = {
         "proven": f"{release.ref} is released to {where}: {release.because}.",
         "rolled_back": f"{release.ref} was taken back from {where}: {release.because}",

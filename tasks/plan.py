@@ -30,6 +30,12 @@ def plan(work: Work) -> dict[str, Any]:
 def make_plan(work: Work) -> dict[str, Any]:
     """Look at the target, compute the plan, write it down and show it."""
     previous = previous_release(work)
+    if work.release.is_drill and (previous is None or previous.id != work.release.parameters["of"]):
+        raise RefusedError(
+            f"{work.release.ref} is not what serves any more: {previous.ref if previous else 'nothing'} is.",
+            state="Nothing was changed.",
+            next="Start another drill: it is of what serves then.",
+        )
     work.ledger.releases.record(work.id, previous_id=previous.id if previous else None)
     work.refresh()
     seen = seen_now(work)

@@ -125,9 +125,8 @@ def act(work: Work, way: Way, because: str, next: str = "") -> None:
 
 def forgive(work: Work) -> None:
     """Let the version be released again if nothing spoke against it: its run was cancelled, died, or a person asked."""
-    if not work.fact("breach") or work.release.is_drill:
-        because = "it was broken on purpose" if work.fact("drill") else "nothing spoke against the version itself"
-        work.ledger.releases.clear_quarantine(work.id, "Runwright", because)
+    if not work.fact("breach") and not work.release.is_drill:
+        work.ledger.releases.clear_quarantine(work.id, "Runwright", "nothing spoke against the version itself")
 
 
 def prefix(work: Work) -> str:
@@ -142,8 +141,7 @@ def start_previous(work: Work, do: Do, previous: Version) -> None:
     keep_what_it_printed(work, do, key)
     if isinstance(work.platform, Compose):
         previous = work.platform.prepare(do, previous, key)
-        # what a drill has broken is of the same version, and would pass for it
-        work.platform.start(do, previous, "", key, work.id, keep=True, anew=work.release.is_drill)
+        work.platform.start(do, previous, "", key, work.id, keep=True, anew=courses.made_for_a_drill(work, do))
         runs_what_was_asked(work, previous, do)
     else:
         slot = slot_of(work, do, previous)
@@ -180,11 +178,12 @@ def keep_what_it_printed(work: Work, do: Do, key: str) -> None:
 
 def slot_of(work: Work, do: Do, previous: Version) -> str:
     """Return the slot in which ``previous`` runs, or the one that it is started in."""
-    wanted = {a.identity for a in previous.artifacts}
+    wanted, new = {a.identity for a in previous.artifacts}, str(work.fact("slot") or "")
     for fact in work.platform.observe(do).running:
-        if fact.identity in wanted and fact.commit == previous.commit:
+        # what this release started may be of the same commit: a drill, or a version that was released again
+        if fact.slot != new and fact.identity in wanted and fact.commit == previous.commit:
             return fact.slot
-    new = str(work.fact("slot") or courses.COLOURS[0])
+    new = new or courses.COLOURS[0]
     return courses.COLOURS[1] if new == courses.COLOURS[0] else courses.COLOURS[0]
 
 

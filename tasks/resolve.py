@@ -20,10 +20,11 @@ def resolve_now(work: Work) -> str:
     release = work.release
     if release.commit:
         return release.commit
+    if release.is_drill:
+        return _as_it_serves(work)
     source.mirror(work.do, work.runbook.source.repo, work.folders.mirror, key="prepare/mirror", token=_token(work))
-    # a drill is of the commit that serves, wherever its branch or tag is by now
-    found = source.resolve(work.do, work.folders.mirror, release.parameters.get("commit") or release.ref)
-    if not release.is_drill and not source.allowed(found, work.place.refs):
+    found = source.resolve(work.do, work.folders.mirror, release.ref)
+    if not source.allowed(found, work.place.refs):
         raise RefusedError(
             f"{release.ref} may not be released to {release.environment}: it takes {work.place.refs}, "
             f"and this is the {found.kind} {found.ref}.",
@@ -31,7 +32,7 @@ def resolve_now(work: Work) -> str:
             next="Deploy a version that matches, or change `refs` of the environment in the runbook.",
         )
     bad = work.ledger.releases.quarantined(release.system, release.environment, found.commit)
-    if bad is not None and not release.is_drill:
+    if bad is not None:
         raise RefusedError(
             f"{release.ref} is commit {found.commit[:8]}, which was taken back before: {bad.id} ({bad.because}).",
             state="Nothing was changed.",
@@ -43,6 +44,16 @@ def resolve_now(work: Work) -> str:
     work.write_down("subject", found.subject)
     work.say(f"{release.ref} is {found.kind} {found.commit}: {found.subject}")
     return found.commit
+
+
+def _as_it_serves(work: Work) -> str:
+    """Take the version that is drilled as it was released: its commit, wherever its tag is by now, and its artifacts."""
+    of = work.ledger.releases.get(str(work.release.parameters["of"]))
+    assert of.version is not None and of.commit
+    work.ledger.releases.record(work.id, commit=of.commit, version=of.version)
+    work.refresh()
+    work.say(f"{of.ref} as it serves: {of.commit}, released by {of.id}")
+    return of.commit
 
 
 def _token(work: Work) -> str:

@@ -60,7 +60,7 @@ def _needed(work: Work) -> Needed:
     places = [_slots(work, name) for name in work.runbook.environments]
     for name in {*work.runbook.environments, *_here(work.folders)}:
         live = releases.live(system, name)
-        newest = [r for r in releases.find(system, name, limit=LOOK_BACK) if r.deploys]
+        newest = [r for r in releases.find(system, name, limit=LOOK_BACK) if r.procedure == "deploy"]
         kept += [*newest[:KEPT_RELEASES], *([live] if live else [])]
     kept += [releases.get(r.previous_id) for r in kept if r.previous_id]
     commits = {commit for release in kept for commit in _commits(release)}

@@ -28,7 +28,7 @@ from runwright.probes.http import ProbeResult, ask
 from runwright.runbook.checks import Rule
 from tasks import drivers
 from tasks.decide import serving
-from tasks.drill import unnoticed
+from tasks.drill import noticed, unnoticed
 from tasks.holding import renewed
 from tasks.notify import notify
 from tasks.shown import ShownWatch
@@ -45,6 +45,12 @@ what comes after."""
 @step()
 def may_be_watched(work: Work) -> str:
     """Refuse to go on with a watch that never began, or of a version that does not serve: it would prove another one."""
+    if work.release.is_drill:
+        raise RefusedError(
+            f"{work.id} is a drill: what it released was broken on purpose.",
+            state="Nothing was changed.",
+            next=f"`runwright rollback {work.release.system}/{work.release.environment} --release {work.id} --yes` takes it back.",
+        )
     steps = work.ledger.releases.transitions(work.id)
     frozen_in_it = work.release.state is ReleaseState.FROZEN and steps[-1].before is ReleaseState.WATCHING
     if work.release.state is not ReleaseState.WATCHING and not frozen_in_it:
@@ -134,6 +140,7 @@ class Watcher:
             decision = self._step(last)
             last = time.monotonic()
             if decision.step == "breach":
+                noticed(self.work, decision.reason)
                 # shown once the old version serves again: drawing takes longer than switching
                 raise BreachError(
                     f"While it was watched, {decision.reason}.",
@@ -180,7 +187,7 @@ class Watcher:
         """
         self.rounds.append(time.monotonic())
         apart = [later - earlier for earlier, later in pairwise(self.rounds)]
-        return max(self.every, min(max(apart, default=0.0), SLOWEST_SECONDS))
+        return max(self.every, *(seconds for seconds in apart if seconds <= SLOWEST_SECONDS), 0.0)
 
     def _page(self, verdicts: dict[str, Verdict]) -> None:
         """Tell people of a breach that puts nothing back, once for each rule."""
@@ -231,12 +238,13 @@ class Watcher:
     def _ended(self, end: policy.Conclusion) -> str:
         self.shown.show(self.watching, self.samples, end)
         if self.work.release.is_drill and end.state != "breach":
-            raise unnoticed(self.work, self.watching.progress.watched_seconds)
+            raise unnoticed(self.work, end, self.watching.progress.watched_seconds)
         if end.state == "proven":
             self.work.write_down("listed", list(end.listed))
             self.work.ledger.releases.advance(self.work.id, ReleaseState.PROVEN, end.reason)
             return f"proven: {end.reason}"
         if end.state == "breach":
+            noticed(self.work, end.reason)
             raise BreachError(f"While it was watched, {end.reason}.", state="The old version is put back now.")
         self.work.ledger.releases.advance(self.work.id, ReleaseState.FROZEN, end.reason)
         raise FrozenError(

@@ -176,9 +176,10 @@ def frozen_next(ledger: Ledger, release: Release) -> str:
     """Return what a person can do about a frozen release."""
     decision = ledger.releases.fact(release.id, "decision")
     said = str(decision.get("next", "")) if isinstance(decision, dict) else ""
+    accept = f"`runwright accept {release.id} --why TEXT --name NAME` calls it proven, " if not release.is_drill else ""
     ways = (
         f"`runwright rollback {release.system}/{release.environment} --release {release.id} --yes` takes it back, "
-        f"`runwright accept {release.id} --why TEXT --name NAME` calls it proven, "
+        f"{accept}"
         f"`runwright abandon {release.id} --why TEXT` closes it if nothing of it is left."
     )
     return f"{said}\n{ways}".strip()

@@ -110,8 +110,9 @@ def outcome(
     """
     at_rest = release is not None and (release in ENDED or release is ReleaseState.FROZEN)
     if run is None:
-        # a rollback begins at a release that is proven or frozen: its run alone says when that is the end
-        if at_rest and wanted != "rollback":
+        # a rollback begins at a release that is proven or frozen: its run alone says when that is the end; how a drill ended
+        # is kept a moment after its release has
+        if at_rest and wanted == "deploy":
             return _judged(wanted, release)
         return Outcome.UNSETTLED if quiet_seconds >= settle_seconds else None
     if not run.terminal:

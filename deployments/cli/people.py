@@ -88,6 +88,12 @@ def _decide(
     reason, who = named(why, "--why"), named(name, "--name")
     with the_ledger() as ledger:
         found = ledger.releases.get(release_id)
+        if found.is_drill and to == "proven":
+            raise RefusedError(
+                f"{found.id} is a drill: what it released was broken on purpose, and is never proven.",
+                state="Nothing was done.",
+                next=f"`runwright rollback {found.system}/{found.environment} --release {found.id} --yes` takes it back.",
+            )
         from runwright.ledger.states import ReleaseState
 
         states = {ReleaseState.FROZEN, *besides}

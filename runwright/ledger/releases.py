@@ -221,10 +221,11 @@ class Releases:
         """Return the release because of which ``commit`` is not released there again, or None.
 
         It is the last one of that commit that came far enough to be judged, if it failed or was taken back and nobody
-        has cleared it since.
+        has cleared it since. A drill says nothing about its version: it was broken on purpose.
         """
         judged = [str(state) for state in _QUARANTINE | {ReleaseState.PROVEN}]
         same = _there(system, environment) & (releases.c.commit == commit) & releases.c.state.in_(judged)
+        same &= releases.c.procedure != "drill"
         last = self._store.read(lambda connection: _newest(connection, same)) if commit else None
         return last if last and last.state in _QUARANTINE and last.cleared_at is None else None
 

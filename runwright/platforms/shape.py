@@ -116,7 +116,7 @@ class Platform(Protocol):
     def spoil(self, do: Do, slot: str, by: Break, prefix: str) -> None:
         """Break what runs in ``slot`` (or the application's services) on purpose, in one of the ways in ``breaks``.
 
-        Starting a version there again, in place of it, ends that.
+        Starting a version there again, in place of it, ends that. Raise ActionError if there is nothing to break.
         """
         ...
 

@@ -17,6 +17,8 @@ class DrillOutcome(StrEnum):
     """The watch noticed it, and the version before served again."""
     UNNOTICED = "unnoticed"
     """The watch saw nothing wrong; it was put back when the watch was over."""
+    UNCLEAR = "unclear"
+    """The watch could not judge it, and would have frozen a release; it was put back when the watch was over."""
     INTERRUPTED = "interrupted"
     """It was put back because its run ended, before the watch had noticed or was over."""
     NOT_BACK = "not_back"
@@ -62,6 +64,8 @@ class Drill:
                 return f"broken by {self.broken_by}, back after {back:.0f} s"
             case DrillOutcome.UNNOTICED:
                 return f"broken by {self.broken_by}, and the watch did not notice"
+            case DrillOutcome.UNCLEAR:
+                return f"broken by {self.broken_by}, and the watch could not judge it"
             case DrillOutcome.INTERRUPTED:
                 return f"broken by {self.broken_by}, and put back before the watch had noticed"
             case _:

@@ -176,7 +176,7 @@ def _spoilt(board: Board, guard: Guard, body: bytes) -> Any:
         if not (0 <= delay <= MOST_DELAY_SECONDS and 0 < seconds <= MOST_SPOILT_SECONDS):
             raise ValueError(f"at most {MOST_DELAY_SECONDS:g} s late, for at most {MOST_SPOILT_SECONDS:g} s")
         token = _token(data)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise _RefusedError(400, str(error)) from error
     guard.admit(token)
     until = asyncio.get_running_loop().time() + seconds

@@ -197,6 +197,8 @@ def _drills(book: Runbook) -> Iterator[Mistake]:
             yield Mistake(path, unknown("environment", name, book.environments), needs=("environments",))
         elif book.environments[name].tier == "production":
             yield Mistake(path, f"`{name}` is production: a drill breaks what it releases, so it is for the others.")
+    if book.drill.watch == 0:
+        yield Mistake(("drill", "watch"), "a watch of no time notices nothing.", ("watch: 5m",))
     if not book.drill.by:
         yield Mistake(("drill", "by"), "an empty list breaks nothing; leave it out for all ways.", ("by: [kill]",))
 

@@ -18,7 +18,7 @@ class Drills(Model):
     """Drills: the current version is released again, broken on purpose, and has to come back by itself."""
 
     every: Duration = example(
-        "30d", "How long the last good drill may be ago; `status` shows one that is overdue.", 7776000.0
+        "35d", "How long the last good drill may be ago; `status` shows one that is overdue.", 7776000.0
     )
     environments: list[Name] = example(["staging"], "Where. Never production. Default: all others.", [], apart=True)
     by: list[Break] = example(

@@ -150,9 +150,7 @@ class Runbook(Model):
     )
     rollback: Rollback = example({"hold": "24h"}, "The way back.", Rollback())
     schedules: Schedules = example({"backup": "15 2 * * *"}, "What runs by itself.", Schedules())
-    drill: Drills | None = example(
-        {"every": "30d", "environments": ["staging"]}, "That the way back works is tried before it is needed.", None
-    )
+    drill: Drills | None = example({"every": "35d"}, "That the way back works is tried before it is needed.", None)
     notify: Notify = example({"webhook": "slack_webhook"}, "Who hears of it.", Notify())
 
     def services(self) -> dict[str, str]:

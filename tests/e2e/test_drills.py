@@ -27,6 +27,8 @@ def kept(place: Place, run: str) -> Drill:
 @pytest.mark.parametrize("by", ["kill", "errors", pytest.param("latency", marks=SLOW)])
 def test_what_is_broken_is_noticed_and_put_back_by_the_run_itself(place: Place, by: str) -> None:
     """The ledger says how fast, users are served as before, and the version may be released and drilled again."""
+    if not place.live():
+        place.serving("v1.1.0")  # so that what is drilled serves in the second slot, and its drill in the first
     before = place.serving(SERVES).ledger.releases.live(place.system, "local")
     assert before is not None
     run = drilled(place, by)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from runwright.actions import Command, Do, Output
+from runwright.errors import ActionError
 from runwright.platforms.compose.containers import Container
 from runwright.runbook.drill import Break
 
@@ -17,7 +18,7 @@ def spoil(do: Do, there: Sequence[Container], by: Break, prefix: str) -> None:
     """Break ``there``, running containers. kill: without a word of warning. errors: they lose their networks, so that
     nobody reaches them and they reach nobody, while they run on. latency: they get hardly any processor."""
     if not there:
-        return
+        raise _nothing("none of the application's containers runs")
     names, ids = ", ".join(c.name for c in there), [c.id for c in there]
     match by:
         case "kill":
@@ -26,15 +27,25 @@ def spoil(do: Do, there: Sequence[Container], by: Break, prefix: str) -> None:
             argv = ("docker", "update", "--cpus", CPUS, *ids)
             do(Command(says=f"leave {names} hardly any processor, on purpose", key=f"{prefix}/slow", argv=argv))
         case "errors":
-            for container in there:
-                for network in do(_networks(container)):
-                    do(
-                        Command(
-                            says=f"take {container.name} off the network {network}, on purpose",
-                            key=f"{prefix}/cut/{container.name}/{network}",
-                            argv=("docker", "network", "disconnect", "--force", network, container.id),
-                        )
+            found = [(container, network) for container in there for network in do(_networks(container))]
+            if not found:
+                raise _nothing("its containers are on no network of their own (`network_mode`)")
+            for container, network in found:
+                do(
+                    Command(
+                        says=f"take {container.name} off the network {network}, on purpose",
+                        key=f"{prefix}/cut/{container.name}/{network}",
+                        argv=("docker", "network", "disconnect", "--force", network, container.id),
                     )
+                )
+
+
+def _nothing(why: str) -> ActionError:
+    return ActionError(
+        f"There is nothing to break: {why}.",
+        state="Nothing was broken.",
+        next="Break it in another way: kill, errors or latency.",
+    )
 
 
 def _networks(container: Container) -> Command[tuple[str, ...]]:

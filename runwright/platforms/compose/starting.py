@@ -61,7 +61,7 @@ class Starting:
         groups = [left for group in self._groups(version) if (left := [s for s in group if s not in kept])]
         for number, group in enumerate(groups, 1):
             name = f"{prefix}/up" if len(groups) == 1 else f"{prefix}/up/{'+'.join(group)}"
-            flags = ["--no-deps", *(["--force-recreate"] if anew else []), *_scale(group, there, version)]
+            flags = ["--no-deps", *(["--force-recreate"] if anew else []), *_scale(group, there, version, stopped=anew)]
             self._up(do, project, flags, group, name)
             if number < len(groups):
                 self._settle(do, version, group, 0.0, before)
@@ -222,13 +222,16 @@ def restarts_of(there: Iterable[Container] | None) -> dict[str, int]:
     return {c.id: c.restarts for c in there or () if c.running}
 
 
-def _scale(group: Iterable[str], there: Iterable[Container] | None, version: Version) -> list[str]:
-    """Return the flags that keep services at the number of containers that somebody scaled them to by hand."""
+def _scale(group: Iterable[str], there: Iterable[Container] | None, version: Version, *, stopped: bool) -> list[str]:
+    """Return the flags that keep services at the number of containers that somebody scaled them to by hand.
+
+    stopped: whether those count that do not run: a drill has killed them.
+    """
     flags = []
     for service in group:
-        running = sum(c.service == service and c.running and not c.oneoff for c in there or ())
-        if running > 1 and service not in version.extra["replicas"]:
-            flags += ["--scale", f"{service}={running}"]
+        mine = [c for c in there or () if c.service == service and not c.oneoff and (c.running or stopped)]
+        if len(mine) > 1 and service not in version.extra["replicas"]:
+            flags += ["--scale", f"{service}={len(mine)}"]
     return flags
 
 

@@ -182,10 +182,11 @@ class Host:
         """Kill what runs in ``slot`` without a word of warning, as the kernel does where memory is short."""
         require_way(self.breaks, by)
         seen = do(self._see(slot))
-        if seen is not None and seen.runs:
-            assert seen.process is not None
-            says = f"kill what runs in {slot} (process {seen.process.pid}), on purpose"
-            do(Stop(process=seen.process, grace_seconds=0.0, says=says, key=f"{prefix}/{slot}/kill{seen.slot.suffix}"))
+        if seen is None or not seen.runs:
+            raise ActionError(f"Nothing runs in {slot}: there is nothing to break.", state="Nothing was broken.")
+        assert seen.process is not None
+        says = f"kill what runs in {slot} (process {seen.process.pid}), on purpose"
+        do(Stop(process=seen.process, grace_seconds=0.0, says=says, key=f"{prefix}/{slot}/kill{seen.slot.suffix}"))
 
     # -------------------------------------------------------------------------------------------------------- helpers
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.cli.closing import frozen_next
 from runwright.ledger import Ledger
 from runwright.ledger.states import ReleaseState as S
 from tests.unit.cli.conftest import Call, Opened
@@ -119,3 +120,13 @@ def test_a_reason_and_a_name_are_one_line_that_somebody_can_read(
     assert found.exit_code == 2
     assert option in found.stderr
     assert ledger.releases.get(release.id).state is S.FROZEN
+
+
+def test_a_drill_is_never_accepted(call: Call, opened: Opened, ledger: Ledger) -> None:
+    """It was broken on purpose; a frozen one is told only what helps."""
+    release = opened("v1", to=S.FROZEN, procedure="drill")
+    found = call("accept", release.id, *ACCEPT[1:])
+    assert found.exit_code == 3
+    assert "is a drill" in found.stderr
+    assert ledger.releases.get(release.id).state is S.FROZEN
+    assert "accept" not in frozen_next(ledger, release)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,20 @@ from runwright.errors import InputError, RefusedError
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState as S
+from runwright.platforms.host import Host
+from runwright.platforms.shape import Observed, ServiceFact
 from runwright.policy.drills import Drill
+from runwright.policy.watch import Conclusion
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import to_json
 from runwright.versions import Artifact, Version
 from tasks.begin import may_be_drilled
-from tasks.drill import keep_drill, unnoticed
+from tasks.drill import keep_drill, noticed, unnoticed
 from tasks.notify import ended
+from tasks.put_back import slot_of
+from tasks.watch import PACED_BY, Watcher
 from tasks.work import at_work
+from tests.unit.tasks.conftest import Opener
 
 BOOK = {
     "system": "shop",
@@ -29,11 +36,14 @@ BOOK = {
         "production": {"tier": "production", "target": {"platform": "compose", "project": "p", "directory": "/p"}},
     },
 }
+BACK = (S.FAILING, S.ROLLING_BACK, S.ROLLED_BACK)
 ENDS = {
-    "noticed": ((S.FAILING, S.ROLLING_BACK, S.ROLLED_BACK), "down was breached", False, "came_back"),
-    "not noticed": ((S.FAILING, S.ROLLING_BACK, S.ROLLED_BACK), "the watch did not notice", True, "unnoticed"),
-    "died": ((S.ROLLING_BACK, S.ROLLED_BACK), "", False, "interrupted"),
-    "frozen": ((S.FAILING, S.FROZEN), "down was breached", False, "not_back"),
+    "noticed": (BACK, "came_back"),
+    "not noticed": (BACK, "unnoticed"),
+    "not clear": (BACK, "unclear"),
+    "another error": (BACK, "interrupted"),
+    "died": ((S.ROLLING_BACK, S.ROLLED_BACK), "interrupted"),
+    "frozen": ((S.FAILING, S.FROZEN), "not_back"),
 }
 
 
@@ -105,20 +115,27 @@ def test_without_a_wish_the_runbooks_ways_take_turns(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("end", ENDS)
 def test_how_it_ended_is_read_from_the_release(ledger: Ledger, end: str) -> None:
-    """Noticed and put back is good; put back for another reason, or not at all, is not."""
-    states, breach, not_seen, outcome = ENDS[end]
+    """Noticed by the watch and put back is good; put back for another reason, or not at all, is not."""
+    states, outcome = ENDS[end]
     release = released(ledger, procedure="drill", parameters={"drill": "errors"})
     advanced(ledger, release, S.PLANNED, S.APPROVED, S.STAGING, S.SWITCHING, S.VERIFYING)
     with at_work(release.id) as work:
         assert keep_drill(work) is None, "nothing was broken yet"
         work.write_down("drill", {"by": "errors", "broken_at": release.created_at.isoformat()})
         advanced(ledger, release, S.WATCHING)
-        if not_seen:
-            error = unnoticed(work, 60.0)
+        work.refresh()
+        if end in ("noticed", "frozen"):
+            noticed(work, "rule down is breached")
+        if end == "not noticed":
+            error = unnoticed(work, Conclusion("proven", "all is well"), 60.0)
             assert "within 60 s" in error.what and "error_ratio" in error.next
-        advanced(ledger, release, *states)
-        if breach:
-            work.write_down("breach", breach)
+        if end == "not clear":
+            assert "rule errors is blind" in unnoticed(work, Conclusion("freeze", "rule errors is blind"), 60.0).what
+        work.write_down("breach", "whatever went wrong")
+        advanced(ledger, release, *states[:-1])
+        work.refresh()
+        assert keep_drill(work) is None, "it has not ended: the way back may still succeed"
+        advanced(ledger, release, states[-1])
         work.refresh()
         found = keep_drill(work)
         told = ended(work)
@@ -127,4 +144,39 @@ def test_how_it_ended_is_read_from_the_release(ledger: Ledger, end: str) -> None
     assert (found.noticed_at is not None) == (end in ("noticed", "frozen"))
     assert (found.back_at is not None) == (end != "frozen")
     assert ledger.drills.of_release(release.id) == found
-    assert told.startswith("shop/staging waits for a person" if end == "frozen" else f"Drill of shop/staging: {found}")
+    assert told.startswith("shop/staging waits for a person" if end == "frozen" else f"shop/staging: {found}")
+
+
+def test_a_drill_says_nothing_about_its_version(ledger: Ledger) -> None:
+    """Taken back, it puts the version into no quarantine; nor does it take one out of it."""
+    drill = released(ledger, procedure="drill", run_id="run-2")
+    advanced(ledger, drill, S.PLANNED, S.APPROVED, S.STAGING, S.SWITCHING, S.VERIFYING, S.WATCHING, *BACK)
+    assert ledger.releases.quarantined("shop", "staging", "c" * 40) is None
+    bad = released(ledger, run_id="run-3")
+    advanced(ledger, bad, S.PLANNED, S.APPROVED, S.STAGING, S.SWITCHING, S.VERIFYING, S.WATCHING, *BACK)
+    again = released(ledger, procedure="drill", run_id="run-4")
+    advanced(ledger, again, S.PLANNED, S.APPROVED, S.STAGING, S.SWITCHING, S.VERIFYING, S.WATCHING, *BACK)
+    found = ledger.releases.quarantined("shop", "staging", "c" * 40)
+    assert found is not None and found.id == bad.id
+
+
+def test_a_round_that_took_minutes_is_no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow answers make the pace slower, for as long as they are slow; a process that was stopped does not."""
+    watcher = Watcher.__new__(Watcher)
+    watcher.every, watcher.rounds = 2.0, deque(maxlen=PACED_BY)
+    clock = iter([0.0, 2.0, 19.0, 400.0, 402.0])
+    monkeypatch.setattr("tasks.watch.time.monotonic", lambda: next(clock))
+    assert [watcher._paced() for _ in range(5)] == [2.0, 2.0, 17.0, 17.0, 17.0]
+
+
+def test_the_way_back_never_leads_to_what_the_release_itself_started(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a drill releases is of the same commit as what it goes back to; both run, and the first slot is the drill's."""
+    work = opened()
+    work.write_down("slot", "blue")
+    both = tuple(ServiceFact("web", f"web-{s}", "b" * 40, True, slot=s, commit="a" * 40) for s in ("blue", "green"))
+    monkeypatch.setattr(Host, "_observe", lambda _: Observed(both))
+    assert slot_of(work, work.do, work.version) == "green"
+    work.write_down("slot", "green")
+    assert slot_of(work, work.do, work.version) == "blue"
