@@ -22,14 +22,20 @@ MOST_SECONDS = 86400.0
 def break_it(work: Work) -> str:
     """Break on purpose what was released and verified, once. From here on the watch has to notice."""
     by = way_of(work)
-    if work.fact("drill"):
+    if broken(work):
         return f"broken by {by} before"
-    slot, began = courses.new_slot(work, work.do), datetime.now(UTC)
+    slot = courses.new_slot(work, work.do)
+    work.write_down("drill", {"by": by, "broken_at": datetime.now(UTC).isoformat()})
     seconds = min(watch_seconds(work) + MARGIN_SECONDS, MOST_SECONDS)
     drivers.spoil(work.site, work.do, slot, by, seconds, work.do.token, BREAK_KEY)
-    work.write_down("drill", {"by": by, "broken_at": began.isoformat()})
     work.say(f"Broken on purpose, by {by}. The watch has {watch_seconds(work):.0f} s to notice.", level="warning")
     return f"broken by {by}"
+
+
+def broken(work: Work) -> bool:
+    """Return whether anything was broken, as the journal has it."""
+    entries = work.ledger.journal(work.id).entries()
+    return any(entry.state == "done" and entry.key.startswith(f"{BREAK_KEY}/") for entry in entries)
 
 
 def way_of(work: Work) -> Break:
@@ -72,7 +78,8 @@ SEEN_BY: dict[Break, str] = {
 def keep_drill(work: Work) -> Drill | None:
     """Keep how a drill ended, once its release has; return it, None if it broke nothing (or is no drill)."""
     kept, state = work.fact("drill"), work.release.state
-    if not work.release.is_drill or not kept or not (state in ENDED or state is ReleaseState.FROZEN):
+    ended = state in ENDED or state is ReleaseState.FROZEN
+    if not work.release.is_drill or not kept or not ended or not broken(work):
         return None
     began = datetime.fromisoformat(kept["broken_at"])
     steps = [t for t in work.ledger.releases.transitions(work.id) if t.at >= began]

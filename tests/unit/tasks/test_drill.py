@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runwright.errors import InputError, RefusedError
+from runwright.actions import WriteFile
+from runwright.errors import ActionError, InputError, RefusedError
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState as S
@@ -114,7 +115,7 @@ def test_without_a_wish_the_runbooks_ways_take_turns(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_how_it_ended_is_read_from_the_release(ledger: Ledger, end: str) -> None:
+def test_how_it_ended_is_read_from_the_release(ledger: Ledger, tmp_path: Path, end: str) -> None:
     """Noticed by the watch and put back is good; put back for another reason, or not at all, is not."""
     states, outcome = ENDS[end]
     release = released(ledger, procedure="drill", parameters={"drill": "errors"})
@@ -122,6 +123,7 @@ def test_how_it_ended_is_read_from_the_release(ledger: Ledger, end: str) -> None
     with at_work(release.id) as work:
         assert keep_drill(work) is None, "nothing was broken yet"
         work.write_down("drill", {"by": "errors", "broken_at": release.created_at.isoformat()})
+        work.do(WriteFile(says="break it", key="drill/spoil", path=tmp_path / "broken", content=b""))
         advanced(ledger, release, S.WATCHING)
         work.refresh()
         if end in ("noticed", "frozen"):
@@ -180,3 +182,17 @@ def test_the_way_back_never_leads_to_what_the_release_itself_started(
     assert slot_of(work, work.do, work.version) == "green"
     work.write_down("slot", "green")
     assert slot_of(work, work.do, work.version) == "blue"
+
+
+def test_what_could_not_be_broken_is_no_drill(ledger: Ledger, tmp_path: Path) -> None:
+    """It failed and was put back: that says nothing about the watch."""
+    release = released(ledger, procedure="drill", parameters={"drill": "errors"})
+    advanced(ledger, release, S.PLANNED, S.APPROVED, S.STAGING, S.SWITCHING, S.VERIFYING)
+    with at_work(release.id) as work:
+        work.write_down("drill", {"by": "errors", "broken_at": release.created_at.isoformat()})
+        with pytest.raises(ActionError):
+            work.do(WriteFile(says="break it", key="drill/spoil", path=Path("/proc/nothing"), content=b""))
+        advanced(ledger, release, *BACK)
+        work.refresh()
+        assert keep_drill(work) is None
+    assert ledger.drills.of_release(release.id) is None
