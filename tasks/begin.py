@@ -87,14 +87,15 @@ def may_be_drilled(
         raise RefusedError(
             f"{where} is production: a drill breaks what it releases.",
             state="Nothing was done.",
-            next="Drill an environment that is like it; that its own way back works is shown by each release's plan.",
+            next="Drill an environment that is like it.",
         )
     if by and by not in BREAKS:
         raise InputError(f"There is no way {by!r} to break it.", next=f"There are {', '.join(BREAKS)}.")
     if live is None or live.adopted or not live.commit:
-        what = "was not released by Runwright" if live else "is empty: nothing was released there"
         raise RefusedError(
-            f"What serves in {where} {what}, so it cannot be released again.",
+            f"What serves in {where} was not released by Runwright, so it cannot be released again."
+            if live
+            else f"Nothing was released to {where} yet: there is nothing to drill.",
             state="Nothing was done.",
             next=f"Deploy a version first: `runwright deploy {where} VERSION`.",
         )

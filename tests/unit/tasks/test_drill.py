@@ -90,7 +90,7 @@ def test_production_is_never_drilled(ledger: Ledger) -> None:
 
 def test_what_cannot_be_released_again_is_not_drilled(ledger: Ledger) -> None:
     """An empty environment, and one whose version was not released by us."""
-    with pytest.raises(RefusedError, match="nothing was released there"):
+    with pytest.raises(RefusedError, match="there is nothing to drill"):
         may_be_drilled(ledger, runbook(), "staging", None, "")
     version = Version("shop", "staging", "adopted", "", (Artifact("web", "w", "i" * 40),))
     found = ledger.releases.adopt("shop", "staging", version, runbook=to_json(runbook()), deployer="ada")
