@@ -22,13 +22,14 @@ import prefect
 from prefect.utilities.engine import capture_sigterm
 
 import flows.deploy
+import flows.drill
 import flows.rollback
 from runwright.errors import RunwrightError
 from runwright.ledger import patience
 from runwright.ledger.store import Store
 from tasks import holding
 
-FLOWS: dict[str, Any] = {"deploy": flows.deploy, "rollback": flows.rollback}
+FLOWS: dict[str, Any] = {"deploy": flows.deploy, "drill": flows.drill, "rollback": flows.rollback}
 BEAT_SECONDS = 0.5
 TTL_SECONDS = 3.0
 LEDGER_PATIENCE_SECONDS = 10.0

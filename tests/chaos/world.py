@@ -182,6 +182,11 @@ class World(ABC):
         }
         return self._start("deploy", parameters, faults, hang_seconds, run_id or str(uuid.uuid4()))
 
+    def drill(self, by: str, *, watch_minutes: float = 2.0) -> Started:
+        """Start a drill of what serves."""
+        parameters = {"system": self.system, "environment": self.environment, "by": by, "watch_minutes": watch_minutes}
+        return self._start("drill", parameters, "", HANG_SECONDS, str(uuid.uuid4()))
+
     def rollback(
         self, failed: Started | None, reason: str, faults: str = "", *, hang_seconds: float = HANG_SECONDS
     ) -> Started:
