@@ -90,16 +90,17 @@ def test_a_release_whose_orchestrator_goes_away_holds_and_goes_on(place: Place, 
     assert place.version() == "v1.6.0"
 
 
-def test_a_release_outlives_its_worker(place: Place, tmp_path: Path) -> None:
-    """Killed, a worker takes no run with it: the release is proven, and what Prefect says of its run is true in the end."""
+def test_a_release_whose_worker_is_killed_ends_well(place: Place, server: Server, tmp_path: Path) -> None:
+    """Nobody reads any more what its run says, which ends it; it is put right as soon as there is a worker again."""
     place.serving("v1.1.0")
     run = place.start("v1.6.0", 0.3)
     release = place.release_of(run)
     kill(processes(tmp_path, "worker"))
-    place.until(lambda: place.ledger.releases.get(release.id).ended, "the end of the release")
-    assert place.state_of(run) == "proven"
-    assert place.version() == "v1.6.0"
-    assert place.ended(run).is_completed()
+    (tmp_path / "another").mkdir()
+    with working(tmp_path / "another", server.url):
+        place.until(lambda: place.ledger.releases.get(release.id).ended, "the end of the release")
+        assert place.version() == place.live()
+        assert place.ended(run).is_final()
 
 
 def test_a_machine_that_is_gone_in_mid_release_is_put_right_by_the_next_worker(
@@ -113,6 +114,7 @@ def test_a_machine_that_is_gone_in_mid_release_is_put_right_by_the_next_worker(
     run = place.start("v1.6.0", faults="stop@after:deploy/switch/put")
     place.until(lambda: (place.live() == "v1.1.0" and place.version() == "v1.6.0") or None, "the switch")
     kill([*processes(tmp_path, "worker"), *processes(tmp_path, f"PREFECT__FLOW_RUN_ID={run}")])
+    (tmp_path / "another").mkdir()
     with working(tmp_path / "another", server.url):
         assert place.ended(run).is_crashed()
         place.rolled_back(run)

@@ -11,7 +11,9 @@ from runwright.platforms.compose.containers import Container
 from runwright.runbook.drill import Break
 
 CPUS = "0.01"
-"""The smallest share of a processor that Docker gives: what took a millisecond takes a tenth of a second."""
+"""The smallest share of a processor that Docker gives: what took a millisecond takes a tenth of a second.
+
+Not the smallest that its kernel allows: Docker itself cannot stop a container that gets a thousandth."""
 
 
 def spoil(do: Do, there: Sequence[Container], by: Break, prefix: str) -> None:
