@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+MOST_SPOILT_SECONDS = 86400.0
+"""How long anything may be spoilt, whoever asks: it ends by itself, also if everybody has forgotten it."""
+
 
 @dataclass(frozen=True)
 class Target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from runwright.errors import (
     ObservationError,
     VerificationError,
 )
+from runwright.routers.board import MOST_SPOILT_SECONDS
 from runwright.routers.fence import Fence, fence_file, named_target, read_fence
 from runwright.routers.shape import RouterFacts
 from runwright.runbook.drill import Break, require_way
@@ -30,6 +31,8 @@ ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
 SPOILT_DELAY_SECONDS = 10.0
 """How late answers are in a drill: longer than a probe waits, and users too."""
+_ANSWERS = frozenset({200, 409})  # 409: it refuses, and says why
+_OR_UNKNOWN = _ANSWERS | {404}  # one of an older version does not know what it is told
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
@@ -167,19 +170,7 @@ class ForwarderRouter:
         says = f"tell the forwarder that the lease has token {self._token} now"
         door = do(self._see_door())
         if door is not None and self._facts(do, None).running:
-            do(
-                Http(
-                    method="PUT",
-                    url=f"{door.url}/fence",
-                    headers=door.headers,
-                    body=json.dumps({"fence": self._token}).encode(),
-                    ok=frozenset({200, 404, 409}),  # 404: one of an older version, which knows no fence
-                    parse=self._accepted,
-                    deadline_seconds=ASK_SECONDS,
-                    says=says,
-                    key=key,
-                )
-            )
+            do(self._told(door, "fence", {}, says=says, key=key, ok=_OR_UNKNOWN))
             return
         known = do(Read(says="read the forwarder's fence", function=self._fence, assume=Fence()))
         if known.token > self._token:
@@ -246,21 +237,12 @@ class ForwarderRouter:
         """Answer 500 for ``slot``, or let it answer late, for so many ``seconds``. Raise ActionError if it does not run."""
         require_way(self.breaks, by)
         delay = SPOILT_DELAY_SECONDS if by == "latency" else 0.0
-        body = {"slot": slot, "errors": by == "errors", "delay_seconds": delay, "seconds": seconds}
-        if self._token is not None:
-            body["fence"] = self._token
-        door = self._open_door(do)
+        body = {"slot": slot, "errors": by == "errors", "delay_seconds": delay}
+        body["seconds"] = min(seconds, MOST_SPOILT_SECONDS)
+        says = f"answer {'500' if by == 'errors' else f'{delay:g} s late'} for {slot}, on purpose"
         do(
-            Http(
-                method="PUT",
-                url=f"{door.url}/spoilt",
-                headers=door.headers,
-                body=json.dumps(body).encode(),
-                ok=frozenset({200, 404, 409}),
-                parse=self._spoilt,
-                deadline_seconds=ASK_SECONDS,
-                says=f"answer {'500' if by == 'errors' else f'{delay:g} s late'} for {slot}, on purpose",
-                key=f"{key}/spoil",
+            self._told(
+                self._open_door(do), "spoilt", body, says=says, key=f"{key}/spoil", ok=_OR_UNKNOWN, parse=self._spoilt
             )
         )
 
@@ -279,22 +261,33 @@ class ForwarderRouter:
             )
 
     def _put(self, do: Do, to: Upstream, expected: Upstream | None, key: str) -> None:
-        door = self._open_door(do)
         body = {**asdict(to), "expect": asdict(expected) if expected else None}
-        if self._token is not None:
-            body["fence"] = self._token
-        do(
-            Http(
-                method="PUT",
-                url=f"{door.url}/target",
-                headers=door.headers,
-                body=json.dumps(body).encode(),
-                ok=frozenset({200, 409}),
-                parse=self._accepted,
-                deadline_seconds=ASK_SECONDS,
-                says=f"send traffic to {to.slot} ({to.host}:{to.port})",
-                key=f"{key}/put",
-            )
+        says = f"send traffic to {to.slot} ({to.host}:{to.port})"
+        do(self._told(self._open_door(do), "target", body, says=says, key=f"{key}/put"))
+
+    def _told(
+        self,
+        door: Door,
+        what: str,
+        body: dict[str, Any],
+        *,
+        says: str,
+        key: str,
+        ok: frozenset[int] = _ANSWERS,
+        parse: Callable[[Reply], None] | None = None,
+    ) -> Http[None]:
+        """Return the request that tells it something, under our token if we have one. Its refusals are for ``parse``."""
+        fence = {} if self._token is None else {"fence": self._token}
+        return Http(
+            method="PUT",
+            url=f"{door.url}/{what}",
+            headers=door.headers,
+            body=json.dumps(body | fence).encode(),
+            ok=ok,
+            parse=parse or self._accepted,
+            deadline_seconds=ASK_SECONDS,
+            says=says,
+            key=key,
         )
 
     def _accepted(self, reply: Reply) -> None:

@@ -24,14 +24,13 @@ import h11
 
 from runwright.effects.files import write_file
 from runwright.errors import ActionError
-from runwright.routers.board import Board, Spoilt, Target
+from runwright.routers.board import MOST_SPOILT_SECONDS, Board, Spoilt, Target
 from runwright.routers.fence import Fence, fence_file, is_token, read_fence
 from runwright.routers.peers import Peer
 
 BODY_BYTES = 16 * 1024
 SECONDS = 5.0
 MOST_DELAY_SECONDS = 60.0
-MOST_SPOILT_SECONDS = 86400.0
 
 
 class _RefusedError(Exception):
