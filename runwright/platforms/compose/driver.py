@@ -20,7 +20,7 @@ from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import Place, env_of, project_in_tree, put_in_place
 from runwright.platforms.compose.spoiling import spoil
-from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours
+from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
 from runwright.platforms.shape import Observed, Strategy
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.targets import ComposeTarget
@@ -270,11 +270,7 @@ class Compose:
 def job_name(project: str, release_id: str, key: str) -> str:
     """Return the name of a one-off container: readable, and the same for the same job of the same release."""
     mark = hashlib.sha256(f"{release_id}\0{key}".encode()).hexdigest()[:10]
-    return f"{project}-rw-{_word(key)[:24]}-{mark}"
-
-
-def _word(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "x"
+    return f"{project}-rw-{word(key)[:24]}-{mark}"
 
 
 def _missing(project: Project) -> list[str]:

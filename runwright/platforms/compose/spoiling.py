@@ -11,14 +11,15 @@ from runwright.platforms.compose.containers import Container
 from runwright.runbook.drill import Break
 
 CPUS = "0.01"
-"""The smallest share of a processor that Docker gives: what took a millisecond takes a tenth of a second.
-
-Not the smallest that its kernel allows: Docker itself cannot stop a container that gets a thousandth."""
+"""What took a millisecond takes a tenth of a second. A container with still less (a thousandth) cannot even be stopped."""
 
 
 def spoil(do: Do, there: Sequence[Container], by: Break, prefix: str) -> None:
     """Break ``there``, running containers. kill: without a word of warning. errors: they lose their networks, so that
-    nobody reaches them and they reach nobody, while they run on. latency: they get hardly any processor."""
+    nobody reaches them and they reach nobody, while they run on. latency: they get hardly any processor.
+
+    Raise ActionError if there is nothing to break.
+    """
     if not there:
         raise _nothing("none of the application's containers runs")
     names, ids = ", ".join(c.name for c in there), [c.id for c in there]

@@ -50,7 +50,7 @@ class Starting:
     ) -> None:
         """Make ``version`` run in place of what runs, and wait until it is healthy: see `Compose.start`."""
         there = containers_of(do, self._target.project)
-        before = restarts_of(there)
+        before = _restarts(there)
         self._finish_leftovers(do, there, prefix)
         kept = self._kept(do, version, there, prefix, release_id) if keep else set()
         # what the way back makes anew carries its name, so that another try of it does not keep that too
@@ -133,7 +133,7 @@ class Starting:
         overrides = {
             s: ServiceOverride(labels={containers.RELEASE: already.get(s, release_id)}) for s in version.extra["images"]
         }
-        path = Path(version.extra["files"][-1]).with_name(f"release-{_word(release_id)}.yml")
+        path = Path(version.extra["files"][-1]).with_name(f"release-{word(release_id)}.yml")
         content = override_file(overrides)
         do(WriteFile(says=f"write {path}", key=f"{prefix}/labels", path=path, content=content, mode=0o600))
         return path
@@ -166,6 +166,7 @@ class Starting:
         key: str,
         settle: float = 0.0,
     ) -> None:
+        """Start the services ``wanted`` that do not run, though none of them anew, and wait until they are healthy."""
         running = {c.service for c in there or () if c.running and not c.oneoff}
         missing = [s for s in wanted if s not in running]
         if there is None or not missing:
@@ -173,21 +174,23 @@ class Starting:
         self._up(do, project, ["--no-deps", "--no-recreate"], missing, key)
         now = containers_of(do, self._target.project) or ()
         ids = [c.id for c in now if c.service in missing and not c.oneoff]
-        self._wait(do, ids, missing, settle, restarts_of(there))
+        self._wait(do, ids, missing, settle, _restarts(there))
 
     def _settle(self, do: Do, version: Version, services: list[str], seconds: float, before: Mapping[str, int]) -> None:
         there = containers_of(do, self._target.project)
         if there is None:
             return
-        ours = [c for c in there if c.service in services and not c.oneoff]
-        absent = [s for s in services if version.extra["replicas"].get(s) != 0 and s not in {c.service for c in ours}]
+        started = ours(services, there)
+        absent = [
+            s for s in services if version.extra["replicas"].get(s) != 0 and s not in {c.service for c in started}
+        ]
         if absent:
             raise ActionError(
                 f"Compose started no container for {', '.join(absent)}.",
                 state="It is not running.",
                 next=f"Run `docker compose -p {self._target.project} ps -a` and read the service's section in the Compose file.",
             )
-        seen = self._wait(do, [c.id for c in ours], services, seconds, before)
+        seen = self._wait(do, [c.id for c in started], services, seconds, before)
         require_sound(seen, version.extra["images"], before)
 
     def _wait(
@@ -217,7 +220,7 @@ def ours(services: Iterable[str], there: Iterable[Container] | None) -> tuple[Co
     return tuple(c for c in there or () if c.service in services and not c.oneoff)
 
 
-def restarts_of(there: Iterable[Container] | None) -> dict[str, int]:
+def _restarts(there: Iterable[Container] | None) -> dict[str, int]:
     # Docker counts them from when a container was made, and one that is not replaced keeps its count
     return {c.id: c.restarts for c in there or () if c.running}
 
@@ -235,5 +238,6 @@ def _scale(group: Iterable[str], there: Iterable[Container] | None, version: Ver
     return flags
 
 
-def _word(text: str) -> str:
+def word(text: str) -> str:
+    """Return ``text`` as it may stand in the name of a file or a container."""
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "x"
