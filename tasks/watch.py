@@ -187,7 +187,7 @@ class Watcher:
         """
         self.rounds.append(time.monotonic())
         apart = [later - earlier for earlier, later in pairwise(self.rounds)]
-        return max(self.every, *(seconds for seconds in apart if seconds <= SLOWEST_SECONDS), 0.0)
+        return max([self.every, *(seconds for seconds in apart if seconds <= SLOWEST_SECONDS)])
 
     def _page(self, verdicts: dict[str, Verdict]) -> None:
         """Tell people of a breach that puts nothing back, once for each rule."""

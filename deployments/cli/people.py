@@ -84,18 +84,17 @@ def _decide(
 ) -> None:
     """Bring a frozen release, or one in a state of ``besides`` on which nobody works, to the state ``to``."""
     from deployments.cli.ledgers import the_ledger
+    from runwright.ledger.states import ReleaseState
 
     reason, who = named(why, "--why"), named(name, "--name")
     with the_ledger() as ledger:
         found = ledger.releases.get(release_id)
-        if found.is_drill and to == "proven":
+        if found.is_drill and to is ReleaseState.PROVEN:
             raise RefusedError(
                 f"{found.id} is a drill: what it released was broken on purpose, and is never proven.",
                 state="Nothing was done.",
                 next=f"`runwright rollback {found.system}/{found.environment} --release {found.id} --yes` takes it back.",
             )
-        from runwright.ledger.states import ReleaseState
-
         states = {ReleaseState.FROZEN, *besides}
         _check_left(ledger, found, states)
         because = f"{who} {did}: {reason}"

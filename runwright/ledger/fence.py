@@ -21,7 +21,10 @@ def check_token(store: Store, connection: Connection, system: str, environment: 
     refuse_if(why_lost(row, token), system, environment, token)
     if row and row["expires_at"] <= store.now(connection):
         why = f"it expired at {row['expires_at']:%H:%M:%S} UTC and was not renewed in time"
-        raise LapsedError(_lost(why, system, environment, token), next=_NEXT)
+        raise LapsedError(
+            _lost(why, system, environment, token),
+            next="Nobody has taken it: the rollback that follows looks, and decides.",
+        )
 
 
 def check_not_taken(connection: Connection, system: str, environment: str, token: int) -> None:
