@@ -15,10 +15,10 @@ from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.ledger.way_back import checked_target, to_take_back
-from runwright.policy.drills import whose_turn
+from runwright.policy.drills import checked_way, refuse_production, whose_turn
 from runwright.policy.levels import Level
 from runwright.policy.support import unsupported
-from runwright.runbook.drill import BREAKS, Break, Drills
+from runwright.runbook.drill import Break, Drills
 from runwright.runbook.loader import load_system
 from runwright.runbook.model import PRODUCTION_WATCH_SECONDS, Runbook
 from runwright.runbook.snapshot import to_json
@@ -47,7 +47,8 @@ def released(
     Raise InputError, RunbookError, NotBuiltError or RefusedError before anything is done.
     """
     with _ledger() as ledger:
-        runbook = checked(system, environment, version, watch_minutes)
+        checked_ref(version)
+        runbook = checked(system, environment, watch_minutes)
         parameters = {"attestations": attestations, "watch_minutes": watch_minutes, "adopt": adopt}
         with _opened(ledger, runbook, environment, version, "deploy", parameters, deployer) as release_id:
             yield release_id
@@ -61,9 +62,8 @@ def drilled(system: str, environment: str, by: str, watch_minutes: float | None,
     before anything is done.
     """
     with _ledger() as ledger:
-        live = ledger.releases.live(system, environment)
-        runbook = checked(system, environment, live.ref if live else "HEAD", watch_minutes)
-        live, way = may_be_drilled(ledger, runbook, environment, live, by)
+        runbook = checked(system, environment, watch_minutes)
+        live, way = may_be_drilled(ledger, runbook, environment, by)
         wanted = runbook.drill or Drills()
         if watch_minutes is None:
             watch_minutes = (runbook.watch_seconds(environment) if wanted.watch is None else wanted.watch) / 60
@@ -78,19 +78,11 @@ def drilled(system: str, environment: str, by: str, watch_minutes: float | None,
             yield release_id
 
 
-def may_be_drilled(
-    ledger: Ledger, runbook: Runbook, environment: str, live: Release | None, by: str
-) -> tuple[Release, Break]:
+def may_be_drilled(ledger: Ledger, runbook: Runbook, environment: str, by: str) -> tuple[Release, Break]:
     """Return the release that is drilled, and how it is broken. Raise InputError or RefusedError if it may not be."""
-    where = f"{runbook.system}/{environment}"
-    if runbook.environments[environment].tier == "production":
-        raise RefusedError(
-            f"{where} is production: a drill breaks what it releases.",
-            state="Nothing was done.",
-            next="Drill an environment that is like it.",
-        )
-    if by and by not in BREAKS:
-        raise InputError(f"There is no way {by!r} to break it.", next=f"There are {', '.join(BREAKS)}.")
+    refuse_production(runbook, environment)
+    asked = checked_way(by) if by else None
+    where, live = f"{runbook.system}/{environment}", ledger.releases.live(runbook.system, environment)
     if live is None or live.adopted or not live.commit:
         raise RefusedError(
             f"What serves in {where} was not released by Runwright, so it cannot be released again."
@@ -100,8 +92,7 @@ def may_be_drilled(
             next=f"Deploy a version first: `runwright deploy {where} VERSION`.",
         )
     allowed = (runbook.drill or Drills()).by
-    way = next((way for way in BREAKS if way == by), None)
-    return live, way or whose_turn(allowed, ledger.drills.find(runbook.system, environment))
+    return live, asked or whose_turn(allowed, ledger.drills.find(runbook.system, environment))
 
 
 @contextmanager
@@ -151,9 +142,8 @@ def _run_id() -> str:
     return str(flow_run.get_id() or uuid.uuid4())
 
 
-def checked(system: str, environment: str, version: str, watch_minutes: float | None) -> Runbook:
-    """Return the runbook, if what is asked for can be released at all. Raise InputError or NotBuiltError if not."""
-    checked_ref(version)
+def checked(system: str, environment: str, watch_minutes: float | None) -> Runbook:
+    """Return the runbook, if anything can be released there at all. Raise InputError or NotBuiltError if not."""
     runbook = load_system(system).runbook
     place = runbook.environments.get(environment)
     if place is None:

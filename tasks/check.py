@@ -57,11 +57,10 @@ def asked(work: Work) -> Checklist:
         return decide([], [])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(lambda gate: answer(work, gate), gates))
+    given = work.release.parameters.get("attestations") or {}
     for gate, result in zip(gates, results, strict=True):
-        given = work.release.parameters.get("attestations") or {}
         if gate.attest is not None and gate.id in given and result.state is GateState.PASS:
-            name = str(given[gate.id])
-            work.ledger.records.add_approval(work.id, gate.id, name=name, text=gate.attest)
+            work.ledger.records.add_approval(work.id, gate.id, name=str(given[gate.id]), text=gate.attest)
     return decide(results, gates)
 
 

@@ -6,16 +6,15 @@ from datetime import UTC, datetime
 
 from runwright.errors import BreachError, VerificationError
 from runwright.ledger.states import ENDED, ReleaseState
-from runwright.policy.drills import Drill, DrillOutcome
+from runwright.policy.drills import Drill, DrillOutcome, checked_way
 from runwright.policy.watch import Conclusion
-from runwright.runbook.drill import BREAKS, Break
+from runwright.runbook.drill import Break
 from tasks import courses, drivers
 from tasks.step import step
 from tasks.work import BREAK_KEY, Work, watch_seconds
 
 MARGIN_SECONDS = 600.0
 """How much longer than its watch what is broken stays so at most, where it ends by itself."""
-MOST_SECONDS = 86400.0
 
 
 @step()
@@ -26,8 +25,7 @@ def break_it(work: Work) -> str:
         return f"broken by {by} before"
     slot = courses.new_slot(work, work.do)
     work.write_down("drill", {"by": by, "broken_at": datetime.now(UTC).isoformat()})
-    seconds = min(watch_seconds(work) + MARGIN_SECONDS, MOST_SECONDS)
-    drivers.spoil(work.site, work.do, slot, by, seconds, work.do.token, BREAK_KEY)
+    drivers.spoil(work.site, work.do, slot, by, watch_seconds(work) + MARGIN_SECONDS, work.do.token, BREAK_KEY)
     work.say(f"Broken on purpose, by {by}. The watch has {watch_seconds(work):.0f} s to notice.", level="warning")
     return f"broken by {by}"
 
@@ -40,8 +38,7 @@ def broken(work: Work) -> bool:
 
 def way_of(work: Work) -> Break:
     """Return how a drill breaks what it released."""
-    given = work.release.parameters.get("drill")
-    return next(way for way in BREAKS if way == given)
+    return checked_way(str(work.release.parameters["drill"]))
 
 
 def noticed(work: Work, reason: str) -> None:
@@ -56,23 +53,31 @@ def unnoticed(work: Work, end: Conclusion, watched_seconds: float) -> BreachErro
     if end.state != "proven":
         work.write_down("drill", {**kept, "unclear": end.reason})
         return BreachError(
-            f"the watch could not judge what was broken by {by}, and would have frozen a release: {end.reason}",
+            f"The watch could not judge what was broken by {by}, and would have frozen a release: {end.reason}.",
             state="It is put back now.",
-            next="A person would have been asked. `runwright show` tells what the watch saw.",
         )
     work.write_down("drill", {**kept, "unnoticed": True})
     return BreachError(
-        f"the watch did not notice within {watched_seconds:.0f} s that it was broken by {by}",
+        f"The watch did not notice within {watched_seconds:.0f} s that it was broken by {by}.",
         state="It is put back now.",
-        next=f"A release that breaks like this would be called proven: give the watch a rule that sees {SEEN_BY[by]}.",
     )
 
 
-SEEN_BY: dict[Break, str] = {
+SEEN_BY = {
     "kill": "that nothing answers (a probe with `failures`)",
     "errors": "errors of users (a probe of the front door, or `measure: error_ratio`)",
     "latency": "slow answers (a probe with `above` or a `timeout`, or `measure: latency_p95`)",
 }
+
+
+def advice(drill: Drill | None) -> str:
+    """Return what has to be done about a drill that failed, "" if that depends on what happened."""
+    if drill is not None and drill.outcome == DrillOutcome.UNNOTICED:
+        seen = SEEN_BY[drill.broken_by]
+        return f"A release that breaks like this would be called proven: give the watch a rule that sees {seen}."
+    if drill is not None and drill.outcome == DrillOutcome.UNCLEAR:
+        return "A person would have been asked about such a release: see that its rules can be judged."
+    return ""
 
 
 def keep_drill(work: Work) -> Drill | None:
@@ -112,13 +117,14 @@ def keep_drill(work: Work) -> Drill | None:
 @step(retried=True)
 def came_back(work: Work) -> str:
     """Say how the drill ended. Raise VerificationError if what was broken did not come back by itself, as it should."""
-    drill = work.ledger.drills.of_release(work.id)
+    drill, release = work.ledger.drills.of_release(work.id), work.release
     if drill is None or not drill.came_back:
-        why = f"{drill}" if drill else "it ended before anything was broken"
+        put_back = release.state in ENDED or release.state is ReleaseState.FROZEN
+        why = f"{drill}" if drill else "it ended before anything was broken" if put_back else "it is not put back yet"
         raise VerificationError(
-            f"The drill failed: {why}. {work.fact('breach') or ''}".strip(),
-            state=f"{work.id} is {work.release.state.value}: {work.release.because}",
-            next="The watch's artifact shows every measurement; `runwright show` the rest.",
+            f"The drill failed: {why}.",
+            state=f"{release.id} is {release.state.value}: {release.because}",
+            next=f"{advice(drill)} `runwright show {release.id}` tells what was done.".strip(),
         )
     noticed, back = drill.seconds_until_noticed or 0.0, drill.seconds_until_back or 0.0
     return f"Broken by {drill.broken_by}, noticed after {noticed:.0f} s, back after {back:.0f} s."

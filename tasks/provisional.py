@@ -9,6 +9,7 @@ from runwright.errors import RunwrightError
 from runwright.ledger import open_ledger
 from runwright.ledger.states import ReleaseState
 from runwright.runbook.snapshot import to_json
+from runwright.versions import checked_ref
 from tasks.begin import checked
 from tasks.build import build_now
 from tasks.check import asked
@@ -26,7 +27,8 @@ def plan_only(system: str, environment: str, version: str, *, build: bool = Fals
     """
     ledger = open_ledger()
     try:
-        runbook = checked(system, environment, version, None)
+        checked_ref(version)
+        runbook = checked(system, environment, None)
         release = ledger.releases.open(
             system, environment, version, procedure="plan", run_id=f"plan-{uuid.uuid4()}", runbook=to_json(runbook),
             parameters={"attestations": {}}, deployer="",

@@ -63,7 +63,7 @@ def lines(work: Work) -> list[checklists.Line]:
     for name, state, reason in work.fact("checklist") or []:
         gate = gates[name]
         shown = STATES.get(state, cast(checklists.GateState, state))
-        if gate.attest is not None and state == "pass":
+        if gate.attest is not None and state == "pass" and not work.release.is_drill:  # there nobody was asked
             shown = "attested"
         found.append(checklists.Line(name, gate.attest or gate.kind, shown, reason, gate.on_fail == "block"))
     return found

@@ -160,7 +160,7 @@ def _next(ledger: Ledger, outcome: Outcome, release: Release, error: dict[str, s
             f"`runwright rollback {release.system}/{release.environment} --release {release.id} --yes` puts it back."
         )
     if outcome is Outcome.TAKEN_BACK and release.is_drill:
-        return f"`runwright show {release.id}` tells what was done, and why it was put back."
+        return error.get("next") or f"`runwright show {release.id}` tells what was done, and why it was put back."
     if outcome is Outcome.TAKEN_BACK:
         if ledger.releases.quarantined(release.system, release.environment, release.commit) is None:
             return "Nothing spoke against the version itself: it may be released again."

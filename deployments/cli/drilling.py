@@ -9,7 +9,6 @@ import typer
 
 from deployments.cli.options import Deployer, Follow, Json, PlaceArgument, Plain, named
 from deployments.cli.output import Output
-from runwright.errors import InputError, RefusedError
 
 
 def drill(
@@ -39,21 +38,14 @@ def drill(
     from deployments.cli.deploying import checked_minutes
     from deployments.cli.places import with_runbook
     from deployments.cli.releasing import start_and_follow
-    from runwright.runbook.drill import BREAKS
+    from runwright.policy.drills import checked_way, refuse_production
 
     out = Output(as_json=as_json, as_plain=plain)
     where, loaded = with_runbook(place)
-    if loaded.runbook.environments[where.environment].tier == "production":
-        raise RefusedError(
-            f"{where} is production: a drill breaks what it releases.",
-            state="Nothing was done.",
-            next="Drill another environment of the system.",
-        )
-    if by is not None and by not in BREAKS:
-        raise InputError(f"--by {by!r}: there is no such way.", next=f"There are {', '.join(BREAKS)}.")
+    refuse_production(loaded.runbook, where.environment)
     parameters: dict[str, Any] = {"deployer": named(deployer or getpass.getuser(), "--deployer")}
     if by is not None:
-        parameters["by"] = by
+        parameters["by"] = checked_way(by)
     if watch_minutes is not None:
         parameters["watch_minutes"] = checked_minutes(loaded.runbook, where, watch_minutes)
     start_and_follow(out, "drill", where, parameters, follow=follow)

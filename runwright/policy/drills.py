@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from runwright.errors import InputError, RefusedError
 from runwright.runbook.drill import BREAKS, Break
+from runwright.runbook.model import Runbook
 
 
 class DrillOutcome(StrEnum):
@@ -78,11 +80,24 @@ class Due:
 
     overdue: bool
     since: datetime | None
-    newest: Drill | None
 
-    def __str__(self) -> str:
-        last = f"{self.newest}" if self.newest else "never done"
-        return f"{last}; overdue" if self.overdue else last
+
+def refuse_production(runbook: Runbook, environment: str) -> None:
+    """Raise RefusedError if ``environment`` is production: a drill breaks what it releases."""
+    if runbook.environments[environment].tier == "production":
+        raise RefusedError(
+            f"{runbook.system}/{environment} is production: a drill breaks what it releases.",
+            state="Nothing was done.",
+            next="Drill another environment of the system.",
+        )
+
+
+def checked_way(by: str) -> Break:
+    """Return a way to break something by its name. Raise InputError, which lists them, if there is none of that name."""
+    for way in BREAKS:
+        if way == by:
+            return way
+    raise InputError(f"There is no way {by!r} to break it.", next=f"There are {', '.join(BREAKS)}.")
 
 
 def whose_turn(allowed: Sequence[Break], newest_first: Iterable[Drill]) -> Break:
@@ -94,9 +109,8 @@ def whose_turn(allowed: Sequence[Break], newest_first: Iterable[Drill]) -> Break
 
 def due(newest_first: Sequence[Drill], every_seconds: float, now: datetime) -> Due:
     """Return whether the last drill that came back is older than ``every_seconds``: one that failed does not count."""
-    newest = newest_first[0] if newest_first else None
     good = next((drill for drill in newest_first if drill.came_back), None)
     if good is None:
-        return Due(True, None, newest)
+        return Due(True, None)
     since = good.broken_at + timedelta(seconds=every_seconds)
-    return Due(now >= since, since, newest)
+    return Due(now >= since, since)

@@ -10,6 +10,7 @@ from runwright.ledger.states import ReleaseState
 from runwright.runbook.drill import BREAKS
 from tests.chaos.choice import EVERYTHING, PLATFORMS
 from tests.chaos.judging import judged
+from tests.chaos.scenes import reason
 from tests.chaos.world import NEW, World, exchanged
 
 
@@ -35,3 +36,27 @@ def test_what_a_drill_breaks_is_noticed_and_comes_back(world: World, by: str) ->
     after = world.deploy("v1.6.0")
     assert after.ended() == 0, f"{after.report}\n{after.log}"
     assert judged(world, time.monotonic(), after).state is ReleaseState.PROVEN
+
+
+def test_what_no_rule_sees_is_told_and_comes_back_all_the_same(world: World) -> None:
+    """Given a watch that lets answers take for ever, users wait and nobody notices: the drill fails, and says what to do."""
+    file = world.root / "examples" / "shop.yaml"
+    text = file.read_text()
+    for seen, unseen in (
+        ("      within: 60s\n", "      within: 60s\n      timeout: 30s\n"),
+        ("    - {id: latency, measure: latency_p95, above: 1s, for: 6s, min_requests: 20}\n", ""),
+        ("    - {id: errors, measure: error_ratio, above: 0.05, for: 4s, min_requests: 20}\n", ""),
+    ):
+        text = exchanged(text, seen, unseen)
+    file.write_text(text)
+    began, drill = time.monotonic(), world.drill("latency", watch_minutes=0.1)
+    assert drill.ended() == 1, f"{drill.report}\n{drill.log}"
+    assert "the watch did not notice" in drill.report.error and "latency_p95" in drill.report.error, drill.report
+    rollback = world.rollback(drill, reason(1))
+    assert rollback.ended() == 0, f"{rollback.report}\n{rollback.log}"
+    assert judged(world, began, drill, rollback).state is ReleaseState.ROLLED_BACK
+    with world.ledger() as ledger:
+        release = ledger.releases.of_run(drill.run_id)
+        assert release is not None
+        kept = ledger.drills.of_release(release.id)
+    assert kept is not None and (kept.outcome, kept.noticed_at) == ("unnoticed", None), kept

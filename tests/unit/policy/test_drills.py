@@ -39,11 +39,11 @@ def test_the_way_that_was_not_tried_for_longest_is_next(allowed: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    ("drills", "overdue", "text"),
+    ("drills", "overdue", "newest"),
     [
-        ([], True, "never done; overdue"),
+        ([], True, ""),
         ([drill(days_ago=29)], False, "broken by kill, back after 14 s"),
-        ([drill(days_ago=30)], True, "broken by kill, back after 14 s; overdue"),
+        ([drill(days_ago=30)], True, "broken by kill, back after 14 s"),
         (
             [drill("errors", "unnoticed", 1), drill(days_ago=2)],
             False,
@@ -52,20 +52,21 @@ def test_the_way_that_was_not_tried_for_longest_is_next(allowed: tuple[str, ...]
         (
             [drill("errors", "not_back", 1, None), drill(days_ago=40)],
             True,
-            "broken by errors, and it did not come back by itself; overdue",
+            "broken by errors, and it did not come back by itself",
         ),
         (
             [drill("errors", "interrupted", 1)],
             True,
-            "broken by errors, and put back before the watch had noticed; overdue",
+            "broken by errors, and put back before the watch had noticed",
         ),
     ],
 )
-def test_only_a_drill_that_came_back_puts_off_the_next(drills: list[Drill], overdue: bool, text: str) -> None:
+def test_only_a_drill_that_came_back_puts_off_the_next(drills: list[Drill], overdue: bool, newest: str) -> None:
     """One that failed is shown, and counts for nothing."""
     found = due(drills, 30 * DAY, NOW)
     assert found.overdue is overdue
-    assert str(found) == text
+    assert (found.since is None) == (not any(drill.came_back for drill in drills))
+    assert [str(drill) for drill in drills[:1]] == ([newest] if newest else [])
 
 
 def test_how_long_it_took_counts_from_when_it_was_broken() -> None:

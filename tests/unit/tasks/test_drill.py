@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import Task
 
+from flows.deploy import deploy
+from flows.drill import drill
 from runwright.actions import WriteFile
-from runwright.errors import ActionError, InputError, RefusedError
+from runwright.errors import ActionError, InputError, RefusedError, VerificationError
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState as S
@@ -21,9 +25,11 @@ from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import to_json
 from runwright.versions import Artifact, Version
 from tasks.begin import may_be_drilled
-from tasks.drill import keep_drill, noticed, unnoticed
+from tasks.check import asked
+from tasks.drill import advice, came_back, keep_drill, noticed, unnoticed
 from tasks.notify import ended
 from tasks.put_back import slot_of
+from tasks.shown import lines
 from tasks.watch import PACED_BY, Watcher
 from tasks.work import at_work
 from tests.unit.tasks.conftest import Opener
@@ -53,7 +59,7 @@ def runbook(**more: Any) -> Runbook:
 
 
 def released(ledger: Ledger, environment: str = "staging", **more: Any) -> Release:
-    """A proven release of v1."""
+    """A release of v1 that has just begun."""
     values = {
         "procedure": "deploy",
         "run_id": "run-1",
@@ -70,6 +76,13 @@ def released(ledger: Ledger, environment: str = "staging", **more: Any) -> Relea
     return ledger.releases.get(release.id)
 
 
+def proven(ledger: Ledger, environment: str = "staging") -> Release:
+    """A release of v1 that is live."""
+    release = released(ledger, environment)
+    advanced(ledger, release, S.PLANNED, S.APPROVED, S.STAGING, S.SWITCHING, S.VERIFYING, S.WATCHING, S.PROVEN)
+    return ledger.releases.get(release.id)
+
+
 def advanced(ledger: Ledger, release: Release, *states: S) -> None:
     for state in states:
         ledger.releases.advance(release.id, state, f"it came to {state}")
@@ -83,35 +96,36 @@ def ledger(runwright_home: Path) -> Any:
 
 def test_production_is_never_drilled(ledger: Ledger) -> None:
     """Whoever asks, and whatever the runbook says."""
-    live = released(ledger, "production")
+    proven(ledger, "production")
     with pytest.raises(RefusedError, match="shop/production is production"):
-        may_be_drilled(ledger, runbook(), "production", live, "kill")
+        may_be_drilled(ledger, runbook(), "production", "kill")
 
 
 def test_what_cannot_be_released_again_is_not_drilled(ledger: Ledger) -> None:
     """An empty environment, and one whose version was not released by us."""
     with pytest.raises(RefusedError, match="there is nothing to drill"):
-        may_be_drilled(ledger, runbook(), "staging", None, "")
+        may_be_drilled(ledger, runbook(), "staging", "")
     version = Version("shop", "staging", "adopted", "", (Artifact("web", "w", "i" * 40),))
-    found = ledger.releases.adopt("shop", "staging", version, runbook=to_json(runbook()), deployer="ada")
+    ledger.releases.adopt("shop", "staging", version, runbook=to_json(runbook()), deployer="ada")
     with pytest.raises(RefusedError, match="was not released by Runwright"):
-        may_be_drilled(ledger, runbook(), "staging", found, "")
+        may_be_drilled(ledger, runbook(), "staging", "")
 
 
 def test_a_way_that_there_is_not_is_refused_with_those_that_there_are(ledger: Ledger) -> None:
     """A drill that breaks nothing would always pass."""
+    proven(ledger)
     with pytest.raises(InputError) as caught:
-        may_be_drilled(ledger, runbook(), "staging", released(ledger), "fire")
+        may_be_drilled(ledger, runbook(), "staging", "fire")
     assert caught.value.next == "There are kill, errors, latency."
 
 
 def test_without_a_wish_the_runbooks_ways_take_turns(ledger: Ledger) -> None:
     """The way that was not tried for longest; what is asked for goes before that."""
-    live, book = released(ledger), runbook(drill={"by": ["latency", "errors"]})
-    assert may_be_drilled(ledger, book, "staging", live, "")[1] == "latency"
+    live, book = proven(ledger), runbook(drill={"by": ["latency", "errors"]})
+    assert may_be_drilled(ledger, book, "staging", "") == (live, "latency")
     ledger.drills.keep(Drill(live.id, "shop", "staging", "latency", live.created_at, None, "", None, "not_back"))
-    assert may_be_drilled(ledger, book, "staging", live, "")[1] == "errors"
-    assert may_be_drilled(ledger, book, "staging", live, "kill")[1] == "kill"
+    assert may_be_drilled(ledger, book, "staging", "")[1] == "errors"
+    assert may_be_drilled(ledger, book, "staging", "kill")[1] == "kill"
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -130,7 +144,7 @@ def test_how_it_ended_is_read_from_the_release(ledger: Ledger, tmp_path: Path, e
             noticed(work, "rule down is breached")
         if end == "not noticed":
             error = unnoticed(work, Conclusion("proven", "all is well"), 60.0)
-            assert "within 60 s" in error.what and "error_ratio" in error.next
+            assert "within 60 s" in error.what
         if end == "not clear":
             assert "rule errors is blind" in unnoticed(work, Conclusion("freeze", "rule errors is blind"), 60.0).what
         work.write_down("breach", "whatever went wrong")
@@ -146,6 +160,8 @@ def test_how_it_ended_is_read_from_the_release(ledger: Ledger, tmp_path: Path, e
     assert (found.noticed_at is not None) == (end in ("noticed", "frozen"))
     assert (found.back_at is not None) == (end != "frozen")
     assert ledger.drills.of_release(release.id) == found
+    assert ("error_ratio" in advice(found)) == (end == "not noticed")
+    assert bool(advice(found)) == (end in ("not noticed", "not clear"))
     assert told.startswith("shop/staging waits for a person" if end == "frozen" else f"shop/staging: {found}")
 
 
@@ -196,3 +212,36 @@ def test_what_could_not_be_broken_is_no_drill(ledger: Ledger, tmp_path: Path) ->
         work.refresh()
         assert keep_drill(work) is None
     assert ledger.drills.of_release(release.id) is None
+
+
+def test_a_drill_that_is_not_put_back_yet_says_so(ledger: Ledger) -> None:
+    """The rollback that follows tries again: that it ended before anything was broken would be a lie."""
+    release = released(ledger, procedure="drill", parameters={"drill": "errors"})
+    advanced(ledger, release, S.PLANNED, S.APPROVED, S.STAGING, S.SWITCHING, S.VERIFYING, S.WATCHING, *BACK[:2])
+    with pytest.raises(VerificationError, match="it is not put back yet") as caught, at_work(release.id) as work:
+        came_back.fn.__wrapped__(work)
+    assert release.id in caught.value.next
+    advanced(ledger, release, S.ROLLED_BACK)
+    with pytest.raises(VerificationError, match="it ended before anything was broken"), at_work(release.id) as work:
+        came_back.fn.__wrapped__(work)
+
+
+def test_nobody_is_said_to_have_attested_a_drill(opened: Opener) -> None:
+    """The checklist's page says that nothing was asked, as the gate did."""
+    gates = [{"id": "go", "attest": "GO_NO_GO.md says GO"}]
+    work = opened(gates=gates)
+    work.release = replace(work.release, procedure="drill")
+    work.write_down("checklist", [(r.id, r.state.value, r.reason) for r in asked(work).results])
+    assert [(line.state, line.evidence) for line in lines(work)] == [("pass", "Not asked of a drill.")]
+    assert work.ledger.records.approvals(work.id) == []
+
+
+def test_a_drill_does_what_a_deploy_does_and_breaks_it_before_the_watch() -> None:
+    """A step that a deploy gets, a drill gets too, in its place; or it would try another way than the one that is taken."""
+    steps = {
+        flow.name: [name for name in flow.fn.__code__.co_names if isinstance(flow.fn.__globals__.get(name), Task)]
+        for flow in (deploy, drill)
+    }
+    expected = list(steps["deploy"])
+    expected.insert(expected.index("watch"), "break_it")
+    assert steps["drill"] == [*expected, "came_back"]
