@@ -7,7 +7,6 @@ what still runs of it is ended or awaited; then it is done again if it may be re
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
@@ -147,8 +146,12 @@ class Executor:
             self._faults("unsettled", action)
         except RunwrightError as error:
             text = self._performer.clean(error.what)
-            with contextlib.suppress(FencedError):  # who took over has closed the entry; the error itself tells more
+            try:
                 self._kept(lambda: self._journal.fail(entry, text))
+            except FencedError as closed:
+                # who took over has closed the entry, and may have ended what ran: another try would not mend that
+                if not isinstance(error, FencedError):
+                    raise closed from error
             raise
         self._kept(lambda: self._journal.settle(entry, _plain(result)))
         self._faults("after", action)

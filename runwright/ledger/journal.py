@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from runwright.actions import Process
 from runwright.errors import FencedError, InDoubtError, InputError
 from runwright.ledger.fence import check_not_taken, check_token
 from runwright.ledger.plain import as_dataclass
+from runwright.ledger.states import ENDED
 from runwright.ledger.store import Store
 from runwright.ledger.tables import journal, releases
 
@@ -91,16 +92,15 @@ class Journal:
         """Write down that ``key`` is about to be done, as the attempt after the last one, and return that entry.
 
         With a ``token`` the lease is checked in the same transaction: a process that lost it cannot intend anything.
-        Raise FencedError if it is lost, InDoubtError if an earlier attempt is running, InputError if there is no such
+        Without one, the release must not have ended: who ended it was somebody else, and this process slept meanwhile.
+        Raise FencedError if the lease is lost or the release has ended, InDoubtError if an earlier attempt is running, InputError if there is no such
         release.
         """
         values: dict[str, Any] = {"key": key, "says": says, "token": token, "state": "intended"}
         values |= {"repeatable": repeatable, "safe_point": safe_point, "detail": detail}
 
         def work(connection: Connection) -> Entry:
-            system, environment = self._environment(connection)
-            if token is not None:
-                check_token(self._store, connection, system, environment, token)
+            self._check_held(connection, token)
             last = self._latest(connection, key)
             if last is not None:
                 self._supersede(connection, last)
@@ -114,8 +114,7 @@ class Journal:
         """Return if ``entry`` may still be done. Raise FencedError if its lease is lost, or another process closed it."""
 
         def work(connection: Connection) -> None:
-            if entry.token is not None:
-                check_token(self._store, connection, *self._environment(connection), entry.token)
+            self._check_held(connection, entry.token)
             last = self._latest(connection, entry.key)
             if last is None or last.attempt != entry.attempt or last.state not in OPEN:
                 raise FencedError(f"Attempt {entry.attempt} at {entry.key} was closed by another process.")
@@ -130,8 +129,9 @@ class Journal:
         values = {"host": process.host, "pid": process.pid, "pid_started": process.started}
 
         def work(connection: Connection) -> Entry:
+            release = self._release(connection)
             if entry.token is not None:
-                check_not_taken(connection, *self._environment(connection), entry.token)
+                check_not_taken(connection, release.system, release.environment, entry.token)
             return self._move(connection, entry, "running", values | {"started_at": self._store.clock()})
 
         return self._store.write(work)
@@ -154,12 +154,24 @@ class Journal:
         after: EntryState = "ended" if ended else "failed"
         return self._store.write(lambda connection: self._move(connection, entry, after, values))
 
-    def _environment(self, connection: Connection) -> tuple[str, str]:
-        query = select(releases.c.system, releases.c.environment).where(releases.c.id == self.release_id)
-        row = connection.execute(query).one_or_none()
+    def _check_held(self, connection: Connection, token: int | None) -> None:
+        """Return if the release may be changed: under a lease that is held, or without one while it is prepared."""
+        release = self._release(connection)
+        if token is not None:
+            check_token(self._store, connection, release.system, release.environment, token)
+        elif release.state in ENDED:
+            raise FencedError(
+                f"The release {self.release_id} was ended by another process: it is {release.state.replace('_', ' ')}.",
+                state="This process changed nothing after that.",
+                next="Nothing needs to be done here. If it is still wanted, deploy it again.",
+            )
+
+    def _release(self, connection: Connection) -> Row[tuple[str, str, str]]:
+        query = select(releases.c.system, releases.c.environment, releases.c.state)
+        row = connection.execute(query.where(releases.c.id == self.release_id)).one_or_none()
         if row is None:
             raise InputError(f"There is no release {self.release_id!r}.", next="`runwright history` lists them.")
-        return row.system, row.environment
+        return row
 
     def _latest(self, connection: Connection, key: str) -> Entry | None:
         mine = (journal.c.release_id == self.release_id) & (journal.c.key == key)

@@ -15,8 +15,9 @@ from runwright.errors import ActionError, FencedError, InDoubtError, LapsedError
 from runwright.executor import Executor, no_faults
 from runwright.ledger import Ledger
 from runwright.ledger.journal import Journal
+from runwright.ledger.states import ReleaseState
 from runwright.performer import Performer
-from runwright.recovery import still_running
+from runwright.recovery import end_or_await, still_running
 from tests.fixtures.surroundings import FakeClock
 
 
@@ -203,6 +204,32 @@ def test_what_another_process_has_closed_is_not_done(journal: Journal, tmp_path:
         Executor(journal, Performer(), faults=closed)(touch(tmp_path / "file"))
     assert not (tmp_path / "file").exists()
     assert states(journal) == [("touch", 1, "ended")]
+
+
+def test_what_was_ended_by_who_took_over_is_no_failure_to_try_again(journal: Journal) -> None:
+    """Given a program that the recovery ended, its own process hears that it was overtaken, not that its program failed."""
+
+    def ended(point: str, action: Action[Any]) -> None:
+        if point == "during":
+            entry = journal.entries()[-1]
+            end_or_await(journal.release_id, entry)
+            journal.fail(entry, "interrupted", ended=True)
+
+    with pytest.raises(FencedError, match="closed as ended by another process"):
+        Executor(journal, Performer(), faults=ended)(Command(says="sleep", key="k", argv=("sleep", "60")))
+    assert states(journal) == [("k", 1, "ended")]
+
+
+def test_a_release_that_somebody_else_ended_is_not_prepared_on(ledger: Ledger, tmp_path: Path) -> None:
+    """Given a process that slept while its release was abandoned, it builds nothing more: it holds no lease to be lost."""
+    release_id = opened(ledger)
+    do = Executor(ledger.journal(release_id), Performer())
+    do(touch(tmp_path / "first", key="first"))
+    ledger.releases.advance(release_id, ReleaseState.ABANDONED, "interrupted")
+    with pytest.raises(FencedError, match="ended by another process: it is abandoned"):
+        do(touch(tmp_path / "second", key="second"))
+    assert not (tmp_path / "second").exists()
+    assert states(ledger.journal(release_id)) == [("first", 1, "done")]
 
 
 def test_a_guard_refuses_before_the_intent(journal: Journal, tmp_path: Path) -> None:
