@@ -126,13 +126,16 @@ def test_a_lost_lease_ends_a_change_but_not_before_its_safe_point(safe_point: bo
             commands.run(action, "test/fence#1", lambda _: None, lost)
 
 
-def test_a_process_is_told_while_it_runs_and_found_by_its_mark() -> None:
+def test_a_process_is_told_while_it_runs_and_found_by_its_mark(tmp_path: Path) -> None:
     """Given a running command, its process is told at once, and its mark finds it."""
     seen: list[bool] = []
+    end = tmp_path / "end"
 
     def started(process: Process) -> None:
         seen.append(alive(process) and process in list(marked("test/marked#7")))
+        end.touch()
 
-    commands.run(Command(says="wait", argv=("sleep", "0.3")), "test/marked#7", started)
+    waits = 'until [ -e "$0" ]; do sleep 0.05; done'
+    commands.run(Command(says="wait", argv=("sh", "-c", waits, str(end))), "test/marked#7", started)
     assert seen == [True]
     assert list(marked("test/marked#7")) == []

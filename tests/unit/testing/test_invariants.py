@@ -12,6 +12,7 @@ import pytest
 import runwright.testing.invariants as invariants
 from runwright.ledger import Ledger, Release, open_ledger
 from runwright.ledger.states import ReleaseState
+from runwright.ledger.tables import journal
 from runwright.runbook.loader import load
 from runwright.runbook.snapshot import to_json
 from runwright.testing.invariants import violations
@@ -169,11 +170,12 @@ def test_an_old_freeze_excuses_nothing_later(small: Small) -> None:
 
 def changed(small: Small, release: Release, key: str, token: int) -> Any:
     """Begin a change under a token, as a process that does not ask the lease would."""
-    entry = small.ledger.journal(release.id).intend(key, key, None, repeatable=True, safe_point=False)
+    row = {"release_id": release.id, "key": key, "attempt": 1, "says": key, "state": "intended", "token": token}
+    row |= {"repeatable": True, "safe_point": False, "intent_at": small.clock()}
     with small.ledger.store.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE journal SET token = ? WHERE key = ?", (token, key))
+        connection.execute(journal.insert().values(**row))
     small.clock.advance(1)
-    return entry
+    return small.ledger.journal(release.id).find(key)
 
 
 def test_procedures_that_interleave_are_seen(small: Small) -> None:
