@@ -20,7 +20,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound, PrefectException
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled, Crashed, Failed
 
 from runwright.errors import RunwrightError
 from runwright.ledger import Ledger, open_ledger
@@ -35,6 +35,9 @@ WORKS_ON_RELEASES = frozenset({"deploy", "drill", "rollback", "watch"})
 """A backup or a retirement that runs, or waits, brings no release to its end."""
 FIRES = frozenset({"deploy", "drill"})
 """The procedures whose bad end fires a rollback."""
+ENDS = {"CANCELLING": Cancelled, "PAUSED": Failed}
+"""How a run that is dead ends, if not crashed. A cancel stays a cancel: it says that somebody did not want the release. A
+pause that nobody ended fails, as Prefect itself has it."""
 PAGE = 200
 CONFIRM_SECONDS = 35.0
 """How long a run that seems dead is given to be heard of: more than the time between two heartbeats."""
@@ -102,7 +105,9 @@ def _open(client: SyncPrefectClient, run: FlowRun, procedure: str, now: datetime
     since = (now - run.state.timestamp).total_seconds()
     heard = last_heartbeat(client, run.id) if run.state.is_running() or run.state.is_cancelling() else None
     silent = since if heard is None else min(since, (now - heard).total_seconds())
-    seen = Seen(str(run.id), procedure, str(run.state.type.value), since, silent)
+    until = run.state.state_details.pause_timeout
+    overdue = max(0.0, (now - until).total_seconds()) if until else 0.0
+    seen = Seen(str(run.id), procedure, str(run.state.type.value), since, silent, overdue)
     about = run.parameters
     return Open(seen, str(about.get("system", "")), str(about.get("environment", "")))
 
@@ -141,8 +146,7 @@ def declare_dead(client: SyncPrefectClient, ledger: Ledger, found: list[Open]) -
         run_id, why = UUID(run.seen.id), dead[run.seen.id]
         if (client.read_flow_run(run_id).state_id, last_heartbeat(client, run_id)) != before[run.seen.id]:
             continue  # it was heard of, or it moved, while we waited
-        # a cancel stays a cancel: it says that somebody did not want the release
-        end = Cancelled if run.seen.state == "CANCELLING" else Crashed
+        end = ENDS.get(run.seen.state, Crashed)
         client.set_flow_run_state(run_id, end(message=f"Found dead: {why}."), force=True)
         told.append(f"The run {run.seen.id} ({run.seen.procedure}) is dead: {why}.")
     return told
@@ -167,7 +171,8 @@ def look_after(
     quiet = (now - max([release.changed_at, *(r.at for r in worked), *over])).total_seconds()
     tried = ledger.releases.fact(release.id, "supervised") or 0
     held = ledger.leases.holder(release.system, release.environment) is not None
-    given = answer(held=held, runs=here, quiet_seconds=quiet, tried=tried)
+    changed = ledger.journal(release.id).changed(under_lease=True)
+    given = answer(held=held, changed=changed, runs=here, quiet_seconds=quiet, tried=tried)
     match given.step:
         case Step.LEAVE:
             return []

@@ -18,6 +18,9 @@ SILENT_SECONDS = 100.0
 """A run says every thirty seconds that it lives. One that has not for longer than three of these times is dead."""
 STUCK_SECONDS = 300.0
 """A worker that took a run starts it within seconds, a minute on a busy machine. One that did not by now never will."""
+OVERDUE_SECONDS = 60.0
+"""Prefect ends a run that waited for a person in vain seconds after its time is over. One that it did not end by now, it
+never will: that service of it is off, or was away."""
 GRACE_SECONDS = 90.0
 """For so long after its run has ended, a release is left to the rollback that the end of the run has fired."""
 TRIES = 3
@@ -41,6 +44,8 @@ class Seen:
 
     state: SCHEDULED, PENDING, RUNNING, PAUSED, CANCELLING, or one that is final. since_seconds: how long it is in that
     state. silent_seconds: how long nothing was heard of it, neither a heartbeat nor a change of its state.
+    overdue_seconds: how long ago the time was over in which somebody had to answer a paused run; 0 if it is not, or if
+    there is no such time.
     """
 
     id: str
@@ -48,6 +53,7 @@ class Seen:
     state: str
     since_seconds: float
     silent_seconds: float
+    overdue_seconds: float = 0.0
 
 
 class Step(StrEnum):
@@ -79,21 +85,28 @@ def life(run: Seen) -> tuple[Life, str]:
             )
         case "PENDING" if run.since_seconds > STUCK_SECONDS:
             return Life.DEAD, f"a worker took it {run.since_seconds:.0f} s ago and never started it"
+        case "PAUSED" if run.overdue_seconds > OVERDUE_SECONDS:
+            return (
+                Life.DEAD,
+                f"it waited for a person, whose time to answer was over {run.overdue_seconds:.0f} s ago",
+            )
         case "SCHEDULED" | "PENDING" | "RUNNING" | "CANCELLING" | "PAUSED":
             return Life.LIVES, f"it is {run.state.lower()}"
     return Life.ENDED, f"it is {run.state.lower()}"
 
 
-def answer(*, held: bool, runs: tuple[Seen, ...], quiet_seconds: float, tried: int) -> Answer:
+def answer(*, held: bool, changed: bool, runs: tuple[Seen, ...], quiet_seconds: float, tried: int) -> Answer:
     """Return what is done about a release that has not come to its end, and is not frozen.
 
-    held: somebody holds its environment's lease. runs: those of its environment that have not ended, or are dead.
+    held: somebody holds its environment's lease. changed: it has changed what users may notice: then a run that only
+    waits for a person, and does not hold the environment, is nobody who works on it. runs: those of its environment that have not ended, or are dead.
     quiet_seconds: how long ago the last of its runs ended, or the release last moved, whichever was later. tried: how
     often its way back was started again already.
     """
     if held:
         return Answer(Step.LEAVE, "somebody holds the environment")
-    living = [run for run in runs if life(run)[0] is Life.LIVES]
+    works = [run for run in runs if not (changed and run.state == "PAUSED")]
+    living = [run for run in works if life(run)[0] is Life.LIVES]
     if living:
         return Answer(Step.LEAVE, f"the {living[0].procedure} run {living[0].id} works on it, or is about to")
     if quiet_seconds < GRACE_SECONDS:

@@ -19,7 +19,7 @@ from prefect.events import Event
 from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import RelatedResource, Resource
-from prefect.states import Completed, Running
+from prefect.states import Completed, Running, Suspended
 
 import tasks.supervise as supervise_module
 from deployments.specs import HEARTBEAT_SECONDS, ROLL_BACK, SILENT, TAG
@@ -47,6 +47,7 @@ def supervised(place: Place) -> Place:
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A supervisor in this process that need not wait for minutes."""
     monkeypatch.setattr(supervision, "SILENT_SECONDS", 2.0)
+    monkeypatch.setattr(supervision, "OVERDUE_SECONDS", 2.0)
     monkeypatch.setattr(supervision, "GRACE_SECONDS", 2.0)
     monkeypatch.setattr(supervise_module, "CONFIRM_SECONDS", 1.0)
     yield
@@ -180,12 +181,17 @@ def test_a_rollback_that_died_is_started_again_with_what_a_person_had_asked(supe
 
 @pytest.mark.usefixtures("quick")
 def test_what_is_found_dead_ends_as_it_was(supervised: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that only says it runs is crashed; one that was being cancelled is cancelled; one that is heard of lives."""
+    """A run that only says it runs is crashed; one that was being cancelled is cancelled; one that is heard of lives.
+
+    One that waits for a person fails once their time is over: the server's own service for that is off here.
+    """
     monkeypatch.setattr(supervise_module, "CONFIRM_SECONDS", 12.0)  # a busy server takes its time to note an event
-    running, cancelling, living = (supervised.pending("deploy", version="v1.0.0") for _ in range(3))
+    running, cancelling, living, late, waiting = (supervised.pending("deploy", version="v1.0.0") for _ in range(5))
     for run in (running, living):
         supervised.client.set_flow_run_state(UUID(run), Running(), force=True)
     supervised.client.set_flow_run_state(UUID(cancelling), State(type=StateType.CANCELLING), force=True)
+    for run, seconds in ((late, 0), (waiting, 3600)):
+        supervised.client.set_flow_run_state(UUID(run), Suspended(timeout_seconds=seconds), force=True)
     time.sleep(supervision.SILENT_SECONDS + 0.5)
     beat = Event(
         occurred=datetime.now(UTC),
@@ -196,13 +202,16 @@ def test_what_is_found_dead_ends_as_it_was(supervised: Place, monkeypatch: pytes
     timer.start()
     said = supervise.fn()
     timer.join()
-    assert running in said and cancelling in said and living not in said, said
+    for run, dead in ((running, True), (cancelling, True), (late, True), (living, False), (waiting, False)):
+        assert (run in said) is dead, said
     assert supervised.ended(running).is_crashed()
     assert supervised.ended(cancelling).is_cancelled()
-    state = supervised.run(living).state
-    assert state is not None and state.is_running()
-    supervised.client.set_flow_run_state(UUID(living), Completed(), force=True)
-    for run in (running, cancelling):
+    assert supervised.ended(late).is_failed()
+    for run, kind in ((living, StateType.RUNNING), (waiting, StateType.PAUSED)):
+        state = supervised.run(run).state
+        assert state is not None and state.type is kind
+        supervised.client.set_flow_run_state(UUID(run), Completed(), force=True)
+    for run in (running, cancelling, late):
         supervised.rolled_back(run)
 
 
