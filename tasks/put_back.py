@@ -22,6 +22,7 @@ from runwright.policy.rollback import Cause, Way
 from runwright.versions import Version
 from tasks import courses
 from tasks.decide import aim, decided, schema_moved
+from tasks.downtime import note_downtime
 from tasks.holding import held, holding, renewed
 from tasks.notify import ended, notify
 from tasks.shown import show_breached_watch
@@ -114,6 +115,7 @@ def act(work: Work, way: Way, because: str, next: str = "") -> None:
             previous = work.previous
             if way is Way.PUT_BACK and previous is not None:
                 start_previous(work, work.do, previous)
+                note_downtime(work, "back", previous.name)
             else:
                 stop_new(work)
             back = f"{previous.name} serves" if way is Way.PUT_BACK and previous else "nothing serves, as before"

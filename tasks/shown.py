@@ -28,6 +28,7 @@ from runwright.reports import watch as watches
 from runwright.runbook.base import as_duration
 from runwright.runbook.checks import Rule
 from tasks.best_effort import showing
+from tasks.downtime import downtimes
 from tasks.work import Work, watch_seconds
 
 SHOWN_EVERY_SECONDS = 60.0
@@ -196,6 +197,7 @@ def show_log(work: Work) -> None:
         results=with_readiness(work.fact("verification") or {}),
         issues=[
             *(work.fact("listed") or []),
+            *downtimes(work),
             *([str(work.fact("breach"))] if work.fact("breach") else []),
             *(f"Stated by {line}" for line in stated if line not in told),
         ],

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from runwright.policy.wording import as_time
 from runwright.reports.markdown import block, bullets, cell, code, facts, parts, table, text, when
 from runwright.reports.plan import LEVELS
 
@@ -42,7 +41,7 @@ class Written:
 @dataclass(frozen=True)
 class Rollback:
     """All that a decision about the way back shows. done: what was done so far, as sentences. next: what a person does,
-    as commands where there are any. downtime_seconds: None if it is not known."""
+    as commands where there are any."""
 
     release: str
     failed: str
@@ -53,7 +52,6 @@ class Rollback:
     evidence: Sequence[Evidence] = ()
     done: Sequence[str] = ()
     written: Sequence[Written] = ()
-    downtime_seconds: float | None = None
     next: Sequence[str] = ()
 
 
@@ -64,7 +62,6 @@ def rollback(given: Rollback) -> str:
         ("Failed version", text(given.failed)),
         ("Way back to", text(given.back_to or "nothing: there was no version before")),
         ("Level", f"**{text(given.level)}** {LEVELS.get(given.level, '')}"),
-        ("Downtime", "" if given.downtime_seconds is None else as_time(given.downtime_seconds)),
     ]
     seen = [(when(one.at), cell(one.source, 20), cell(one.what, 44)) for one in given.evidence]
     rows = [(code(one.table), "unknown" if one.rows is None else f"{one.rows:,}") for one in given.written]

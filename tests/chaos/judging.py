@@ -44,6 +44,8 @@ def judged(
     with world.ledger() as ledger:
         found = violations(ledger, world.system, world.environment)
         release = ledger.releases.of_run(failed.run_id)
+        journal = ledger.journal(release.id).entries() if release else []
+        notes = [note.kind for note in ledger.records.notes(release.id)] if release else []
     if not times_tell:
         found = [one for one in found if "had begun to change things" not in one]
     assert not found, "\n".join(found) + story
@@ -57,6 +59,8 @@ def judged(
             answer = httpx.get(front + path, trust_env=False, timeout=20)
             assert answer.status_code == 200, f"{path}: {answer.text}\n{story}"
         assert_whole(world, story)
+    if release.state is ReleaseState.ROLLED_BACK and any(e.key.startswith("back") and "/up" in e.key for e in journal):
+        assert "downtime" in notes, story
     last = next(p for p in (*reversed(procedures), failed) if p.report.kind or p.report.returned)
     return Outcome(seconds, release.state, last.report.error or last.report.returned)
 

@@ -252,12 +252,12 @@ def test_a_way_back_shows_its_evidence_and_what_to_do() -> None:
     given = Rollback(
         release="r1", failed="v1.4.0", back_to="v1.3.0", decided="freeze", why="the migration dropped a column", level="L3",
         evidence=[Evidence(NOW, "rule errors", "error ratio 7.1 % > 5 % for 2m")], done=["traffic is back at v1.3.0"],
-        written=[Written("orders", 1234), Written("logs", None)], downtime_seconds=95,
+        written=[Written("orders", 1234), Written("logs", None)],
         next=["Look at the rows above.", "$ runwright decide shop production --restore"],
     )  # fmt: skip
     found = plain(rendered(rollback(given)))
     for wanted in (
-        "Frozen : a person must decide: the migration dropped a column", "L3 A downgrade would lose data.", "1m35s",
+        "Frozen : a person must decide: the migration dropped a column", "L3 A downgrade would lose data.",
         "2026-03-01 12:00 UTC rule errors error ratio 7.1 % > 5 % for 2m", "orders 1,234 logs unknown",
         "traffic is back at v1.3.0", "Look at the rows above. runwright decide shop production --restore",
     ):  # fmt: skip

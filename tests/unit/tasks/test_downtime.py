@@ -1,0 +1,73 @@
+"""How long services were away is told, by what the journal holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runwright.ledger.journal import Entry
+from tasks.downtime import away_since, downtimes, note_downtime
+from tasks.work import Work
+from tests.unit.tasks.conftest import Opener
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def entries(keys: Iterable[str]) -> list[Entry]:
+    """Return entries of the journal, a second after each other."""
+    return [
+        Entry(key, 1, "says", "done", 1, True, False, START + timedelta(seconds=number))
+        for number, key in enumerate(keys)
+    ]
+
+
+ALL = ["prepare/up", "deploy/backup", "deploy/drain", "deploy/migrate", "deploy/up/a+b", "back12/printed", "back12/up", "back13/up"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keys", "courses", "second"),
+    [
+        (ALL, ("deploy",), 2),
+        (ALL, ("back",), 6),
+        (ALL, ("deploy", "back"), 2),
+        (["deploy/upgrade", "deploy/migrate", "back1/update"], ("deploy", "back"), None),
+        ([], ("deploy",), None),
+    ],
+)
+def test_it_begins_with_the_first_service_that_is_taken_away(
+    keys: list[str], courses: tuple[str, ...], second: int | None
+) -> None:
+    """Whichever procedure took it, and however often the way back was tried."""
+    expected = None if second is None else START + timedelta(seconds=second)
+    assert away_since(entries(keys), *courses) == expected
+
+
+def changed(work: Work, *keys: str) -> None:
+    for key in keys:
+        work.ledger.journal(work.id).intend(key, "says", None, repeatable=True, safe_point=False)
+
+
+def test_a_way_back_counts_from_what_the_release_took_away_unless_it_served(opened: Opener) -> None:
+    """Nobody was served since; that is noted once, and is in the log."""
+    place = {"target": {"platform": "compose", "project": "shop", "directory": "/opt/shop"}, "router": None}
+    work = opened(local=place)
+    note_downtime(work, "deploy", "v1")
+    assert downtimes(work) == [], "nothing was taken away"
+    changed(work, "deploy/up", "back7/up")
+    for _ in range(2):
+        note_downtime(work, "back", "v0")
+    (told,) = downtimes(work)
+    assert told.startswith("Until v0 served, services were away for ") and told.endswith(" at most.")
+    work.write_down("switched_at", START.isoformat())
+    note_downtime(work, "deploy", "v1")
+    assert len(downtimes(work)) == 2
+
+
+def test_two_colours_take_nothing_away(opened: Opener) -> None:
+    """The new version starts beside the old one."""
+    work = opened()
+    changed(work, "deploy/up")
+    note_downtime(work, "deploy", "v1")
+    assert downtimes(work) == []
