@@ -1,16 +1,14 @@
-"""A PostgreSQL database: dumped with pg_dump, proven by reading the whole dump back, restored beside the live one."""
+"""A PostgreSQL database: asked with its own programs, dumped, and restored beside the live one."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 from runwright.actions import Command, Do, Output, Read, WriteFile
 from runwright.databases.postgres_client import Client, first_line, rows
+from runwright.databases.postgres_dump import Dumps, Noted, bad, read_note
 from runwright.databases.shape import (
     LAST_SUCCESS,
     BackupFile,
@@ -19,12 +17,9 @@ from runwright.databases.shape import (
     checked_scratch,
     last_success,
 )
-from runwright.errors import ActionError, CancelledError, DeadlineError, RefusedError, VerificationError
+from runwright.errors import RefusedError, VerificationError
 from runwright.runbook.targets import PostgresDatabase
 
-T = TypeVar("T")
-
-DUMP_SECONDS = 3600.0
 RESTORE_SECONDS = 7200.0
 RESTORED_FROM = "runwright: restored from "
 """Begins the comment on a database that we made; the dump's sha256 follows."""
@@ -72,14 +67,6 @@ _LIKE_LIVE = (
 )
 
 
-@dataclass(frozen=True)
-class _Noted:
-    """What is written beside a dump once it is whole."""
-
-    backup: BackupFile
-    tables: int
-
-
 class Postgres:
     """The database that ``database`` names.
 
@@ -95,9 +82,9 @@ class Postgres:
         password: str | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._database = database
+        self._name = database.name
         self._client = Client(database, compose_exec, password)
-        self._now = now
+        self._dumps = Dumps(self._client, database.name, now)
 
     def reachable(self, do: Do) -> str:
         """Return the server's name and version ("PostgreSQL 15.8"). Raise ActionError if it does not answer."""
@@ -133,8 +120,8 @@ class Postgres:
         Raise ActionError if it cannot be taken, VerificationError if it cannot be proven; LAST_SUCCESS stays as it was.
         """
         dump = directory / f"{checked_backup_name(name)}.dump"
-        noted = do(_read_note(dump, assume=None))
-        proven = self._take(do, dump, key) if noted is None else self._proven(do, noted)
+        noted = do(read_note(dump, assume=None))
+        proven = self._take(do, dump, key) if noted is None else self._dumps.proven(do, noted)
         marker, content = directory / LAST_SUCCESS, last_success(proven)
         if do(Read(says=f"read {marker}", function=lambda: _bytes(marker), assume=b"")) != content:
             do(WriteFile(path=marker, content=content, says=f"note it in {marker}", key=f"{key}/mark"))
@@ -145,10 +132,10 @@ class Postgres:
 
         Raise VerificationError if it is not there, is not what was written, is cut off, or misses tables.
         """
-        noted = do(_read_note(Path(backup.location), assume=_Noted(backup, 0)))
+        noted = do(read_note(Path(backup.location), assume=Noted(backup, 0)))
         if noted is None:
-            raise _bad(backup.location, "what it should hold was not noted beside it, or the file is gone")
-        return self._proven(do, _Noted(backup, noted.tables))
+            raise bad(backup.location, "what it should hold was not noted beside it, or the file is gone")
+        return self._dumps.proven(do, Noted(backup, noted.tables))
 
     def restore(self, do: Do, backup: BackupFile, into: str, key: str) -> str:
         """Restore ``backup`` into the new database ``into``, all or nothing, and return that name.
@@ -183,95 +170,11 @@ class Postgres:
             statement = f'DROP DATABASE IF EXISTS "{into}" WITH (FORCE)'
             do(self._client.statement(statement, self._name, says, f"{key}/drop"))
 
-    # ------------------------------------------------------------------------------------------------- taking a dump
-
-    @property
-    def _name(self) -> str:
-        return self._database.name
-
     def _take(self, do: Do, dump: Path, key: str) -> BackupFile:
         engine = self.reachable(do)
         self._client.require_new_enough(do, engine)
         tables = self._tables(do, self._name, assume=0)
-        revisions = self.revisions(do)
-        began = do(Read(says="look at the clock", function=self._now, assume=datetime.fromtimestamp(0, UTC)))
-        partial = dump.with_name(f"{dump.name}.partial")
-        do(
-            self._client.command(
-                "pg_dump",
-                ("--format=custom", "--dbname", self._name),
-                says=f"dump {self._name} to {dump}",
-                key=f"{key}/dump",
-                stdout_to=partial,
-                deadline_seconds=DUMP_SECONDS,
-            )
-        )
-        do(Command(says=f"call it {dump.name}", key=f"{key}/name", argv=("mv", "-f", "--", str(partial), str(dump))))
-        # read back before it is noted: a dump without its note is no backup
-        size, ended = do(Read(says=f"look at {dump}", function=lambda: _stat(dump), assume=(0, began)))
-        backup = BackupFile(
-            location=str(dump),
-            bytes=size,
-            sha256=self._sha256(do, dump, assume=""),
-            seconds=round(max(0.0, (ended - began).total_seconds()), 3),
-            engine=engine,
-            revisions=revisions,
-            taken_at=min(began, ended).isoformat(timespec="seconds"),
-        )
-        noted = _Noted(backup, tables)
-        proven = self._readable(do, noted)
-        do(
-            WriteFile(
-                path=_note_of(dump),
-                content=_note(noted),
-                mode=0o600,
-                key=f"{key}/note",
-                says=f"note what {dump.name} holds beside it",
-            )
-        )
-        return proven
-
-    def _proven(self, do: Do, noted: _Noted) -> BackupFile:
-        backup, dump = noted.backup, Path(noted.backup.location)
-        if not do(Read(says=f"see whether {dump} is there", function=dump.is_file, assume=True)):
-            raise _bad(str(dump), "the file is not there")
-        sha256 = self._sha256(do, dump, assume=backup.sha256)
-        if sha256 != backup.sha256:
-            raise _bad(str(dump), f"its sha256 is {sha256[:12]}, {backup.sha256[:12]} was written")
-        return self._readable(do, noted)
-
-    def _readable(self, do: Do, noted: _Noted) -> BackupFile:
-        backup, dump = noted.backup, Path(noted.backup.location)
-        listed = _or_bad(
-            dump, do, self._restored(dump, ("--list",), "read its table of contents", table_data, noted.tables)
-        )
-        if listed < noted.tables:
-            raise _bad(str(dump), f"it holds the rows of {listed} tables, the database had {noted.tables}")
-        # --list reads the beginning only, and a dump that was cut off still lists everything
-        _or_bad(dump, do, self._restored(dump, ("--file=/dev/null",), "read all of it back", lambda _: None, None))
-        proof = (
-            f"read back to its end by pg_restore: {listed} tables, {backup.bytes:,} bytes, sha256 {backup.sha256[:12]}"
-        )
-        return replace(backup, proof=proof)
-
-    def _restored(
-        self, dump: Path, words: tuple[str, ...], says: str, parse: Callable[[Output], T], assume: T
-    ) -> Command[T]:
-        return self._client.command(
-            "pg_restore", words, says=f"{says}: {dump.name}", stdin_from=dump, parse=parse, assume=assume,
-            deadline_seconds=DUMP_SECONDS,
-        )  # fmt: skip
-
-    def _sha256(self, do: Do, dump: Path, assume: str) -> str:
-        return do(
-            Command(
-                says=f"hash {dump}",
-                argv=("sha256sum", "--", str(dump)),
-                assume=assume,
-                parse=lambda o: o.text.lstrip("\\").split()[0],
-                deadline_seconds=DUMP_SECONDS,
-            )
-        )
+        return self._dumps.write(do, dump, key, engine, tables, self.revisions(do))
 
     # ------------------------------------------------------------------------------------------------- other databases
 
@@ -310,7 +213,7 @@ class Postgres:
         )
 
     def _compare(self, do: Do, backup: BackupFile, into: str) -> None:
-        noted = do(_read_note(Path(backup.location), assume=None))
+        noted = do(read_note(Path(backup.location), assume=None))
         tables = self._tables(do, into, assume=noted.tables if noted else 0)
         revisions = self._revisions_of(do, into, assume=backup.revisions)
         wanted = noted.tables if noted else tables
@@ -343,52 +246,6 @@ class Postgres:
                 parse=lambda o: tuple(sorted(row[0] for row in rows(o))),
             )
         )
-
-
-def table_data(output: Output) -> int:
-    """Return how many tables a dump holds rows of, from what ``pg_restore --list`` printed."""
-    return sum(" TABLE DATA " in line for line in output.text.splitlines() if not line.startswith(";"))
-
-
-def _or_bad(dump: Path, do: Do, read: Command[T]) -> T:
-    try:
-        return do(read)
-    except (DeadlineError, CancelledError):
-        raise  # they say nothing about the dump
-    except ActionError as error:
-        raise _bad(str(dump), f"it cannot be read back. {error.what}") from error
-
-
-def _bad(dump: str, problem: str) -> VerificationError:
-    return VerificationError(
-        f"The backup {dump} is not good: {problem}.",
-        state=f"The live database was only read. {LAST_SUCCESS} still names the backup before.",
-        next="Check the disk that it is on and the server's log, then take another backup.",
-    )
-
-
-def _note_of(dump: Path) -> Path:
-    return dump.with_name(f"{dump.name}.json")
-
-
-def _note(noted: _Noted) -> bytes:
-    return json.dumps({"backup": noted.backup.as_json(), "tables": noted.tables}, sort_keys=True).encode() + b"\n"
-
-
-def _read_note(dump: Path, assume: _Noted | None) -> Read[_Noted | None]:
-    def read() -> _Noted | None:
-        try:
-            data: dict[str, Any] = json.loads(_note_of(dump).read_bytes()) if dump.is_file() else {}
-        except (FileNotFoundError, ValueError):
-            return None
-        return _Noted(BackupFile.from_json(data["backup"]), int(data["tables"])) if data else None
-
-    return Read(says=f"see whether {dump} is there", function=read, assume=assume)
-
-
-def _stat(path: Path) -> tuple[int, datetime]:
-    found = path.stat()
-    return found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)
 
 
 def _bytes(path: Path) -> bytes:

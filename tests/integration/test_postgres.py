@@ -34,16 +34,20 @@ CREATE VIEW names AS SELECT name FROM customer;
 
 
 @pytest.fixture
-def shop(postgres_database: str, postgres_server: PostgresServer) -> Postgres:
+def place(postgres_database: str, postgres_server: PostgresServer) -> PostgresDatabase:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute(SCHEMA)
-    place = PostgresDatabase(
+    return PostgresDatabase(
         kind="postgres",
         name=urlsplit(postgres_database).path[1:],
         user=postgres_server.user,
         host=postgres_server.host,
         port=postgres_server.port,
     )
+
+
+@pytest.fixture
+def shop(place: PostgresDatabase, postgres_server: PostgresServer) -> Postgres:
     return Postgres(place, None, postgres_server.password)
 
 
@@ -158,13 +162,13 @@ def test_a_failed_dump_leaves_the_marker_as_it_was(
 
 
 def test_nothing_is_ever_restored_over_what_holds_something(
-    shop: Postgres, postgres_server: PostgresServer, scratch: str, tmp_path: Path
+    place: PostgresDatabase, shop: Postgres, postgres_server: PostgresServer, scratch: str, tmp_path: Path
 ) -> None:
     """Not over the live database, not into one that holds tables, and only marked databases are dropped."""
     do = Direct()
     backup = shop.backup(do, tmp_path, "shop-1", "backup")
     assert backup is not None
-    live = shop._database.name
+    live = place.name
     with pytest.raises(RefusedError, match="never restored over the live database"):
         shop.restore(do, backup, live, "drill")
     with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
@@ -196,14 +200,16 @@ def test_a_restore_that_fails_leaves_nothing_inside(
     assert count(postgres_server, scratch) == 3000
 
 
-def test_the_password_is_in_no_argument(shop: Postgres, postgres_server: PostgresServer, tmp_path: Path) -> None:
+def test_the_password_is_in_no_argument(
+    place: PostgresDatabase, shop: Postgres, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
     """It reaches pg_dump by environment only, and a wrong one is an error that does not show it."""
     do = Direct()
     shop.backup(do, tmp_path, "shop-1", "backup")
     words = [repr(action) for action in do.done]
     assert words
     assert not [text for text in words if postgres_server.password in text]
-    wrong = Postgres(shop._database, None, "not-the-password-9")
+    wrong = Postgres(place, None, "not-the-password-9")
     with pytest.raises(ActionError) as caught:
         wrong.reachable(do)
     assert "password authentication failed" in str(caught.value)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from runwright.actions import Command, Output, WriteFile
-from runwright.databases.postgres import Postgres, table_data
+from runwright.databases.postgres import Postgres
 from runwright.databases.postgres_client import Client, rows
+from runwright.databases.postgres_dump import table_data
 from runwright.databases.shape import BackupFile
 from runwright.errors import ActionError, DeadlineError, RefusedError, VerificationError
 from runwright.performer import Performer
