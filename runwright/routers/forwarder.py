@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,11 +15,11 @@ from runwright.errors import (
     CancelledError,
     DeadlineError,
     FencedError,
-    ObservationError,
     VerificationError,
 )
 from runwright.routers.board import MOST_SPOILT_SECONDS
 from runwright.routers.fence import Fence, fence_file, named_target, read_fence
+from runwright.routers.forwarder_door import ASSUMED, PID_FILE, Door, find_door, find_front, named, served
 from runwright.routers.shape import RouterFacts
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.targets import Forwarder
@@ -33,27 +33,6 @@ SPOILT_DELAY_SECONDS = 10.0
 """How late answers are in a drill: longer than a probe waits, and users too."""
 _ANSWERS = frozenset({200, 409})  # 409: it refuses, and says why
 _OR_UNKNOWN = _ANSWERS | {404}  # one of an older version does not know what it is told
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
-
-
-@dataclass(frozen=True)
-class Door:
-    """Where a running forwarder is administered, and the process that it is."""
-
-    process: Process
-    url: str
-    token: str
-
-    def __repr__(self) -> str:
-        return f"Door({self.url})"  # the token stays out of every message
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """What every request to it must carry."""
-        return {"authorization": f"Bearer {self.token}"}
-
-
-_ASSUMED = Door(Process("", 0, 0), "http://127.0.0.1:0", "")  # of a forwarder that only a plan has started
 
 
 class ForwarderRouter:
@@ -70,7 +49,7 @@ class ForwarderRouter:
         self._python = python
         self._token = token
         self._target_file = state / "target.json"
-        self._pid_file = state / "pid.json"
+        self._pid_file = state / PID_FILE
         self.log = state / "forwarder.log"
 
     # ------------------------------------------------------------------------------------------------------- reading
@@ -93,16 +72,16 @@ class ForwarderRouter:
         return do(self._status(self._open_door(do)))
 
     def _facts(self, do: Do, assume: Upstream | None) -> RouterFacts:
-        written = do(Read(says="read the forwarder's target file", function=lambda: _named(self._state), assume=assume))
+        written = do(Read(says="read the forwarder's target file", function=lambda: named(self._state), assume=assume))
         door = do(self._see_door())
-        front = do(Read(says="read where the forwarder listens", function=self._front, assume=""))
+        front = do(Read(says="read where the forwarder listens", function=lambda: find_front(self._state), assume=""))
         if door is None:
             return RouterFacts(False, None, written, front)
         ask = Http(
             method="GET",
             url=f"{door.url}/target",
             headers=door.headers,
-            parse=_served,
+            parse=served,
             deadline_seconds=ASK_SECONDS,
             says="ask the forwarder what it serves",
             assume=assume,
@@ -115,27 +94,7 @@ class ForwarderRouter:
             return RouterFacts(False, None, written, front)  # its process is there, but it does not answer
 
     def _see_door(self) -> Read[Door | None]:
-        return Read(says="see whether the forwarder runs", function=self._door, assume=_ASSUMED)
-
-    def _door(self) -> Door | None:
-        """Return the door of the process that runs, None if none does: a stale file never sends the token elsewhere."""
-        try:
-            process = Process(**json.loads(self._pid_file.read_bytes()))
-            where = json.loads((self._state / "admin.json").read_bytes())
-            token = (self._state / "token").read_text().strip()
-        except FileNotFoundError:
-            return None
-        if not alive(process) or where["pid"] != process.pid:
-            return None
-        return Door(process, f"http://{where['host']}:{where['port']}", token)
-
-    def _front(self) -> str:
-        try:
-            where = json.loads((self._state / "listen.json").read_bytes())
-        except FileNotFoundError:
-            return ""
-        host = "127.0.0.1" if where["host"] in _EVERYWHERE else where["host"]
-        return f"http://{f'[{host}]' if ':' in host else host}:{where['port']}"
+        return Read(says="see whether the forwarder runs", function=lambda: find_door(self._state), assume=ASSUMED)
 
     def _open_door(self, do: Do) -> Door:
         door = do(self._see_door())
@@ -351,28 +310,7 @@ class ForwarderRouter:
                 state="It does not run; nothing answers at the address that clients use.",
                 next=f"Why is in {self.log}; often its port is taken by another program. Then run it again.",
             )
-        return self._door() is not None
-
-
-def _named(state: Path) -> Upstream | None:
-    return _upstream(named_target(state))
-
-
-def _served(reply: Reply) -> Upstream | None:
-    return _upstream(json.loads(reply.body))
-
-
-def _upstream(data: Any) -> Upstream | None:
-    if data is None:
-        return None
-    try:
-        return Upstream(slot=str(data["slot"]), host=str(data["host"]), port=int(data["port"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ObservationError(
-            "The forwarder's target is not understood.",
-            state="Nothing was changed.",
-            next="It is an object with slot, host and port; write it anew by running the release again.",
-        ) from error
+        return find_door(self._state) is not None
 
 
 def _in_flight(status: dict[str, Any], slot: str) -> int:

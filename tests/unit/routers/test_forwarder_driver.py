@@ -12,7 +12,8 @@ from runwright.actions import Process, Reply, WriteFile
 from runwright.errors import ActionError, CancelledError, ObservationError, VerificationError
 from runwright.performer import Performer
 from runwright.planning import Planner
-from runwright.routers.forwarder import Door, ForwarderRouter
+from runwright.routers.forwarder import ForwarderRouter
+from runwright.routers.forwarder_door import Door
 from runwright.routers.shape import RouterFacts
 from runwright.runbook.targets import Forwarder
 from runwright.testing.replies import Replies
