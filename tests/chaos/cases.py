@@ -60,8 +60,13 @@ class Case:
 
     @property
     def id(self) -> str:
-        """Its name: what pytest shows, and what results.json counts by."""
+        """Its name: what pytest shows."""
         return f"{self.platform}-{self.name}"
+
+    @property
+    def kind(self) -> str:
+        """What results.json counts by."""
+        return f"{self.scene}: {self.mode}"
 
     @property
     def sampled(self) -> bool:

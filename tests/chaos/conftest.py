@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,14 @@ def world(world_as_it_is: World) -> World:
     return world_as_it_is
 
 
+_BEFORE: dict[str, Any] = json.loads(RESULTS.read_text())["platforms"] if RESULTS.exists() else {}
 _SEEN: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Write results.json anew after each case of the whole matrix: a run that is ended in the middle leaves what it saw.
+    """Write results.json anew after each case of `make chaos`: a run that is ended in the middle leaves what it saw.
 
-    The cases of other workers are reported here too; the workers themselves write nothing.
+    What this run has not come to, or was not asked for, stays as an earlier run left it. The cases of other workers are reported here too; the workers themselves write nothing.
     """
     told = dict(report.user_properties)
     if not EVERYTHING or "PYTEST_XDIST_WORKER" in os.environ or "kind" not in told:
@@ -83,28 +84,45 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def _write() -> None:
-    platforms = {
-        platform: {
-            **_summed([case for cases in kinds.values() for case in cases]),
-            "kinds": {kind: _summed(cases) for kind, cases in sorted(kinds.items())},
+    platforms = {platform: {"kinds": dict(was["kinds"])} for platform, was in _BEFORE.items()}
+    for platform, kinds in _SEEN.items():
+        platforms.setdefault(platform, {"kinds": {}})["kinds"] |= {
+            kind: _summed(cases) for kind, cases in kinds.items()
         }
-        for platform, kinds in sorted(_SEEN.items())
-    }
-    seen = {str(case["case"]) for kinds in _SEEN.values() for cases in kinds.values() for case in cases}
-    total = {
-        "complete": seen >= {case.id for case in ALL} and platforms.keys() >= WORLDS.keys(),
-        "cases": sum(p["cases"] for p in platforms.values()),
-        "survived": sum(p["survived"] for p in platforms.values()),
-        "worst_seconds_until_safe": max(p["worst_seconds_until_safe"] for p in platforms.values()),
+    told = {}
+    for platform, found in sorted(platforms.items()):
+        told[platform] = {**_of_all(found["kinds"].values()), "kinds": dict(sorted(found["kinds"].items()))}
+    text = json.dumps({"total": _total(told), "platforms": told}, indent=1, ensure_ascii=False)
+    RESULTS.write_text(text + "\n")
+
+
+def _total(platforms: dict[str, Any]) -> dict[str, Any]:
+    """Return the sums, and whether every case of the matrix is among them."""
+    wanted = Counter((case.platform, case.kind) for case in ALL)
+    kinds = {(platform, kind): k for platform, found in platforms.items() for kind, k in found["kinds"].items()}
+    sums = _of_all(platforms.values())
+    return {
+        "complete": all(key in kinds and kinds[key]["cases"] == cases for key, cases in wanted.items()),
+        **{name: sums[name] for name in ("cases", "survived", "worst_seconds_until_safe")},
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    text = json.dumps({"total": total, "platforms": platforms}, indent=1, ensure_ascii=False)
-    RESULTS.write_text(text + "\n")
+
+
+def _of_all(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    parts = list(parts)
+    worst = max(parts, key=lambda part: float(part["worst_seconds_until_safe"]))
+    return {
+        "cases": sum(part["cases"] for part in parts),
+        "survived": sum(part["survived"] for part in parts),
+        **{name: worst[name] for name in ("worst_seconds_until_safe", "worst_case", "an_operator_reads")},
+        "lost": [case for part in parts for case in part["lost"]],
+    }
 
 
 def _summed(cases: list[dict[str, Any]]) -> dict[str, Any]:
     worst = max(cases, key=lambda case: float(case.get("seconds", 0.0)))
     return {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "cases": len(cases),
         "survived": sum(bool(case["survived"]) for case in cases),
         "worst_seconds_until_safe": round(float(worst.get("seconds", 0.0)), 1),

@@ -40,7 +40,7 @@ def test_a_release_ends_well_whatever_strikes(
     """Given a fault at a change, and the rollback that follows, every promise is kept and the shop serves."""
     world = world_as_it_is
     record_property("platform", case.platform)
-    record_property("kind", f"{case.scene}: {case.mode}")
+    record_property("kind", case.kind)
     record_property("case", case.id)
     began, deploy, after = struck(world, case.scene, case.fault)
     struck_one = (after or [deploy])[-1]
