@@ -15,6 +15,7 @@ import base64
 import codecs
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
@@ -206,13 +207,23 @@ def _textual(value: str) -> str:
     after_backslash = False
     for character, group in groupby(value.replace("\r\n", "\n")):
         times = len(list(group))
+        spelt = _line_ends if character == "\n" else partial(_run, character)
         if after_backslash:
-            pieces.append(_run(character, 1, after_backslash=True))
+            pieces.append(spelt(1, after_backslash=True))
             times -= 1
         if times:
-            pieces.append(_run(character, times, after_backslash=False))
+            pieces.append(spelt(times, after_backslash=False))
         after_backslash = character == "\\"
     return "".join(pieces)
+
+
+def _line_ends(times: int, *, after_backslash: bool) -> str:
+    """Return an expression for ``times`` ends of lines: as tools write them, with a carriage return before each or without."""
+    back, end = _run("\r", 1, after_backslash=False), _run("\n", 1, after_backslash=False)
+    if after_backslash:  # what was escaped by it is the carriage return, if there is one
+        escaped, alone = _run("\r", 1, after_backslash=True), _run("\n", 1, after_backslash=True)
+        return f"(?:{escaped}{end}|{alone})"
+    return f"(?:{back}?{end}){{{times}}}"
 
 
 def _run(character: str, times: int, *, after_backslash: bool) -> str:
@@ -248,8 +259,6 @@ def _encoded(character: str) -> list[str]:
         forms.append(_HTML[character])
     if character == " ":
         forms.append(r"\+")
-    elif character == "\n":
-        forms += ["\r\n", "(?i:%0d%0a)"]
     return forms
 
 
@@ -263,5 +272,5 @@ def _escaped(character: str) -> list[str]:
     forms.append(r"\\{1,8}".join(f"u(?i:{units[i : i + 4]})" for i in range(0, len(units), 4)))
     forms.append(f"U(?i:{number:08x})")
     if character in _ESCAPES:
-        forms.append(_ESCAPES[character] if character != "\n" else r"(?:n|r\\{1,8}n)")
+        forms.append(_ESCAPES[character])
     return forms

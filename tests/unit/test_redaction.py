@@ -10,7 +10,7 @@ import shlex
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from runwright.errors import InputError
@@ -22,7 +22,7 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAg
 values = st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=40).filter(
     lambda text: len(text.strip()) >= 8
 )
-awkward = st.text("\\'\"$%&<> +/=;ab1\n\té😀", min_size=8, max_size=30).filter(lambda text: len(text.strip()) >= 8)
+awkward = st.text("\\'\"$%&<> +/=;ab1\n\r\té😀", min_size=8, max_size=30).filter(lambda text: len(text.strip()) >= 8)
 around = st.text("xyz .:=", max_size=5)
 
 ENCODINGS = {
@@ -55,6 +55,7 @@ ENCODINGS = {
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @settings(max_examples=120, deadline=None)
 @given(value=values | awkward, before=around, after=around)
+@example(value="a line\r\nand\\\r\n\r\none more", before="", after="")
 def test_no_secret_survives_in_any_encoding(encoding: str, value: str, before: str, after: str) -> None:
     """Whatever encoding a value was given, the cleaned text does not hold it and names the secret instead."""
     encoded = ENCODINGS[encoding](value)
