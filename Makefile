@@ -54,6 +54,7 @@ lint: setup
 
 chaos: setup
 	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) tests/chaos tests/e2e
+	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) -m hypothesis tests/unit
 
 bench: setup
 	$(BIN)/python -m bench
