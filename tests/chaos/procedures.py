@@ -31,8 +31,10 @@ from tasks import holding
 
 FLOWS: dict[str, Any] = {"deploy": flows.deploy, "drill": flows.drill, "rollback": flows.rollback}
 BEAT_SECONDS = 0.5
-TTL_SECONDS = 3.0
-LEDGER_PATIENCE_SECONDS = 10.0
+TTL_VARIABLE, TTL_SECONDS = "RUNWRIGHT_CHAOS_TTL", 3.0
+"""How long a lease lives; where nobody dies, longer: on a busy machine a beat may be late."""
+PATIENCE_VARIABLE, LEDGER_PATIENCE_SECONDS = "RUNWRIGHT_CHAOS_PATIENCE", 10.0
+"""How long a run holds for a ledger that is away."""
 CLOCK_VARIABLE = "RUNWRIGHT_CHAOS_CLOCK"
 """Names a file that says by how many seconds the ledger's clock is ahead at this moment."""
 
@@ -61,8 +63,9 @@ def run(order: Order) -> None:
     """Do what is asked, and write a report. A process that is killed writes none."""
     os.environ.update(order.environment)
     os.environ["PREFECT__FLOW_RUN_ID"] = order.run_id
-    holding.BEAT_SECONDS, holding.TTL_SECONDS = BEAT_SECONDS, TTL_SECONDS
-    patience.PATIENCE_SECONDS = LEDGER_PATIENCE_SECONDS
+    holding.BEAT_SECONDS = BEAT_SECONDS
+    holding.TTL_SECONDS = float(order.environment[TTL_VARIABLE])
+    patience.PATIENCE_SECONDS = float(order.environment[PATIENCE_VARIABLE])
     _set_clock(Path(order.environment[CLOCK_VARIABLE]))
     log = order.report.with_suffix(".log")
     logging.basicConfig(filename=log, level=logging.INFO, format="%(asctime)s %(message)s", force=True)

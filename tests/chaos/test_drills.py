@@ -11,7 +11,8 @@ from runwright.runbook.drill import BREAKS
 from tests.chaos.choice import EVERYTHING, PLATFORMS
 from tests.chaos.judging import judged
 from tests.chaos.scenes import reason
-from tests.chaos.world import NEW, World, exchanged
+from tests.chaos.world import NEW, World
+from tests.fixtures.example import exchanged
 
 
 @pytest.mark.parametrize("by", BREAKS if EVERYTHING else ["errors"])

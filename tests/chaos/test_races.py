@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from runwright.ledger.states import ReleaseState
 from tests.chaos.judging import judged
 from tests.chaos.world import NEW, OLD, World
 
+pytestmark = pytest.mark.timeout(900)
+PATIENT_SECONDS = 30.0
+"""Nobody dies here, but ten processes share a machine: a lease that lapsed would rightly be taken by another."""
+
 
 def test_of_ten_deploys_at_once_one_wins_and_the_others_say_who_holds_it(world: World) -> None:
     """Given ten deploys of one environment, one is proven; each of the others changed nothing and names the winner."""
+    world.lease_seconds = PATIENT_SECONDS
     ten = [world.deploy(NEW) for _ in range(10)]
     codes = [one.ended() for one in ten]
     stories = "\n".join(f"{one.report}" for one in ten)
@@ -36,6 +43,7 @@ def test_deploys_and_rollbacks_at_once_leave_one_of_the_two_versions_proven(worl
     """Given five deploys and five rollbacks at once, whatever their order, the shop is whole and the ledger is right."""
     before = world.deploy(NEW)
     assert before.ended() == 0, before.log
+    world.lease_seconds = PATIENT_SECONDS
     deploys = [world.deploy("v1.6.0") for _ in range(5)]
     rollbacks = [world.rollback(None, "we do not like it") for _ in range(5)]
     for one in (*deploys, *rollbacks):

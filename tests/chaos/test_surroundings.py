@@ -24,8 +24,9 @@ from tests.chaos.judging import judged
 from tests.chaos.platforms.compose import ComposeWorld
 from tests.chaos.scenes import KILLED, reason
 from tests.chaos.started import Started
-from tests.chaos.world import NEW, OLD, World, exchanged
+from tests.chaos.world import NEW, OLD, World
 from tests.fixtures.engine import Docker
+from tests.fixtures.example import exchanged
 
 HOUR = 3600.0
 DISK_MEGABYTES = 48
@@ -178,7 +179,7 @@ def test_a_ledger_whose_server_is_killed_in_mid_release_holds_it_until_it_is_bac
     world.restore(empty=True)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    world.ledger_url = url
+    world.ledger_url, world.patience_seconds = url, 120.0
     first = world.deploy(OLD)
     assert first.ended() == 0, f"{first.report}\n{first.log}"
     deploy = stopped(world, at)
@@ -199,7 +200,8 @@ def test_two_environments_of_one_system_do_not_disturb_each_other(world: World) 
     book = yaml.safe_load(file.read_text())
     home = world.home / "example" / "second"
     target = {**book["environments"]["local"]["target"], "directory": str(home)}
-    book["environments"]["second"] = {**book["environments"]["local"], "target": target}
+    router = {**book["environments"]["local"]["router"], "listen": 0}
+    book["environments"]["second"] = {**book["environments"]["local"], "target": target, "router": router}
     file.write_text(yaml.safe_dump(book, sort_keys=False))
     assert world.deploy(OLD, environment="second").ended() == 0
 

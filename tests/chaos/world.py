@@ -19,10 +19,17 @@ from runwright.ledger.release import Release
 from runwright.runbook.loader import load
 from runwright.runbook.targets import Environment
 from runwright.testing.faults import Fault, mark_of
-from tests.chaos.procedures import CLOCK_VARIABLE, Order
+from tests.chaos.procedures import (
+    CLOCK_VARIABLE,
+    LEDGER_PATIENCE_SECONDS,
+    PATIENCE_VARIABLE,
+    TTL_SECONDS,
+    TTL_VARIABLE,
+    Order,
+)
 from tests.chaos.started import PATIENCE_SECONDS, Started, started
+from tests.fixtures.example import patient_example
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 OLD, NEW = "v1.0.0", "v1.1.0"
 WATCH_MINUTES = 0.02
 HANG_SECONDS = 0.3
@@ -63,8 +70,13 @@ class World(ABC):
         self.reports = root.with_name(f"{root.name}-reports")
         self.clock = root.with_name(f"{root.name}-clock")
 
+        self.usual()
+
+    def usual(self) -> None:
+        """Forget what a test has changed of the surroundings of its procedures."""
         self.ledger_url = ""
         """The ledger, if it is not the one in ``home``."""
+        self.lease_seconds, self.patience_seconds = TTL_SECONDS, LEDGER_PATIENCE_SECONDS
 
     # ---------------------------------------------------------------------------------------- what each platform tells
 
@@ -125,10 +137,7 @@ class World(ABC):
         (self.root / "examples").mkdir(parents=True)
         self.reports.mkdir()
         self.set_clock(0)
-        text = (EXAMPLES / "shop.yaml").read_text()
-        # the machine that runs this may be busy with other tests
-        for quick, patient in (("ready_timeout: 20s", "ready_timeout: 90s"), ("within: 20s", "within: 60s")):
-            text = exchanged(text, quick, patient)
+        text = patient_example()
         (self.root / "examples" / "shop.yaml").write_text(self.runbook(text))
         make(self.home / "example" / "shop")
         shutil.copytree(self.root, self.empty, symlinks=True)
@@ -142,7 +151,7 @@ class World(ABC):
         """Put everything back to v1.0.0, proven and serving; or to nothing at all (``empty``)."""
         self.end_everything()
         self.set_clock(0)
-        self.ledger_url = ""
+        self.usual()
         self.put_right(empty=empty)
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(self.empty if empty else self.base, self.root, symlinks=True)
@@ -204,6 +213,8 @@ class World(ABC):
             "RUNWRIGHT_FAULTS": faults,
             "RUNWRIGHT_FAULT_HANG_SECONDS": str(hang_seconds),
             CLOCK_VARIABLE: str(self.clock),
+            TTL_VARIABLE: str(self.lease_seconds),
+            PATIENCE_VARIABLE: str(self.patience_seconds),
             **({"RUNWRIGHT_LEDGER_URL": self.ledger_url} if self.ledger_url else {}),
         }
         return started(Order(flow, run_id, parameters, environment, report))
@@ -298,9 +309,3 @@ class World(ABC):
     def end_everything(self) -> None:
         """End all processes of this machine that work in this world."""
         self.kill(self.processes())
-
-
-def exchanged(text: str, old: str, new: str) -> str:
-    """Return ``text`` with ``old`` replaced by ``new``. Fails the test if the example has changed and it is not there."""
-    assert old in text, old
-    return text.replace(old, new)

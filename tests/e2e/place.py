@@ -30,9 +30,9 @@ from runwright.routers.forwarder import ForwarderRouter
 from runwright.runbook.loader import load
 from runwright.runbook.targets import HostTarget
 from runwright.testing.direct import Direct
+from tests.fixtures.example import patient_example
 
 T = TypeVar("T")
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PATIENCE_SECONDS = 240.0
 """A run starts in seven seconds on an idle machine; this one may not be idle."""
 SHORT_MINUTES = 0.03
@@ -44,7 +44,7 @@ class Place:
 
     def __init__(self, client: SyncPrefectClient, folder: Path, system: str, repository: Path) -> None:
         self.client, self.folder, self.system = client, folder, system
-        text = (EXAMPLES / "shop.yaml").read_text()
+        text = patient_example()
         text = text.replace("system: shop\n", f"system: {system}\n").replace(
             "../.runwright/example/shop", str(repository)
         )

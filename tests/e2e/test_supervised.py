@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
@@ -27,7 +27,7 @@ from runwright.ledger.states import ReleaseState
 from runwright.policy import supervision
 from runwright.runbook.loader import load
 from runwright.runbook.snapshot import to_json
-from tasks.supervise import supervise
+from tasks.supervise import last_heartbeat, supervise
 from tests.chaos.choice import SLOW
 from tests.e2e.place import Place
 from tests.fixtures.prefect import ROOT
@@ -155,7 +155,7 @@ def test_a_run_that_died_with_its_machine_is_found_and_put_back_and_so_is_its_ro
     supervised.rolled_back(run)
     assert supervised.state_of(run) == "rolled_back"
     assert supervised.version() == "v1.1.0"
-    assert "All is well" in supervise.fn()
+    supervised.until(lambda: "All is well" in supervise.fn(), "the supervisor to find nothing")
 
 
 @SLOW
@@ -176,7 +176,7 @@ def test_a_rollback_that_died_is_started_again_with_what_a_person_had_asked(supe
     assert supervised.state_of(run) == "rolled_back"
     assert supervised.version() == "v1.1.0"
     assert supervised.ended(run).is_crashed()
-    assert "All is well" in supervise.fn()
+    supervised.until(lambda: "All is well" in supervise.fn(), "the supervisor to find nothing")
 
 
 @pytest.mark.usefixtures("quick")
@@ -185,7 +185,6 @@ def test_what_is_found_dead_ends_as_it_was(supervised: Place, monkeypatch: pytes
 
     One that waits for a person fails once their time is over: the server's own service for that is off here.
     """
-    monkeypatch.setattr(supervise_module, "CONFIRM_SECONDS", 12.0)  # a busy server takes its time to note an event
     running, cancelling, living, late, waiting = (supervised.pending("deploy", version="v1.0.0") for _ in range(5))
     for run in (running, living):
         supervised.client.set_flow_run_state(UUID(run), Running(), force=True)
@@ -198,10 +197,14 @@ def test_what_is_found_dead_ends_as_it_was(supervised: Place, monkeypatch: pytes
         event="prefect.flow-run.heartbeat",
         resource=Resource.model_validate({"prefect.resource.id": f"prefect.flow-run.{living}"}),
     )
-    timer = threading.Timer(1.0, lambda: told(supervised, beat))
-    timer.start()
+
+    def heard_of(_: float) -> None:
+        """A busy server takes its time to note an event."""
+        told(supervised, beat)
+        supervised.until(lambda: last_heartbeat(supervised.client, UUID(living)), "the heartbeat")
+
+    monkeypatch.setattr(supervise_module, "time", SimpleNamespace(sleep=heard_of))
     said = supervise.fn()
-    timer.join()
     for run, dead in ((running, True), (cancelling, True), (late, True), (living, False), (waiting, False)):
         assert (run in said) is dead, said
     assert supervised.ended(running).is_crashed()

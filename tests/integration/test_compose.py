@@ -57,7 +57,7 @@ class Shop:
 
     def platform(self, *, order: list[str] | None = None, **target: Any) -> Compose:
         place = ComposeTarget(
-            platform="compose", project=self.project, directory=str(self.user), settle=1.0, ready_timeout=30.0,
+            platform="compose", project=self.project, directory=str(self.user), settle=1.0, ready_timeout=120.0,
             order=order or [], **target,
         )  # fmt: skip
         return Compose(place, SERVICES, self.tree, self.state, {}, system="shop", environment="test")
@@ -339,7 +339,7 @@ def _names(shop: Shop) -> list[str]:
     return shop.docker.run(*words).split()
 
 
-def _until(answer: Callable[[], Any], seconds: float = 20.0) -> Any:
+def _until(answer: Callable[[], Any], seconds: float = 120.0) -> Any:
     end = time.monotonic() + seconds
     while not (found := answer()):
         assert time.monotonic() < end, "it did not happen in time"
@@ -355,20 +355,20 @@ def test_a_job_runs_in_the_new_image_with_the_services_configuration(shop: Shop)
     two = shop.prepared(platform, do, "two", "r2")
     out = platform.run_job(
         do, two, ("python", "/srv/app.py", "facts"), service="api", key=None, says="ask", release_id="r2",
-        deadline_seconds=30,
+        deadline_seconds=120,
     )  # fmt: skip
     assert json.loads(out) == {
         "version": "two", "greeting": "two", "secret": "geheim-1234", "uploads": ["photo.jpg"],
     }  # fmt: skip
     silent = platform.run_job(
         do, two, ("python", "/srv/app.py", "facts"), service="api", key="migrate/api", says="migrate", release_id="r2",
-        deadline_seconds=30,
+        deadline_seconds=120,
     )  # fmt: skip
     assert silent == b""
     with pytest.raises(ActionError, match="exited with 7"):
         platform.run_job(
             do, two, ("python", "-c", "raise SystemExit(7)"), service="jobs", key=None, says="fail", release_id="r2",
-            deadline_seconds=30,
+            deadline_seconds=120,
         )  # fmt: skip
     assert shop.started("api") == before
     assert sorted(s.service for s in platform.observe(do).services) == ["api", "jobs"]
@@ -381,7 +381,7 @@ def test_a_job_can_be_found_awaited_and_ended_by_its_name(shop: Shop) -> None:
     asked: list[Command[Any]] = []
     platform.run_job(
         lambda action: asked.append(action), two, ("python", "-c", "import time; time.sleep(60)"), service="jobs",
-        key="migrate/api", says="sleep", release_id="r1", deadline_seconds=30,
+        key="migrate/api", says="sleep", release_id="r1", deadline_seconds=120,
     )  # fmt: skip
     job = asked[0]
     assert job.elsewhere is not None
@@ -493,7 +493,7 @@ def test_an_entrypoint_that_would_swallow_the_command_is_replaced(shop: Shop) ->
     assert version.extra["bare"] == ["jobs"]
     out = platform.run_job(
         do, version, ("python", "-c", "print('as asked')"), service="jobs", key=None, says="ask", release_id="r1",
-        deadline_seconds=30,
+        deadline_seconds=120,
     )  # fmt: skip
     assert out == b"as asked\n"
 

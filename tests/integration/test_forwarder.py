@@ -105,13 +105,28 @@ def servers() -> Iterator[dict[str, Server]]:
 
 
 @pytest.fixture
-def router(tmp_path: Path) -> Iterator[ForwarderRouter]:
+def router(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ForwarderRouter]:
     spec = Forwarder.model_validate({"kind": "forwarder", "drain_timeout": "10s"})
-    router = ForwarderRouter(spec, tmp_path / "router", sys.executable)
+    patient = "patient_python" in request.fixturenames
+    python = request.getfixturevalue("patient_python") if patient else sys.executable
+    router = ForwarderRouter(spec, tmp_path / "router", python)
     (tmp_path / "router").mkdir()
     router.ensure(Direct(), "start")
     yield router
     router.stop(Direct(), "end")
+
+
+@pytest.fixture
+def patient_python(tmp_path: Path) -> str:
+    """An interpreter whose forwarder waits half a minute where it waits a second: this machine may be away for as long as that."""
+    code = (
+        "import sys; from runwright.routers import forwarder_server, relay; "
+        "relay.RETRY_SECONDS = relay.LINGER_SECONDS = 30.0; sys.exit(forwarder_server.main())"
+    )
+    script = tmp_path / "patient"
+    script.write_text(f"#!/bin/sh\nshift 3\nexec {sys.executable} -P -c '{code}' \"$@\"\n")
+    script.chmod(0o700)
+    return str(script)
 
 
 @pytest.fixture
@@ -342,11 +357,12 @@ def test_a_forwarder_that_did_not_answer_finds_what_was_announced(
     router: ForwarderRouter, front: str, servers: dict[str, Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped while somebody takes over, it refuses the old holder as soon as it wakes up."""
-    monkeypatch.setattr("runwright.routers.forwarder.ASK_SECONDS", 0.5)
     do, pid = Direct(), router.status(Direct())["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        under(router, 3).announce(do, "take")
+        with monkeypatch.context() as soon:
+            soon.setattr("runwright.routers.forwarder.ASK_SECONDS", 0.5)
+            under(router, 3).announce(do, "take")
     finally:
         os.kill(pid, signal.SIGCONT)
     with pytest.raises(FencedError):
@@ -423,21 +439,23 @@ def test_an_upstream_that_is_away_is_a_502_with_words(router: ForwarderRouter, f
     assert answer.status_code == 502 and "cannot be reached" in answer.text
 
 
+@pytest.mark.usefixtures("patient_python")
 def test_an_upstream_that_comes_a_moment_later_loses_no_request(router: ForwarderRouter, front: str) -> None:
     """A refused connection is tried again for a moment, since nothing was sent yet."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     router.switch(Direct(), Upstream("green", "127.0.0.1", port), "early")
     got: list[str] = []
-    asking = threading.Thread(target=lambda: got.append(httpx.post(front, timeout=10).text))
+    asking = threading.Thread(target=lambda: got.append(httpx.post(front, timeout=60).text))
     asking.start()
     until(lambda: router.in_flight(Direct(), "green") == 1)
     with socket.create_server(("127.0.0.1", port)) as late:
+        late.settimeout(60)
         peer, _ = late.accept()
         with peer:
             peer.recv(65536)
             peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlate")
-        asking.join(10)
+        asking.join(60)
     assert got == ["late"]
 
 
@@ -455,6 +473,7 @@ def test_bodies_pass_both_ways_in_pieces(front: str) -> None:
     assert head.content == b""
 
 
+@pytest.mark.usefixtures("patient_python")
 @pytest.mark.parametrize("read_first", [0, 3_000_000], ids=["at once", "in the middle"])
 def test_an_answer_that_comes_before_the_body_is_sent_reaches_the_client(
     router: ForwarderRouter, front: str, read_first: int

@@ -24,7 +24,7 @@ from tasks.work import Work, at_work
 from tests.fixtures.engine import Docker
 from tests.fixtures.postgres import answers
 
-TTL_SECONDS, AWAY_SECONDS = 2.0, 4.0
+TTL_SECONDS, AWAY_SECONDS = 2.0, 5.0
 
 FIRED = {"failed_run_id": "run", "reason": "Failed", "deployer": "the automation"}
 
@@ -45,13 +45,13 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runwright.ledger.patience.RETRY_SECONDS", 0.2)
     monkeypatch.setattr("runwright.ledger.address.BUSY_SECONDS", 0.5)
     monkeypatch.setattr("runwright.ledger.address._CONNECTION", _quickly())
-    monkeypatch.setattr("runwright.ledger.hanging.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("runwright.ledger.hanging.ANSWER_SECONDS", 2.5)
 
 
 def _quickly() -> dict[str, object]:
     from runwright.ledger import address
 
-    return {**address._CONNECTION, "connect_timeout": 2}
+    return {**address._CONNECTION, "connect_timeout": 3}
 
 
 def until(true: Callable[[], object], seconds: float = 60.0) -> None:
@@ -211,10 +211,10 @@ def test_a_run_whose_patience_is_over_fails_and_has_done_nothing(
 ) -> None:
     """Given a server that stays away, every way into the ledger ends in a LedgerError; when it is back, nothing was done
     that it does not know, and the rollback closes the release."""
-    monkeypatch.setattr("runwright.ledger.patience.PATIENCE_SECONDS", 1.0)
     release_id = opened(postgres, tmp_path, monkeypatch)
     with pytest.raises(LedgerError, match="cannot be read or written"), holding.holding(release_id, "deploy"):
         with at_work(release_id) as work:
+            monkeypatch.setattr("runwright.ledger.patience.PATIENCE_SECONDS", 1.0)
             postgres.take_away()
             with pytest.raises(LedgerError):
                 touch(work, tmp_path / "one")
@@ -227,6 +227,7 @@ def test_a_run_whose_patience_is_over_fails_and_has_done_nothing(
             begin.taken_up("shop", "local", "rollback", release_id=None, asked=FIRED)
     finally:
         postgres.give_back()
+    monkeypatch.setattr("runwright.ledger.patience.PATIENCE_SECONDS", 60.0)
     assert not (tmp_path / "one").exists()
     assert begin.taken_up("shop", "local", "rollback", release_id=None, asked=FIRED) == release_id
     from tasks.decide import let_go

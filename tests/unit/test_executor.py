@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from runwright.ledger.journal import Journal
 from runwright.ledger.states import ReleaseState
 from runwright.performer import Performer
 from runwright.recovery import end_or_await, still_running
-from tests.fixtures.surroundings import FakeClock
+from tests.fixtures.ledgers import PassTime
 
 
 @pytest.fixture
@@ -51,18 +50,17 @@ def test_a_change_is_intended_done_and_settled_once(journal: Journal, tmp_path: 
 
 
 def test_a_lease_that_only_lapsed_is_renewed_before_the_change(
-    ledger: Ledger, clock: FakeClock, tmp_path: Path
+    ledger: Ledger, pass_time: PassTime, tmp_path: Path
 ) -> None:
     """The clock was set ahead, or this process slept: as long as nobody took the lease, it goes on. Once it is taken, not."""
     release_id = opened(ledger)
     journal = ledger.journal(release_id)
     who = {"holder": "a", "run_id": "run-1", "procedure": "deploy", "release_id": release_id}
-    lease = ledger.leases.take("shop", "test", **who, ttl_seconds=0.05)
+    lease = ledger.leases.take("shop", "test", **who)
 
     def lapsed(at: str = "", action: Any = None) -> None:
         if at in ("", "before"):
-            clock.advance(1)  # SQLite goes by it
-            time.sleep(0.1)  # PostgreSQL by its own
+            pass_time(31)
 
     lapsed()
     with pytest.raises(LapsedError, match="expired"):
@@ -70,7 +68,7 @@ def test_a_lease_that_only_lapsed_is_renewed_before_the_change(
     assert states(journal) == []
 
     def renew() -> None:
-        ledger.leases.beat(lease, ttl_seconds=0.05)
+        ledger.leases.beat(lease)
 
     Executor(journal, Performer(), token=lease.token, faults=lapsed, renew=renew)(touch(tmp_path / "file"))
     assert states(journal) == [("touch", 1, "done")]

@@ -118,7 +118,12 @@ def test_a_child_in_a_session_of_its_own_is_ended_too(release_id: str, start: St
 def test_an_action_with_a_safe_point_is_awaited_and_not_ended(release_id: str, start: Start, tmp_path: Path) -> None:
     """Given a migration that still runs, it is let finish."""
     done = tmp_path / "done"
-    start(mark_of(release_id, "deploy/migrate"), "sh", "-c", f"sleep 0.5; echo done > {done}")
+    go = tmp_path / "go"
+    start(
+        mark_of(release_id, "deploy/migrate"),
+        "sh", "-c", f"until [ -e {go} ]; do sleep 0.05; done; sleep 0.5; echo done > {done}",
+    )  # fmt: skip
+    go.touch()
     end_or_await(release_id, entry("deploy/migrate", safe_point=True, detail={"deadline_seconds": 60.0}))
     assert done.read_text() == "done\n"
 
@@ -156,6 +161,8 @@ def test_what_was_started_elsewhere_is_ended_there(release_id: str, tmp_path: Pa
 def test_what_was_started_elsewhere_is_awaited_at_a_safe_point(release_id: str, tmp_path: Path, start: Start) -> None:
     """Given a migration in a container, it is awaited there, and not ended."""
     (tmp_path / "it").write_text("runs")
-    start("something else", "sh", "-c", f"sleep 0.5; mv {tmp_path / 'it'} {tmp_path / 'finished'}")
+    waits = f"until [ -e {tmp_path / 'go'} ]; do sleep 0.05; done; sleep 0.5"
+    start("something else", "sh", "-c", f"{waits}; mv {tmp_path / 'it'} {tmp_path / 'finished'}")
+    (tmp_path / "go").touch()
     end_or_await(release_id, entry(safe_point=True, detail=elsewhere(tmp_path)))
     assert (tmp_path / "finished").exists()

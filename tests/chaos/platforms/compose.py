@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ from runwright.platforms.compose import Compose
 from runwright.runbook.loader import load
 from runwright.runbook.targets import ComposeTarget
 from runwright.testing.direct import Direct
-from tests.chaos.world import World, exchanged
+from tests.chaos.world import World
+from tests.fixtures.example import exchanged
+from tests.fixtures.ports import lasting_port
 
 DOCKER_SECONDS = 120.0
 KEPT = ("db", "proxy")
@@ -50,7 +51,7 @@ class ComposeWorld(World):
         self.system = f"shop-{secrets.token_hex(3)}"  # its images' names begin so: nobody else's are touched
         self.project = f"rwt-chaos-{self.system}"
         self.watched = f".runwright/systems/{self.system}/compose/state"
-        self.port = _free_port()
+        self.port = lasting_port()
         self._label = f"label=com.docker.compose.project={self.project}"
         self._tags: set[str] = set()
         self._as_started: dict[str, Any] = {}
@@ -207,8 +208,3 @@ class ComposeWorld(World):
         )
         assert done.returncode == 0, f"docker {' '.join(words[:6])}: {done.stderr.strip()}"
         return done.stdout.strip()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

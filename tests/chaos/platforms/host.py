@@ -15,6 +15,8 @@ from runwright.routers.forwarder import ForwarderRouter
 from runwright.runbook.targets import HostTarget
 from runwright.testing.direct import Direct
 from tests.chaos.world import World
+from tests.fixtures.example import exchanged
+from tests.fixtures.ports import lasting_port
 
 
 class HostWorld(World):
@@ -50,8 +52,8 @@ class HostWorld(World):
         self.target = self.home / "example" / "local"
 
     def runbook(self, text: str) -> str:
-        """Return it as it is."""
-        return text
+        """Return it with a port of this world's own for the forwarder."""
+        return exchanged(text, "listen: 0", f"listen: {lasting_port()}")
 
     def start_again(self) -> None:
         """Start the live version and the forwarder, as they were."""

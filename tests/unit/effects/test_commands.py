@@ -62,8 +62,14 @@ def test_on_its_deadline_it_is_ended_with_its_children(tmp_path: Path) -> None:
     """Given a program that starts another and hangs, both are gone when the DeadlineError arrives."""
     pid_file = tmp_path / "pid"
     code = f"import subprocess,time; p=subprocess.Popen(['sleep','60']); open({str(pid_file)!r},'w').write(str(p.pid)); time.sleep(60)"
+
+    def begun(_: Process) -> None:
+        until = time.monotonic() + 60
+        while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < until:
+            time.sleep(0.02)
+
     with pytest.raises(DeadlineError, match=r"longer than 1"):
-        run(*python(code), deadline_seconds=1.0)
+        commands.run(Command(says="hang", argv=python(code), deadline_seconds=1.0), KEY, begun)
     assert not alive(this_process(int(pid_file.read_text())))
 
 
@@ -132,10 +138,12 @@ def test_a_process_is_told_while_it_runs_and_found_by_its_mark(tmp_path: Path) -
     end = tmp_path / "end"
 
     def started(process: Process) -> None:
-        seen.append(alive(process) and process in list(marked("test/marked#7")))
+        until = time.monotonic() + 20
+        while not seen and time.monotonic() < until:  # its environment is not there at once
+            seen.extend([True] if process in list(marked(KEY)) else [])
         end.touch()
 
     waits = 'until [ -e "$0" ]; do sleep 0.05; done'
-    commands.run(Command(says="wait", argv=("sh", "-c", waits, str(end))), "test/marked#7", started)
+    commands.run(Command(says="wait", argv=("sh", "-c", waits, str(end))), KEY, started)
     assert seen == [True]
-    assert list(marked("test/marked#7")) == []
+    assert list(marked(KEY)) == []

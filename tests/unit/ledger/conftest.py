@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Interval, literal, update
 
 from runwright.ledger import Lease, Ledger, Release
 from runwright.ledger.states import FORWARD, ReleaseState
-from runwright.ledger.tables import leases
 from runwright.versions import Artifact, Version
-from tests.fixtures.surroundings import FakeClock
 
 Open = Callable[..., Release]
 Take = Callable[..., Lease]
-PassTime = Callable[[float], None]
 
 
 def version_of(ref: str, **others: Any) -> Version:
@@ -53,21 +48,5 @@ def take(ledger: Ledger) -> Take:
     def work(run_id: str = "run-1", environment: str = "production", **others: Any) -> Lease:
         values: dict[str, Any] = {"holder": f"worker of {run_id}", "procedure": "deploy", "release_id": None} | others
         return ledger.leases.take("shop", environment, run_id=run_id, **values)
-
-    return work
-
-
-@pytest.fixture
-def pass_time(ledger: Ledger, clock: FakeClock) -> PassTime:
-    """Let time pass for leases: by the clock on SQLite; on PostgreSQL, whose server has its own, by ageing them."""
-
-    def work(seconds: float) -> None:
-        clock.advance(seconds)
-        if ledger.store.on_sqlite:
-            return
-        by = literal(timedelta(seconds=seconds), Interval)
-        columns = (leases.c.taken_at, leases.c.beaten_at, leases.c.expires_at)
-        aged = update(leases).values({column: column - by for column in columns})
-        ledger.store.write(lambda connection: connection.execute(aged))
 
     return work

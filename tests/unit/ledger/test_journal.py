@@ -10,8 +10,9 @@ import pytest
 from runwright.actions import Process
 from runwright.errors import FencedError, InDoubtError, InputError, LedgerError
 from runwright.ledger import Entry, Journal, Ledger
+from tests.fixtures.ledgers import PassTime
 from tests.fixtures.surroundings import FakeClock
-from tests.unit.ledger.conftest import Open, PassTime, Take
+from tests.unit.ledger.conftest import Open, Take
 
 HERE = Process(host="here", pid=4711, started=99)
 Intend = Callable[..., Entry]

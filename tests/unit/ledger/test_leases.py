@@ -6,8 +6,9 @@ import pytest
 
 from runwright.errors import FencedError, LeaseHeldError, LedgerError
 from runwright.ledger import Ledger
+from tests.fixtures.ledgers import PassTime
 from tests.fixtures.surroundings import FakeClock
-from tests.unit.ledger.conftest import PassTime, Take
+from tests.unit.ledger.conftest import Take
 
 
 def test_a_free_environment_is_taken(ledger: Ledger, take: Take) -> None:
@@ -40,7 +41,7 @@ def test_a_new_ledger_gives_no_token_that_an_older_one_may_have_given(
     first = take("run-1")
     assert first.token == int(first.taken_at.timestamp()), "not 1: somebody had that before, in the ledger before"
     tokens = [first.token, *(take("run-1").token for _ in range(3))]
-    assert tokens == [first.token + n for n in range(4)], "several in one second"
+    assert tokens == sorted(set(tokens)), "several in one second"
     pass_time(3600)
     assert take("run-2").token > tokens[-1]
 
@@ -115,7 +116,7 @@ def test_a_run_that_starts_again_takes_over_from_itself(ledger: Ledger, take: Ta
     """The new process gets a new token at once; the old one, should it still live, is fenced."""
     old = take("run-1")
     new = take("run-1")
-    assert new.token == old.token + 1
+    assert new.token > old.token
     with pytest.raises(FencedError):
         ledger.leases.check(old)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
+from types import SimpleNamespace
+
 import pytest
 
 from runwright.errors import FencedError, LedgerError
@@ -12,7 +15,6 @@ from runwright.ledger.patience import Patience
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.5)
 
 
 class Away:
@@ -39,12 +41,15 @@ def test_it_says_once_that_it_holds_and_once_that_it_goes_on() -> None:
     assert [sentence.split()[0] for sentence in said] == ["holding", "the"] and "It is away." in said[0]
 
 
-def test_when_it_is_over_the_error_is_that_of_the_ledger() -> None:
+def test_when_it_is_over_the_error_is_that_of_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever."""
+    minutes = count()
+    clock = SimpleNamespace(monotonic=lambda: 60.0 * next(minutes), sleep=lambda _: None)
+    monkeypatch.setattr(patience, "time", clock)
     away = Away(10_000)
     with pytest.raises(LedgerError, match="It is away"):
         Patience(lambda _: None)(away)
-    assert away.asked > 2
+    assert away.asked == 3, "at once, after one minute, and after two"
 
 
 def test_what_lasts_is_told_at_once() -> None:

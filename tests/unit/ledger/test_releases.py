@@ -9,8 +9,9 @@ import pytest
 from runwright.errors import FencedError, InputError, RefusedError
 from runwright.ledger import Ledger, Release
 from runwright.ledger.states import ReleaseState as S
+from tests.fixtures.ledgers import PassTime
 from tests.fixtures.surroundings import FakeClock
-from tests.unit.ledger.conftest import Open, PassTime, Take, version_of
+from tests.unit.ledger.conftest import Open, Take, version_of
 
 NEVER = "f" * 40
 

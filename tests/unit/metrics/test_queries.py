@@ -18,12 +18,12 @@ from runwright.errors import ActionError, CancelledError, InputError, Observatio
 from runwright.metrics import prometheus
 from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.promql import age_query, requests_query, value_query
-from runwright.metrics.shape import What
+from runwright.metrics.shape import Measurement, What
 from runwright.metrics.sources import source_of
 from runwright.runbook.targets import Prometheus, Series
 from runwright.testing.direct import Direct
 from runwright.testing.replies import Replies
-from tests.fixtures.dripping import dripping
+from tests.fixtures.dripping import cut_after
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SHOP = Series(labels={"job": 'a"b\\'}, status_label="code", window=90.0)
@@ -130,11 +130,13 @@ def test_a_server_that_is_away_is_blindness() -> None:
 @pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])
 def test_a_server_that_drips_is_blindness_in_time(monkeypatch: pytest.MonkeyPatch, begins: bytes) -> None:
     """The watch goes on without it: one deadline for the whole answer, and the line is cut."""
-    monkeypatch.setattr(prometheus, "TIMEOUT_SECONDS", 0.3)
-    with dripping(begins) as drips:
-        found = source(drips.url).query(Direct(), "up")
-        assert drips.was_cut.wait(5)
-    assert (found.state, found.reason) == ("blind", "No answer within 0.3 s: ask Prometheus: up.")
+
+    def ask(url: str, deadline: float) -> Measurement:
+        monkeypatch.setattr(prometheus, "TIMEOUT_SECONDS", deadline)
+        return source(url).query(Direct(), "up")
+
+    found, deadline = cut_after(begins, ask)
+    assert (found.state, found.reason) == ("blind", f"No answer within {deadline:g} s: ask Prometheus: up.")
 
 
 def test_an_endless_answer_is_blindness() -> None:

@@ -11,6 +11,8 @@ from runwright.routers import relay
 from runwright.routers.board import Board, Target
 from runwright.routers.headers import is_loopback
 
+SHORT = 0.2
+
 
 async def exchange(board: Board, *pieces: bytes | float) -> bytes:
     """Send ``pieces`` to a relay (a number is a pause in seconds) and return everything that it answers until it closes."""
@@ -25,7 +27,7 @@ async def exchange(board: Board, *pieces: bytes | float) -> bytes:
                 else:
                     writer.write(piece)
                     await writer.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await answered
     finally:
         writer.close()
@@ -58,33 +60,38 @@ async def with_upstream(board: Board, answer: bytes, *pieces: bytes | float) -> 
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEADER_SECONDS", "BODY_SECONDS", "UPSTREAM_SECONDS", "IDLE_SECONDS", "LINGER_SECONDS"):
-        monkeypatch.setattr(relay, name, 0.2)
+def closes_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection is closed soon after its first answer; each test shortens the limit that it is about, and no other."""
+    for name in ("IDLE_SECONDS", "LINGER_SECONDS"):
+        monkeypatch.setattr(relay, name, SHORT)
 
 
-def test_headers_that_drip_end_in_a_408() -> None:
+def test_headers_that_drip_end_in_a_408(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece comes in time, all of them together do not."""
-    drip = [piece for n in range(40) for piece in (b"X-%d: y\r\n" % n, 0.02)]
+    monkeypatch.setattr(relay, "HEADER_SECONDS", 1.0)
+    drip = [piece for n in range(40) for piece in (b"X-%d: y\r\n" % n, 0.05)]
     answer = asyncio.run(exchange(Board(), b"GET / HTTP/1.1\r\nHost: x\r\n", *drip))
     assert answer.startswith(b"HTTP/1.1 408")
 
 
-def test_a_body_that_stops_ends_in_a_408() -> None:
+def test_a_body_that_stops_ends_in_a_408(monkeypatch: pytest.MonkeyPatch) -> None:
     """The upstream is let go of, and nothing stays in flight."""
+    monkeypatch.setattr(relay, "BODY_SECONDS", SHORT)
     board = Board()
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf"
     assert asyncio.run(with_upstream(board, b"", head)).startswith(b"HTTP/1.1 408")
     assert not +board.in_flight
 
 
-def test_a_connection_that_says_nothing_is_closed_without_words() -> None:
+def test_a_connection_that_says_nothing_is_closed_without_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no request that could be answered."""
+    monkeypatch.setattr(relay, "HEADER_SECONDS", SHORT)
     assert asyncio.run(exchange(Board())) == b""
 
 
-def test_an_upstream_that_does_not_answer_is_a_504() -> None:
+def test_an_upstream_that_does_not_answer_is_a_504(monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts as an error of that slot."""
+    monkeypatch.setattr(relay, "UPSTREAM_SECONDS", SHORT)
     board = Board()
     answer = asyncio.run(with_upstream(board, b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
     assert answer.startswith(b"HTTP/1.1 504")
