@@ -1,4 +1,4 @@
-"""`status`: what is live, what is unfinished and what to do about it, as the ledger knows it."""
+"""`status`: what is live, what is unfinished and what to do about it, as the ledger knows it; of one place: what runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _NEWEST = 50
 def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Plain = False) -> None:
     """Show what is live and what is going on.
 
-    What is frozen and what to do about it, who holds the environment, the last backup, and the way back.
+    What is frozen and what to do about it, who holds the environment, the last backup, and the way back. Of one
+    SYSTEM/ENVIRONMENT also what really runs, where this machine can see it.
     """
     from deployments.cli.ledgers import address, ledger_if_any
     from deployments.cli.places import in_ledger, known
@@ -30,7 +31,7 @@ def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Pl
         named = [known(place, ledger)] if place is not None else []
         places = named or (in_ledger(ledger) if ledger is not None else [])
         now = datetime.now(UTC)
-        found = [status_of(ledger, where, now) for where in places]
+        found = [status_of(ledger, where, now, look=place is not None) for where in places]
     if out.as_json:
         out.document({"ledger": address(), "environments": found})
         return
@@ -43,12 +44,15 @@ def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Pl
         _print(out, one, now)
 
 
-def status_of(ledger: Ledger | None, where: Place, now: datetime) -> dict[str, Any]:
-    """Return the status of one environment as JSON values."""
+def status_of(ledger: Ledger | None, where: Place, now: datetime, *, look: bool = False) -> dict[str, Any]:
+    """Return the status of one environment as JSON values; with ``look``: also of what runs there."""
+    from deployments.cli.running import what_runs
+
     if ledger is None:
         return {
             "place": str(where),
             "live": None,
+            "runs": None,
             "unfinished": [],
             "held_by": None,
             "last_backup": None,
@@ -58,12 +62,12 @@ def status_of(ledger: Ledger | None, where: Place, now: datetime) -> dict[str, A
     newest = ledger.releases.find(where.system, where.environment, limit=_NEWEST)
     lease = ledger.leases.holder(where.system, where.environment)
     backup = ledger.records.last_backup(where.system, where.environment)
+    unfinished = [release for release in newest if not release.ended and release.procedure != "plan"]
     return {
         "place": str(where),
         "live": None if live is None else _live(ledger, live),
-        "unfinished": [
-            _unfinished(ledger, release) for release in newest if not release.ended and release.procedure != "plan"
-        ],
+        "runs": what_runs(live, unfinished) if look and live is not None else None,
+        "unfinished": [_unfinished(ledger, release) for release in unfinished],
         "held_by": None
         if lease is None
         else {
@@ -192,6 +196,8 @@ def _print(out: Output, one: dict[str, Any], now: datetime) -> None:
     else:
         adopted = ", adopted" if live["adopted"] else ""
         pairs.append(("  live", f"{live['version']} since {moment(live['since'])} ({live['release']}{adopted})"))
+        if one["runs"] is not None:
+            pairs.append(("  runs", one["runs"]["text"]))
         pairs.append(("  way back", _way_back(live["way_back"])))
     for unfinished in one["unfinished"]:
         words = (

@@ -1,0 +1,83 @@
+"""What really runs on a target, beside what the ledger says: as far as this machine can see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runwright.ledger import Release
+    from runwright.platforms.shape import ServiceFact
+    from tasks.site import Site
+
+SHORT = 19  # of "sha256:" and a hexadecimal number, as Docker shows it
+
+
+def what_runs(live: Release, others: Sequence[Release] = ()) -> dict[str, Any]:
+    """Return what runs, as JSON values: the ``release`` that it is of (None if it is of neither, or was not seen), whether
+    it was ``seen`` from this machine, in words (``text``), and by service (``services``).
+
+    live: the release that should serve. others: those that may serve as well, since they have not ended. Nothing is
+    changed, and nothing raised: a target may be away.
+    """
+    from runwright.errors import RunwrightError
+
+    nothing: dict[str, Any] = {"release": None, "seen": False, "services": []}
+    try:
+        facts, wanted = _look(live), {release.id: _wanted(release) for release in (live, *others) if release.version}
+    except RunwrightError as error:
+        return nothing | {"text": f"could not be looked at: {error.what.splitlines()[0]}"}
+    if not facts:
+        return nothing | {"text": "nothing of it is seen from this machine"}
+    services = [
+        {"service": f.service, "runs": f.running, "identity": f.identity, "healthy": f.healthy, "restarts": f.restarts}
+        for f in facts
+    ]
+    wrong = {id: differences(facts, of) for id, of in wanted.items()}
+    of = next((release for release in (live, *others) if wrong.get(release.id) == []), None)
+    text = "; ".join(wrong[live.id])
+    if of is not None:
+        text = f"{of.ref}: {', '.join(sorted(wanted[of.id]))}" + ("" if of is live else f" ({of.state})")
+    return {"release": of.id if of else None, "seen": True, "text": text, "services": services}
+
+
+def differences(facts: Sequence[ServiceFact], wanted: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each service that is not as it was released. ``wanted``: {service: identity}."""
+    wrong = []
+    for service, identity in sorted(wanted.items()):
+        running = [fact for fact in facts if fact.service == service and fact.running]
+        others = {fact.identity[:SHORT] for fact in running if fact.identity != identity}
+        if not running:
+            wrong.append(f"{service} does not run")
+        elif others:
+            wrong.append(f"{service} runs {', '.join(sorted(others))}, and {identity[:SHORT]} was released")
+        elif any(fact.healthy is False for fact in running):
+            wrong.append(f"{service} is unhealthy")
+    return wrong
+
+
+def _site(release: Release) -> Site:
+    from runwright.runbook.snapshot import from_json
+    from tasks.site import Folders, Site
+
+    folders = Folders.of(release.system, release.environment, release.id)
+    return Site(from_json(release.runbook), release.environment, folders, {})
+
+
+def _look(live: Release) -> list[ServiceFact]:
+    """Return the services that users may reach."""
+    from deployments.cli.looking import Looking
+    from tasks import drivers
+
+    site, do = _site(live), Looking()
+    router = drivers.router(site)
+    target = router.target(do) if router is not None else None
+    return [f for f in drivers.platform(site).observe(do).services if target is None or f.slot == target.slot]
+
+
+def _wanted(release: Release) -> dict[str, str]:
+    """Return {service: identity} as it was released."""
+    from tasks import drivers
+
+    assert release.version is not None
+    return drivers.expected(_site(release), release.version)
