@@ -8,7 +8,7 @@ import pytest
 
 from runwright.ledger.states import ReleaseState
 from runwright.runbook.drill import BREAKS
-from tests.chaos.choice import EVERYTHING, PLATFORMS
+from tests.chaos.choice import EVERYTHING, PLATFORMS, SLOW
 from tests.chaos.judging import judged
 from tests.chaos.scenes import reason
 from tests.chaos.world import NEW, World
@@ -39,6 +39,7 @@ def test_what_a_drill_breaks_is_noticed_and_comes_back(world: World, by: str) ->
     assert judged(world, time.monotonic(), after).state is ReleaseState.PROVEN
 
 
+@SLOW
 def test_what_no_rule_sees_is_told_and_comes_back_all_the_same(world: World) -> None:
     """Given a watch that lets answers take for ever, users wait and nobody notices: the drill fails, and says what to do."""
     file = world.root / "examples" / "shop.yaml"

@@ -42,7 +42,6 @@ class ComposeWorld(World):
         {
             "kill-during-deploy/migrate",
             "kill-during-deploy/up",
-            "warm-kill-during-back*/up",
         }
     )
 
