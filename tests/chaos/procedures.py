@@ -5,13 +5,11 @@ Started by ``tests.chaos.started`` from a server that has everything imported al
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import logging
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -29,8 +27,8 @@ import flows.rollback
 from runwright.errors import RunwrightError
 from runwright.ledger import patience
 from runwright.ledger.store import Store
-from runwright.testing import faults
 from tasks import holding
+from tests.fixtures.stopping import stop_between_transactions
 
 FLOWS: dict[str, Any] = {"deploy": flows.deploy, "drill": flows.drill, "rollback": flows.rollback}
 BEAT_SECONDS = 0.5
@@ -70,7 +68,7 @@ def run(order: Order) -> None:
     holding.TTL_SECONDS = float(order.environment[TTL_VARIABLE])
     patience.PATIENCE_SECONDS = float(order.environment[PATIENCE_VARIABLE])
     _set_clock(Path(order.environment[CLOCK_VARIABLE]))
-    _stop_between_transactions()
+    stop_between_transactions()
     log = order.report.with_suffix(".log")
     logging.basicConfig(filename=log, level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     logging.getLogger("runwright").setLevel(logging.DEBUG)
@@ -95,24 +93,6 @@ def _set_clock(file: Path) -> None:
         store.clock = lambda: datetime.now(UTC) + timedelta(seconds=float(file.read_text()))
 
     Store.__init__ = with_clock  # type: ignore[assignment, method-assign]
-
-
-def _stop_between_transactions() -> None:
-    """Let a fault stop this process only while none of its threads is in a transaction: on SQLite it would keep everybody
-    else from writing for as long as it sleeps, which is told there and is not what these cases are about."""
-    lock = threading.RLock()
-    once, strike = Store._once, faults.strike
-
-    def alone(store: Store, *args: Any) -> Any:
-        with lock:
-            return once(store, *args)
-
-    def strikes(fault: faults.Fault, action: Any) -> None:
-        with lock if fault.kind == "stop" else contextlib.nullcontext():
-            strike(fault, action)
-
-    Store._once = alone  # type: ignore[method-assign]
-    faults.strike = strikes
 
 
 def _done(function: Callable[..., Any], parameters: dict[str, Any]) -> Report:

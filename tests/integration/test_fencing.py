@@ -35,8 +35,10 @@ from runwright.actions import Command
 from runwright.errors import RunwrightError
 from tasks import holding
 from tasks.work import at_work
+from tests.fixtures.stopping import stop_between_transactions
 from tests.integration.test_fencing import GREEN
 
+stop_between_transactions()
 holding.TTL_SECONDS, holding.BEAT_SECONDS = 1.5, 0.3
 release_id, what = sys.argv[1:]
 try:
