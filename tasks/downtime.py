@@ -27,9 +27,13 @@ def away_since(entries: Iterable[Entry], *courses: str) -> datetime | None:
 def note_downtime(work: Work, course: str, serves: str) -> None:
     """Note how long it took until ``serves`` served, from the first service that was taken away; once for each course.
 
-    Before a way back from a version that never served, nobody was served since it was begun with.
+    Where nothing ran before, nothing was away. Before a way back from a version that never served, nobody was served since it was begun with.
     """
-    if work.platform.strategy != "recreate" or work.fact(f"{NOTE}/{course}") is not None:
+    if (
+        work.platform.strategy != "recreate"
+        or work.release.previous_id is None
+        or work.fact(f"{NOTE}/{course}") is not None
+    ):
         return
     courses = (course,) if work.fact("switched_at") else ("deploy", course)
     since = away_since(work.ledger.journal(work.id).entries(), *courses)

@@ -24,7 +24,7 @@ def what_runs(live: Release, others: Sequence[Release] = ()) -> dict[str, Any]:
 
     nothing: dict[str, Any] = {"release": None, "seen": False, "services": []}
     try:
-        facts, wanted = _look(live), {release.id: _wanted(release) for release in (live, *others) if release.version}
+        (facts, wrong_in_front), wanted = _look(live), _wanted((live, *others))
     except RunwrightError as error:
         return nothing | {"text": f"could not be looked at: {error.what.splitlines()[0]}"}
     if not facts:
@@ -35,9 +35,11 @@ def what_runs(live: Release, others: Sequence[Release] = ()) -> dict[str, Any]:
     ]
     wrong = {id: differences(facts, of) for id, of in wanted.items()}
     of = next((release for release in (live, *others) if wrong.get(release.id) == []), None)
-    text = "; ".join(wrong[live.id])
     if of is not None:
         text = f"{of.ref}: {', '.join(sorted(wanted[of.id]))}" + ("" if of is live else f" ({of.state})")
+    else:
+        text = "; ".join(wrong.get(live.id, ["what was released is not known in enough detail to compare"]))
+    text = f"{wrong_in_front} {text}".strip()
     return {"release": of.id if of else None, "seen": True, "text": text, "services": services}
 
 
@@ -64,20 +66,22 @@ def _site(release: Release) -> Site:
     return Site(from_json(release.runbook), release.environment, folders, {})
 
 
-def _look(live: Release) -> list[ServiceFact]:
-    """Return the services that users may reach."""
+def _look(live: Release) -> tuple[list[ServiceFact], str]:
+    """Return the services that users may reach, and what is wrong with the router before them, "" if nothing is."""
     from deployments.cli.looking import Looking
     from tasks import drivers
 
     site, do = _site(live), Looking()
-    router = drivers.router(site)
-    target = router.target(do) if router is not None else None
-    return [f for f in drivers.platform(site).observe(do).services if target is None or f.slot == target.slot]
+    services, router = drivers.platform(site).observe(do).services, drivers.router(site)
+    if router is None:
+        return list(services), ""
+    front = router.facts(do)
+    return [f for f in services if not front.named or f.slot in front.named], front.problem
 
 
-def _wanted(release: Release) -> dict[str, str]:
-    """Return {service: identity} as it was released."""
+def _wanted(releases: Sequence[Release]) -> dict[str, dict[str, str]]:
+    """Return {id: {service: identity}} as each was released, without those that have nothing that could run yet."""
     from tasks import drivers
 
-    assert release.version is not None
-    return drivers.expected(_site(release), release.version)
+    found = {r.id: drivers.expected(_site(r), r.version) for r in releases if r.version is not None}
+    return {id: services for id, services in found.items() if services}

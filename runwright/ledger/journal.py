@@ -93,8 +93,8 @@ class Journal:
 
         With a ``token`` the lease is checked in the same transaction: a process that lost it cannot intend anything.
         Without one, the release must not have ended: who ended it was somebody else, and this process slept meanwhile.
-        Raise FencedError if the lease is lost or the release has ended, InDoubtError if an earlier attempt is running, InputError if there is no such
-        release.
+        Raise FencedError if the lease is lost or the release has ended, InDoubtError if an earlier attempt is running,
+        InputError if there is no such release.
         """
         values: dict[str, Any] = {"key": key, "says": says, "token": token, "state": "intended"}
         values |= {"repeatable": repeatable, "safe_point": safe_point, "detail": detail}
@@ -129,8 +129,8 @@ class Journal:
         values = {"host": process.host, "pid": process.pid, "pid_started": process.started}
 
         def work(connection: Connection) -> Entry:
-            release = self._release(connection)
             if entry.token is not None:
+                release = self._release(connection)
                 check_not_taken(connection, release.system, release.environment, entry.token)
             return self._move(connection, entry, "running", values | {"started_at": self._store.clock()})
 

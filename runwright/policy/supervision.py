@@ -99,7 +99,8 @@ def answer(*, held: bool, changed: bool, runs: tuple[Seen, ...], quiet_seconds: 
     """Return what is done about a release that has not come to its end, and is not frozen.
 
     held: somebody holds its environment's lease. changed: it has changed what users may notice: then a run that only
-    waits for a person, and does not hold the environment, is nobody who works on it. runs: those of its environment that have not ended, or are dead.
+    waits for a person, and does not hold the environment, is nobody who works on it. runs: those of its environment that
+    have not ended, or are dead.
     quiet_seconds: how long ago the last of its runs ended, or the release last moved, whichever was later. tried: how
     often its way back was started again already.
     """

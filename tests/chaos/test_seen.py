@@ -41,7 +41,8 @@ def test_what_runs_no_more_is_told(seen: World) -> None:
     seen.end_everything()
     seen.clear()
     until = time.monotonic() + 60  # what was killed takes a moment to be gone
-    while what_runs(live)["text"] not in ("web does not run", "nothing of it is seen from this machine"):
+    gone = ("The router does not run. web does not run", "nothing of it is seen from this machine")
+    while what_runs(live)["text"] not in gone:
         assert time.monotonic() < until, what_runs(live)
         time.sleep(0.1)
     assert what_runs(live)["release"] is None

@@ -218,6 +218,19 @@ def test_what_is_found_dead_ends_as_it_was(supervised: Place, monkeypatch: pytes
         supervised.rolled_back(run)
 
 
+@SLOW
+def test_a_run_that_a_person_suspends_goes_on_with_what_it_does(supervised: Place) -> None:
+    """Nothing of a release stops half-way because of a button: it is watched to its end, and holds its environment."""
+    supervised.serving("v1.0.0")
+    run = supervised.start("v1.1.0", 0.3)
+    supervised.until(lambda: supervised.watched(run), "the watch")
+    supervised.client.set_flow_run_state(UUID(run), Suspended(timeout_seconds=3600), force=True)
+    holder = supervised.ledger.leases.holder(supervised.system, "local")
+    assert holder is not None and holder.run_id == run
+    supervised.until(lambda: supervised.state_of(run) == "proven", "the end of the watch")
+    assert supervised.version() == "v1.1.0"
+
+
 @pytest.mark.usefixtures("quick")
 def test_what_cannot_be_looked_after_hides_nothing_else(supervised: Place) -> None:
     """One release's deployment is gone: that is told, each time, and a backup that died beside it is closed all the same."""

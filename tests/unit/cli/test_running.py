@@ -31,6 +31,27 @@ def test_each_service_that_differs_is_named(facts: list[ServiceFact], expected: 
     assert differences(facts, {"api": NEW, "jobs": NEW}) == expected
 
 
+def test_a_release_that_is_only_prepared_hides_nothing(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it could run yet: it is no explanation for what does not run."""
+    live, preparing = opened("v1", to=S.PROVEN), opened("v2")
+    monkeypatch.setattr("deployments.cli.running._look", lambda _: ([fact("web", OLD, running=False)], ""))
+    monkeypatch.setattr("deployments.cli.running._site", lambda release: release)
+    released = {live.id: {"web": OLD}, preparing.id: {}}
+    monkeypatch.setattr("tasks.drivers.expected", lambda release, _: released[release.id])
+    found = what_runs(live, [preparing])
+    assert (found["release"], found["seen"], found["text"]) == (None, True, "web does not run")
+    released[live.id] = {}
+    assert "not known in enough detail" in what_runs(live, [preparing])["text"]
+
+
+def test_a_router_that_does_not_run_is_told_beside_what_does(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version runs, and no user reaches it."""
+    live = opened("v1", to=S.PROVEN)
+    monkeypatch.setattr("deployments.cli.running._look", lambda _: ([fact("web", OLD)], "The router does not run."))
+    monkeypatch.setattr("deployments.cli.running._wanted", lambda _: {live.id: {"web": OLD}})
+    assert what_runs(live)["text"] == "The router does not run. v1: web"
+
+
 def test_what_cannot_be_looked_at_is_told_and_stops_nothing(opened: Opened) -> None:
     """The runbook of an old release may not be understood any more: the rest of the status is shown all the same."""
     found = what_runs(opened(to=S.PROVEN))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -53,6 +54,7 @@ def test_a_way_back_counts_from_what_the_release_took_away_unless_it_served(open
     """Nobody was served since; that is noted once, and is in the log."""
     place = {"target": {"platform": "compose", "project": "shop", "directory": "/opt/shop"}, "router": None}
     work = opened(local=place)
+    work.release = replace(work.release, previous_id="the one before")
     note_downtime(work, "deploy", "v1")
     assert downtimes(work) == [], "nothing was taken away"
     changed(work, "deploy/up", "back7/up")
@@ -65,9 +67,20 @@ def test_a_way_back_counts_from_what_the_release_took_away_unless_it_served(open
     assert len(downtimes(work)) == 2
 
 
+def test_a_first_release_takes_nothing_away(opened: Opener) -> None:
+    """Nothing ran before it."""
+    work = opened(
+        local={"target": {"platform": "compose", "project": "shop", "directory": "/opt/shop"}, "router": None}
+    )
+    changed(work, "deploy/up")
+    note_downtime(work, "deploy", "v1")
+    assert downtimes(work) == []
+
+
 def test_two_colours_take_nothing_away(opened: Opener) -> None:
     """The new version starts beside the old one."""
     work = opened()
+    work.release = replace(work.release, previous_id="the one before")
     changed(work, "deploy/up")
     note_downtime(work, "deploy", "v1")
     assert downtimes(work) == []
