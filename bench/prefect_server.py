@@ -27,7 +27,7 @@ def prefect_server(home: Path) -> Iterator[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            [sys.executable, "-m", "deployments.prefect_server", "--host", "127.0.0.1", "--port", str(port)],
             env={**kept, **SETTINGS, "PREFECT_HOME": str(home)},
             stdout=log,
             stderr=log,

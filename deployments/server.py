@@ -232,7 +232,7 @@ def _start_server() -> tuple[Process, str]:
     action = Spawn(
         says=f"start Prefect server on port {port}",
         key="server",
-        argv=_python("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)),
+        argv=_python("deployments.prefect_server", "--host", "127.0.0.1", "--port", str(port)),
         env={
             **environment(),
             "PREFECT_HOME": str(prefect_home()),

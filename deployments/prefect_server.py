@@ -1,0 +1,68 @@
+"""Prefect's server as ``up`` starts it: on SQLite, with what keeps its SQLite from standing still and losing events.
+
+``python -m deployments.prefect_server`` takes the options of ``prefect server start``. Prefect itself is not changed on
+disk; two things are different in this process:
+
+**Garbage is collected in a thread of its own.** Python collects in whichever thread allocates. When that is the thread of
+the event loop, and the garbage holds a cursor of a connection that waits for SQLite's write lock in another thread, the
+collection waits for that connection, and the event loop for the collection. Whoever has the lock then cannot go on and
+release it: the server stands still until the waiting connection gives up, which Prefect lets it do after 60 seconds.
+
+**A transaction takes the write lock when it begins.** Most of Prefect's read first and write later. If somebody else has
+written in between, SQLite refuses the write at once ("database is locked"), however long one would wait. Prefect tries to
+evaluate an event four times and drops it then, and with it what an automation was to do: put a release back.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+from typing import Any
+
+EVERY_SECONDS = 1.0
+FULL_EVERY = 30
+"""Each how manieth collection looks at old objects too: it takes some tenths of a second, and all threads wait for it."""
+
+
+def collect_beside() -> threading.Thread:
+    """Collect garbage in a thread of its own from now on, and in no other; return it."""
+    gc.disable()
+
+    def collect() -> None:
+        count = 0
+        while True:
+            time.sleep(EVERY_SECONDS)
+            count += 1
+            gc.collect(1 if count % FULL_EVERY else 2)
+
+    thread = threading.Thread(target=collect, name="collects garbage", daemon=True)
+    thread.start()
+    return thread
+
+
+def lock_when_it_begins() -> None:
+    """Let each transaction of Prefect's on SQLite begin with ``BEGIN IMMEDIATE``, as it does itself where it knows."""
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
+    given = AioSqliteConfiguration.begin_transaction
+
+    def begin(self: Any, session: Any, with_for_update: bool = False) -> Any:  # noqa: ARG001
+        return given(self, session, with_for_update=True)
+
+    AioSqliteConfiguration.begin_transaction = begin  # type: ignore[method-assign, assignment]
+
+
+def main() -> None:
+    """Run ``prefect server start`` in this process."""
+    collect_beside()
+    lock_when_it_begins()
+    from prefect.cli import app
+
+    sys.argv = ["prefect", "server", "start", *sys.argv[1:]]
+    app()
+
+
+if __name__ == "__main__":
+    main()
