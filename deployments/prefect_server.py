@@ -51,7 +51,7 @@ def lock_when_it_begins() -> None:
     def begin(self: Any, session: Any, with_for_update: bool = False) -> Any:  # noqa: ARG001
         return given(self, session, with_for_update=True)
 
-    AioSqliteConfiguration.begin_transaction = begin  # type: ignore[method-assign, assignment]
+    AioSqliteConfiguration.begin_transaction = begin  # type: ignore[method-assign]
 
 
 def main() -> None:
