@@ -140,12 +140,16 @@ def _tls(work: Work, gate: Gate, now: datetime) -> GateResult:
 
 def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
     def question() -> tuple[GateState, str]:
-        if not work.platform.observe(work.do).running:
+        seen = work.platform.observe(work.do)
+        still = sorted({f.service for f in seen.services} - {f.service for f in seen.running})
+        if not seen.running:
             if work.ledger.releases.live(work.release.system, work.release.environment) is not None:
                 return (
                     GateState.WARN,
                     "Nothing runs, although a version was released here: it was stopped, or it ended.",
                 )
+            if still:
+                return GateState.WARN, f"Nothing runs ({', '.join(still)} ended or keeps being restarted): no way back."
             return GateState.PASS, "Nothing runs yet: this is the first release."
         health = [p for p in work.runbook.verify.health if p in work.runbook.probes_of(work.release.environment)]
         results = [
@@ -163,7 +167,10 @@ def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
                 GateState.FAIL,
                 f"What runs now is not healthy, so a failure afterwards would prove nothing: {'; '.join(wrong)}",
             )
-        return GateState.PASS, f"What runs now is healthy: {', '.join(r.id for r in results)}."
+        healthy = f"What runs now is healthy: {', '.join(r.id for r in results)}."
+        if still and work.platform.strategy == "recreate":  # else one colour does not run, as it should be
+            return GateState.WARN, f"{healthy} But {', '.join(still)} does not run; a way back would stop it again."
+        return GateState.PASS, healthy
 
     return ask(gate.id, now, question)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from runwright.actions import Do, Process, Read
@@ -158,8 +157,7 @@ def builder(site: Site, do: Do) -> Builder:
         firsts = {name: (c.services or [name])[0] for name, c in site.book.components.items()}
 
         def compose() -> ComposeBuild:
-            target = Path(driver.target.directory)
-            return ComposeBuild(driver.build_argv(do), target, firsts, driver.compose_env)
+            return ComposeBuild(driver.build_argv(do), driver.top, firsts, driver.compose_env)
 
         needs = any(c.context is None for c in site.book.components.values())
         return Docker(

@@ -11,6 +11,7 @@ from runwright.ledger.states import ReleaseState, reached
 from runwright.migrators.shape import MigrationPlan
 from runwright.planning import DependsError, Planner, Step
 from runwright.policy.levels import Level
+from runwright.versions import Version
 from tasks import courses, drivers
 from tasks.adopt import previous_release
 from tasks.shown import show_plan
@@ -42,6 +43,8 @@ def make_plan(work: Work) -> dict[str, Any]:
     work.write_down("seen", seen)
     migrations = read_migrations(work, seen)
     level = level_of(migrations, new=previous is None and bool(work.fact("new-database")))
+    if refuses := cannot_return(previous.version if previous else None, migrations):
+        level = max(level, Level.L3)
     slot = courses.new_slot(work, work.do)
     steps, depends = changes(work, migrations, slot)
     made: dict[str, Any] = {
@@ -49,6 +52,7 @@ def make_plan(work: Work) -> dict[str, Any]:
         "artifacts": {a.component: a.identity for a in work.version.artifacts},
         "migrations": migrations.as_json() if migrations else None,
         "level": level.name,
+        "notes": [*([refuses] if refuses else []), *notes(work.version)],
         "previous": previous.id if previous else None,
         "steps": [[s.key, s.says, s.exact] for s in steps],
         "depends": depends,
@@ -67,6 +71,32 @@ def level_of(migrations: MigrationPlan | None, *, new: bool) -> Level:
     if migrations is None:
         return Level.L0
     return min(migrations.level, Level.L1) if new and not migrations.unknown_current else migrations.level
+
+
+def cannot_return(previous: Version | None, migrations: MigrationPlan | None) -> str:
+    """Return why the version before could not start on the new schema, as a sentence; "" if nothing speaks against it."""
+    services = previous.extra.get("migrates_at_start") if previous is not None and migrations is not None else ()
+    if not services or previous is None or migrations is None or not migrations.pending:
+        return ""
+    return (
+        f"No way back once it has migrated: {', '.join(services)} of {previous.name} migrates when it starts, and ends when "
+        "the database is at a revision that it does not know. Take that out of its start command; Runwright migrates."
+    )
+
+
+def notes(version: Version) -> list[str]:
+    """Return what a person should know about a version that was put in place, a sentence each."""
+    found = []
+    if services := version.extra.get("migrates_at_start"):
+        found.append(
+            f"{', '.join(services)} migrates when it starts. Take that out of its start command: after the next migration "
+            "this version cannot start again, so there is no way back to it."
+        )
+    if mounts := version.extra.get("left_out"):
+        found.append(f"Not mounted, because the image's own code is what is released: {'; '.join(mounts)}.")
+    if jobs := version.extra.get("run_once"):
+        found.append(f"Not run, because it runs once and ends: {', '.join(jobs)}.")
+    return found
 
 
 def seen_now(work: Work) -> dict[str, Any]:

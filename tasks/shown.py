@@ -105,6 +105,7 @@ def show_plan(
         watch=f"{as_duration(watch_seconds(work))}, every {as_duration(work.runbook.watch.every)}",
         steps=steps,
         depends_on=str(made["depends"]),
+        notes=made["notes"],
     )
     show(work, "plan", plans.plan(given), "The plan")
 

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from runwright.actions import Command, Do, Output
 from runwright.errors import ActionError, InputError
+from runwright.platforms.compose.at_start import MIGRATES
 from runwright.platforms.compose.config import parse_config
 from runwright.runbook.draft import DraftFacts, ServiceFacts, service_facts
 
 _COMPOSE_SECONDS = 60.0
-_MIGRATES = r"alembic.*upgrade"
 _STARTS = ("*.sh", "*Dockerfile*", "*compose*.y*ml", "Procfile")
 """Where a command that a container starts with is written."""
 _MOST = 3
@@ -77,7 +77,7 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
         files=_files(application),
         alembic=alembic,
         env_file=env_file,
-        at_start=tuple(_git(do, root, "grep", "-lE", _MIGRATES, "--", *_STARTS)[:_MOST]) if alembic else (),
+        at_start=tuple(_git(do, root, "grep", "-lE", MIGRATES, "--", *_STARTS)[:_MOST]) if alembic else (),
     )
     return Gathered(facts, tuple(remarks))
 

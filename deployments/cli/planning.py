@@ -69,6 +69,9 @@ def show(out: Output, where: Place, version: str, made: dict[str, Any]) -> None:
             ("hash", made["hash"]),
         ]
     )
+    for note in made.get("notes") or ():
+        out.line()
+        out.line(note, style="warn")
     if made["gates"]:
         out.line()
         out.table(("gate", "", "why"), [(g, s, one_line(why)) for g, s, why in made["gates"]])
@@ -113,7 +116,7 @@ def _show_migrations(out: Output, migrations: dict[str, Any] | None) -> None:
             m["revision"],
             m.get("level", ""),
             m.get("title", ""),
-            "; ".join(m.get("operations") or m.get("reasons") or ()),
+            "; ".join((*(m.get("operations") or ()), *(m.get("reasons") or ()))),
         )
         for m in pending
     ]

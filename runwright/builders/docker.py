@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,11 +37,11 @@ _FORMAT = (
 
 @dataclass(frozen=True)
 class ComposeBuild:
-    """How Compose is called for what is in the tree: `Compose.build_argv`, the folder that relative paths in its files
-    mean, the first service of each component, and what it interpolates from (may hold secrets)."""
+    """How Compose is called for what is in the tree: `Compose.build_argv`, the user's folder that stands for the top of
+    the tree, the first service of each component, and what it interpolates from (may hold secrets)."""
 
     argv: tuple[str, ...]
-    directory: Path
+    top: Path
     services: Mapping[str, str]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -191,7 +192,7 @@ class Docker:
         )
         build: dict[str, Any] = {"labels": dict(labels), "args": dict(spec.build_args)}
         for name, folder in contexts.items():
-            moved = _moved(folder, compose.directory, tree)
+            moved = _moved(folder, service, compose.top, tree)
             if name == "":
                 build["context"] = moved
             else:
@@ -301,10 +302,20 @@ def parse_contexts(output: Output, service: str) -> dict[str, str]:
     return {"": build.get("context", "."), **(build.get("additional_contexts") or {})}
 
 
-def _moved(folder: str, directory: Path, tree: Path) -> str:
+def _moved(folder: str, service: str, top: Path, tree: Path) -> str:
     # Compose resolves contexts in the user's folder; what is built is the clean tree
-    path = Path(folder)
-    return str(tree / path.relative_to(directory)) if path.is_relative_to(directory) else folder
+    path = Path(os.path.normpath(folder))
+    if not path.is_absolute():  # an address, another image, another service
+        return folder
+    if path.is_relative_to(top):
+        return str(tree / path.relative_to(top))
+    raise InputError(
+        f"Service {service} is built from {path}, which is not in {top}, the folder that stands for the repository: "
+        "what lies there now would be built, and not what was committed.",
+        state="Nothing was built.",
+        next="Give its component a `context`, which is relative to the repository; or correct `directory` and `files` of the "
+        "target if they do not fit together: a project with the file deploy/compose.yaml is run from the folder deploy.",
+    )
 
 
 def _escaped(value: Any) -> Any:

@@ -37,7 +37,8 @@ class ServiceConfig:
     """One service of the file.
 
     ports: (port in the container, port on the host or "" for a free one). replicas: None if the file does not say.
-    entrypoint: None if the image's own is used. healthcheck: whether the file has one; the image may have one too.
+    entrypoint, command: None if the image's own is used. healthcheck: whether the file has one; the image may have one too.
+    awaits_end_of: what it depends on with `service_completed_successfully`: that runs once and ends.
     """
 
     name: str
@@ -50,6 +51,8 @@ class ServiceConfig:
     profiles: tuple[str, ...] = ()
     replicas: int | None = None
     entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    awaits_end_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,17 @@ class ComposeConfig:
     configs: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def run_once(self) -> frozenset[str]:
+        """The services that another one waits for until they have ended: a migration, a seed. No release runs them."""
+        return frozenset(name for service in self.services.values() for name in service.awaits_end_of)
+
     def needed_by(self, services: Iterable[str]) -> tuple[str, ...]:
-        """Return what ``services`` depend on, however far, without them: first what depends on nothing."""
-        wanted, seen, found = set(services), set[str](), list[str]()
+        """Return what must run for ``services``, however far down, without them: first what depends on nothing.
+
+        What only a service that runs once depends on is among it, that service is not.
+        """
+        wanted, seen, found = {*services, *self.run_once}, set[str](), list[str]()
 
         def visit(name: str) -> None:
             for other in self.services[name].depends_on if name in self.services else ():
@@ -149,11 +160,19 @@ def _service(name: str, raw: Mapping[str, Any]) -> ServiceConfig:
         mounts=tuple(_mount(m) for m in raw.get("volumes") or ()),
         ports=tuple(port for p in raw.get("ports") or () if (port := _port(p)) is not None),
         depends_on=tuple(raw.get("depends_on") or ()),
+        awaits_end_of=_awaited(raw.get("depends_on")),
         healthcheck=bool(health) and not health.get("disable") and health.get("test") != ["NONE"],
         profiles=tuple(raw.get("profiles") or ()),
         replicas=None if replicas is None else int(replicas),
         entrypoint=_words(raw.get("entrypoint")),
+        command=_words(raw.get("command")),
     )
+
+
+def _awaited(raw: Any) -> tuple[str, ...]:
+    if not isinstance(raw, Mapping):
+        return ()
+    return tuple(n for n, how in raw.items() if (how or {}).get("condition") == "service_completed_successfully")
 
 
 def _build(raw: Any) -> Build:

@@ -240,7 +240,7 @@ def require_sound(
         if what:
             raise ActionError(
                 f"{what}.",
-                state=f"Service {container.service} of the new version is not serving.",
+                state=f"Service {container.service} is not serving.",
                 next=f"Read what it printed: docker logs --tail 100 {container.name}, or {KEPT}.",
             )
 

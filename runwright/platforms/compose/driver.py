@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shlex
 import time
@@ -19,6 +20,7 @@ from runwright.platforms.compose.containers import Container, containers_of, vol
 from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import Place, env_of, project_in_tree, put_in_place
+from runwright.platforms.compose.sources import top_of
 from runwright.platforms.compose.spoiling import spoil
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
 from runwright.platforms.shape import Observed, Strategy
@@ -86,6 +88,11 @@ class Compose:
         return ("docker", "compose", "-p", self.target.project, "exec", "-T", service)
 
     @property
+    def top(self) -> Path:
+        """The user's folder that stands for the top of the repository."""
+        return top_of(self.target)
+
+    @property
     def compose_env(self) -> dict[str, str]:
         """The environment for commands that begin with `build_argv`; may hold secrets."""
         return env_of(self.target, self.env)
@@ -119,7 +126,7 @@ class Compose:
                 state="Nothing was started or stopped.",
                 next="Release another version; this one cannot be started again.",
             )
-        return put_in_place(do, self._place(version.commit[:12]), self.services, version, prefix)
+        return put_in_place(do, self._place(self._folder(version)), self.services, version, prefix)
 
     def run_job(
         self,
@@ -246,6 +253,15 @@ class Compose:
 
     def _ours(self, do: Do) -> tuple[Container, ...]:
         return ours(self.services, containers_of(do, self.target.project))
+
+    def _folder(self, version: Version) -> str:
+        # one commit may be built or run otherwise a second time: what the first release of it runs from must stay
+        made_of = [
+            sorted((a.component, a.identity) for a in version.artifacts),
+            self.services,
+            self.target.model_dump(mode="json"),
+        ]
+        return f"{version.commit[:12]}-{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:8]}"
 
     def _place(self, name: str) -> Place:
         return Place(self.target, self.tree, self.state / "releases" / name, self.env)

@@ -15,7 +15,7 @@ PULL_SECONDS = 900.0
 
 # .ID and not .Id, for the same reason as in containers.py
 _FORMAT = (
-    '{"id":{{json .ID}},"entrypoint":{{json .Config.Entrypoint}},'
+    '{"id":{{json .ID}},"entrypoint":{{json .Config.Entrypoint}},"command":{{json .Config.Cmd}},'
     f'"revision":{{{{json (index .Config.Labels "{REVISION}")}}}}}}'
 )
 _INITS = frozenset({"tini", "dumb-init", "catatonit", "docker-init"})
@@ -29,6 +29,7 @@ class Image:
     id: str
     entrypoint: tuple[str, ...] = ()
     revision: str = ""
+    command: tuple[str, ...] = ()
 
 
 def image_of(do: Do, reference: str, *, assume: Image | None = None) -> Image | None:
@@ -53,7 +54,7 @@ def parse_image(output: Output) -> Image | None:
             next="Run `docker images` by hand; if it fails too, the engine is not running or may not be used by this user.",
         )
     raw = json.loads(output.stdout)
-    return Image(raw["id"], tuple(raw["entrypoint"] or ()), raw["revision"] or "")
+    return Image(raw["id"], tuple(raw["entrypoint"] or ()), raw["revision"] or "", tuple(raw["command"] or ()))
 
 
 def pulled(do: Do, reference: str, keep_as: str, key: str, env: Mapping[str, str]) -> Image:

@@ -1,6 +1,6 @@
 """What becomes of the folders and files that application services mount from the host.
 
-Relative sources mean the folder that the user runs the application from. Each is one of four things:
+Sources are told relative to the folder of the user's that stands for the top of the repository. Each is one of four things:
 data (git does not track it): it stays where it is; configuration (git tracks it): the release's own copy is mounted,
 so that the old version keeps the old one; source code over the code of the image: it is taken out, because otherwise
 an older image would run newer code; or not ours to decide, and then the release is refused.

@@ -1,7 +1,7 @@
 """Puts in place what one version needs to run: its Compose files, its configuration, its override. Stops nothing.
 
-Everything goes into one folder of ours per commit, so that a version can be started again when the tree has long been
-at another commit. Compose still runs in the user's own folder (--project-directory): data, env files and whatever else
+Everything goes into a folder of ours per commit and how it is run, so that a version can be started again when the tree
+has long been at another commit. Compose still runs in the user's own folder (--project-directory): data, env files and whatever else
 is written relative there mean what they always meant.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 from runwright.actions import Command, Do, Read, WriteFile
 from runwright.errors import InputError
 from runwright.platforms.compose import containers
+from runwright.platforms.compose.at_start import migrating
 from runwright.platforms.compose.cli import COMPOSE_WITH_OVERRIDE_TAG, Project, compose_version
 from runwright.platforms.compose.config import (
     ComposeConfig,
@@ -27,7 +28,14 @@ from runwright.platforms.compose.config import (
 from runwright.platforms.compose.images import Image, image_of, pulled, swallows_command
 from runwright.platforms.compose.mounts import Role, refuse_source, relative_to, role, strangers
 from runwright.platforms.compose.override import Raw, Replacing, ServiceOverride, override_file
-from runwright.platforms.compose.sources import Sources, compose_files, env_path, read_sources, tracked_files
+from runwright.platforms.compose.sources import (
+    Sources,
+    compose_files,
+    env_path,
+    read_sources,
+    top_of,
+    tracked_files,
+)
 from runwright.runbook.targets import ComposeTarget
 from runwright.versions import Version
 
@@ -48,6 +56,11 @@ class Place:
     def directory(self) -> Path:
         """The folder that the user runs the application from."""
         return Path(self.target.directory)
+
+    @property
+    def top(self) -> Path:
+        """The user's folder that stands for the top of the tree."""
+        return top_of(self.target)
 
 
 def env_of(target: ComposeTarget, given: Mapping[str, str]) -> dict[str, str]:
@@ -107,7 +120,12 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
     kept = replace(project, files=tuple(place.folder / "tree" / f.relative_to(place.tree) for f in project.files))
     kept = kept.plus(place.folder / "override.yml")
     check_config(do, kept)
-    return replace(version, extra={**version.extra, **facts(kept, config, services, images)})
+    told = {
+        "migrates_at_start": migrating(do, config.services, services, images, place.tree),
+        "run_once": sorted(config.run_once),
+        "left_out": copies.left_out,
+    }
+    return replace(version, extra={**version.extra, **facts(kept, config, services, images), **told})
 
 
 def _require_commit(do: Do, tree: Path, commit: str) -> None:
@@ -143,7 +161,7 @@ def facts(
         **project.as_json(),
         "images": {name: images[name].id for name in services},
         "dependencies": list(config.needed_by(services)),
-        "others": [name for name in config.services if name not in services],
+        "others": [name for name in config.services if name not in services and name not in config.run_once],
         "replicas": {n: r for n in services if (r := config.services[n].replicas) is not None},
         "bare": [n for n in services if swallows_command(_entrypoint(config.services[n], images[n]))],
     }
@@ -192,6 +210,8 @@ class _Copies:
 
     def __init__(self, do: Do, place: Place, config: ComposeConfig, sources: Sources, can_replace: bool) -> None:
         self.files: set[str] = set()
+        self.left_out: list[str] = []
+        """The mounts of source code that are taken out, as phrases."""
         self._do = do
         self._place = place
         self._config = config
@@ -202,24 +222,25 @@ class _Copies:
     def _named(self) -> Iterable[str]:
         mounts = [m.source for s in self._config.services.values() for m in s.mounts if m.kind == "bind"]
         for source in (*mounts, *self._config.configs.values(), *self._config.secrets.values()):
-            if (path := relative_to(self._place.directory, source)) is not None:
+            if (path := relative_to(self._place.top, source)) is not None:
                 yield path
         for entries in self._sources.env_files.values():
             yield from (path for e in entries if (path := self._env_path(e)) is not None)
 
     def _env_path(self, entry: Any) -> str | None:
         path = env_path(entry)
-        return None if "$" in path else relative_to(self._place.directory, str(self._place.directory / path))
+        return None if "$" in path else relative_to(self._place.top, str(self._place.directory / path))
 
     def of(self, service: ServiceConfig) -> ServiceOverride:
         """Return what the release says about an application service's mounts and env files."""
         override = ServiceOverride()
         removed = False
         for mount in service.mounts:
-            what = role(mount, service.build, self._place.directory, self._tracked)
-            if what is Role.SOURCE:
-                removed = self._removes(service, mount) or removed
-            elif what is Role.CONFIG and not self._holds_data(mount):
+            what = role(mount, service.build, self._place.top, self._tracked)
+            if what is Role.SOURCE and self._removes(service, mount):
+                self.left_out.append(f"{mount.source} on {mount.target} of {service.name}")
+                removed = True
+            if what is Role.CONFIG and not self._holds_data(mount):
                 override.volumes.append(self._copied(mount))
         if removed:
             override.volumes = Replacing(self._all_but_source(service, override.volumes))
@@ -242,7 +263,7 @@ class _Copies:
         found: dict[str, dict[str, str]] = {"configs": {}, "secrets": {}}
         for section, files in (("configs", self._config.configs), ("secrets", self._config.secrets)):
             for name, file in files.items():
-                path = relative_to(self._place.directory, file)
+                path = relative_to(self._place.top, file)
                 if path is not None and path in self._tracked.files:
                     found[section][name] = self._copy(path)
         return found
@@ -260,9 +281,7 @@ class _Copies:
 
     def _all_but_source(self, service: ServiceConfig, copied: list[Any]) -> list[Any]:
         by_target = {m["target"]: m for m in copied}
-        kept = [
-            m for m in service.mounts if role(m, service.build, self._place.directory, self._tracked) is not Role.SOURCE
-        ]
+        kept = [m for m in service.mounts if role(m, service.build, self._place.top, self._tracked) is not Role.SOURCE]
         return [by_target.get(m.target, dict(m.raw)) for m in kept]
 
     def _holds_data(self, mount: Mount) -> bool:
@@ -270,27 +289,27 @@ class _Copies:
 
     def _checked_out(self, mount: Mount) -> frozenset[str]:
         """Return the files under a mount that git tracks in the user's own folder: it may be at another commit."""
-        path = relative_to(self._place.directory, mount.source) or "."
-        return tracked_files(self._do, self._place.directory, [path], elsewhere=True).files
+        path = relative_to(self._place.top, mount.source) or "."
+        return tracked_files(self._do, self._place.top, [path], elsewhere=True).files
 
     def _strangers(self, mount: Mount, but: frozenset[str] = frozenset()) -> tuple[str, ...]:
-        path = relative_to(self._place.directory, mount.source) or "."
+        path = relative_to(self._place.top, mount.source) or "."
         known = {*self._tracked.under(path), *but}
         return self._do(
             Read(
                 says=f"look for data in {mount.source}",
-                function=lambda: strangers(self._place.directory, path, known),
+                function=lambda: strangers(self._place.top, path, known),
             )
         )
 
     def _only_in_tree(self, mount: Mount) -> bool:
-        path = relative_to(self._place.directory, mount.source)
+        path = relative_to(self._place.top, mount.source)
         if mount.kind != "bind" or path is None or not self._tracked.under(path):
             return False
         return not self._do(Read(says=f"look for {mount.source}", function=Path(mount.source).exists))
 
     def _copied(self, mount: Mount) -> dict[str, Any]:
-        path = relative_to(self._place.directory, mount.source) or "."
+        path = relative_to(self._place.top, mount.source) or "."
         return {**mount.raw, "source": self._copy(path)}
 
     def _copy(self, path: str) -> str:

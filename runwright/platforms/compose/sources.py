@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -67,6 +68,17 @@ def compose_files(do: Do, target: ComposeTarget, tree: Path) -> tuple[str, ...]:
             next="List the Compose files, relative to the repository, in `files` of the target.",
         )
     return found
+
+
+def top_of(target: ComposeTarget) -> Path:
+    """Return the folder of the user's that stands for the top of the repository, where files are mounted or built from.
+
+    An application whose first Compose file is deploy/compose.yaml is run from .../deploy, and its top is the folder above:
+    Compose goes by the folder of the first file.
+    """
+    directory = Path(os.path.normpath(target.directory))
+    inside = PurePosixPath(target.files[0]).parent.parts if target.files else ()
+    return directory.parents[len(inside) - 1] if inside and directory.parts[-len(inside) :] == inside else directory
 
 
 def read_sources(do: Do, tree: Path, files: Iterable[str]) -> Sources:

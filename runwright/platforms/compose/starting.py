@@ -65,6 +65,8 @@ class Starting:
             self._up(do, project, flags, group, name)
             if number < len(groups):
                 self._settle(do, version, group, 0.0, before)
+        if keep:
+            self._stop_what_did_not_run(do, version, there, prefix)
         self._settle(
             do, version, [s for s in self._services if s in version.extra["images"]], self._target.settle, before
         )
@@ -118,6 +120,25 @@ class Starting:
                     )
                 )
         return kept
+
+    def _stop_what_did_not_run(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str) -> None:
+        """Stop the services that a release started and that did not run with ``version``: they are of the version that is
+        taken back, and a worker of it would go on working."""
+        later = [
+            c
+            for c in ours(self._services, there)
+            if c.service not in version.extra["images"] and c.release and c.state not in ("exited", "created")
+        ]
+        if later:
+            names = ", ".join(c.name for c in later)
+            do(
+                Command(
+                    says=f"stop {names}: with {version.name} {'it' if len(later) == 1 else 'they'} did not run",
+                    key=f"{prefix}/stop",
+                    argv=("docker", "stop", *(c.id for c in later)),
+                    deadline_seconds=STOP_SECONDS,
+                )
+            )
 
     def _label(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str, release_id: str) -> Path:
         """Write which release starts each service. One that runs this version already keeps its label, and so is

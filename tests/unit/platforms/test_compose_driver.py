@@ -42,7 +42,7 @@ def version(**extra: Any) -> Version:
 
 
 def project(*containers: str) -> dict[str, Any]:
-    image = json.dumps({"id": NEW, "entrypoint": None, "revision": ""}).encode()
+    image = json.dumps({"id": NEW, "entrypoint": None, "command": None, "revision": ""}).encode()
     return {
         "docker image inspect": Output(0, image, b""),
         "docker ps": Output(0, b"c1\n", b""),
