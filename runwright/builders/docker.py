@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -44,6 +45,15 @@ class ComposeBuild:
     top: Path
     services: Mapping[str, str]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class ComposeService:
+    """What the Compose files say of how a service is built: folders ("" is its context, other names are additional
+    contexts), and build arguments with their values."""
+
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,8 @@ class Docker:
         """
         key = f"{key}/{component}"
         name = component if not spec.per_environment else f"{component}-{self._environment}"
-        source = _Source(commit, recipe(spec, self._service(component, spec)))
+        said = self._said(do, component, spec)
+        source = _Source(commit, recipe(spec, self._service(component, spec), said.args))
         keep_as = f"runwright/{self._system}-{name}:{source.tag}"
         remote = f"{self._registry.prefix}/{name}" if self._registry else ""
         image = self._known(do, keep_as, source)
@@ -109,7 +120,7 @@ class Docker:
             image = self._known(do, keep_as, source)
         if image is None:
             labels = {REVISION: commit, VERSION: version, SYSTEM: self._system, BUILD: source.recipe}
-            self._build(do, tree, component, spec, labels, keep_as, key)
+            self._build(do, tree, component, spec, said, labels, keep_as, key)
             image = self._known(do, keep_as, source, assume=_Image("sha256:(not built yet)", source, ()))
         if image is None:
             raise ActionError(
@@ -132,15 +143,38 @@ class Docker:
     def _service(self, component: str, spec: Component) -> str:
         return self._compose.services[component] if self._compose and spec.context is None else ""
 
+    def _said(self, do: Do, component: str, spec: Component) -> ComposeService:
+        """Return how Compose would build ``component``; nothing if it is not built by Compose."""
+        if spec.context is not None or self._compose is None:
+            return ComposeService()
+        service = self._compose.services[component]
+        return do(
+            Command(
+                says=f"read how {service} is built",
+                argv=(*self._compose.argv, "config", "--format", "json"),
+                env=self._compose.env,
+                parse=lambda output: parse_build(output, service),
+                assume=ComposeService(),
+            )
+        )
+
     # ---------------------------------------------------------------------------------------------------- building
 
     def _build(
-        self, do: Do, tree: Path, component: str, spec: Component, labels: Mapping[str, str], tag: str, key: str
+        self,
+        do: Do,
+        tree: Path,
+        component: str,
+        spec: Component,
+        said: ComposeService,
+        labels: Mapping[str, str],
+        tag: str,
+        key: str,
     ) -> None:
         if spec.context is not None:
             argv, env = self._docker_build(tree, spec, spec.context, labels, tag), self._env
         elif self._compose is not None:
-            argv = self._compose_build(do, tree, component, spec, self._compose, labels, tag, key)
+            argv = self._compose_build(do, tree, component, spec, self._compose, said, labels, tag, key)
             env = {**self._compose.env, **self._env}
         else:
             raise InputError(
@@ -176,22 +210,14 @@ class Docker:
         component: str,
         spec: Component,
         compose: ComposeBuild,
+        said: ComposeService,
         labels: Mapping[str, str],
         tag: str,
         key: str,
     ) -> tuple[str, ...]:
         service = compose.services[component]
-        contexts = do(
-            Command(
-                says=f"read what {service} is built from",
-                argv=(*compose.argv, "config", "--format", "json"),
-                env=compose.env,
-                parse=lambda output: parse_contexts(output, service),
-                assume=dict[str, str](),
-            )
-        )
         build: dict[str, Any] = {"labels": dict(labels), "args": dict(spec.build_args)}
-        for name, folder in contexts.items():
+        for name, folder in said.contexts.items():
             moved = _moved(folder, service, compose.top, tree)
             if name == "":
                 build["context"] = moved
@@ -274,9 +300,13 @@ class Docker:
         return Artifact(component, found[0], found[0].partition("@")[2])
 
 
-def recipe(spec: Component, service: str = "") -> str:
-    """Return a SHA-256 of how ``spec`` says to build; ``service``: the Compose service whose `build` it is built by."""
-    said = [spec.context, spec.dockerfile, sorted(spec.build_args.items()), service]
+def recipe(spec: Component, service: str = "", args: Mapping[str, str | None] = MappingProxyType({})) -> str:
+    """Return a SHA-256 of how ``spec`` says to build.
+
+    ``service``: the Compose service whose `build` it is built by; ``args``: the arguments that this has.
+    """
+    said: list[Any] = [spec.context, spec.dockerfile, sorted(spec.build_args.items()), service]
+    said += [sorted(args.items())] if args else []
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -285,11 +315,8 @@ def valid_tag(version: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", version).lstrip(".-")[:128] or "unnamed"
 
 
-def parse_contexts(output: Output, service: str) -> dict[str, str]:
-    """Return the folders that ``service`` is built from: "" is its context, other names are additional contexts.
-
-    Raise InputError if it is not built.
-    """
+def parse_build(output: Output, service: str) -> ComposeService:
+    """Return how ``service`` is built, from ``docker compose config``. Raise InputError if it is not built."""
     services = json.loads(output.stdout).get("services") or {}
     build = (services.get(service) or {}).get("build")
     if not build:
@@ -298,8 +325,12 @@ def parse_contexts(output: Output, service: str) -> dict[str, str]:
             next="Give its component a `context` in the runbook, or name a service that has `build`.",
         )
     if isinstance(build, str):
-        return {"": build}
-    return {"": build.get("context", "."), **(build.get("additional_contexts") or {})}
+        return ComposeService({"": build})
+    args = build.get("args") or {}
+    if isinstance(args, list):
+        args = {name: value if told else None for name, told, value in (str(arg).partition("=") for arg in args)}
+    contexts = {"": build.get("context", "."), **(build.get("additional_contexts") or {})}
+    return ComposeService(contexts, {name: None if value is None else str(value) for name, value in args.items()})
 
 
 def _moved(folder: str, service: str, top: Path, tree: Path) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from runwright.actions import Command
-from runwright.errors import ActionError, InputError, RefusedError
+from runwright.errors import ActionError, DeadlineError, InputError, RefusedError
 from runwright.platforms.compose import Compose
 from runwright.probes.containers import stats, unsteady, vitals
 from runwright.runbook.drill import Break
@@ -434,13 +434,86 @@ def test_nothing_that_runs_is_nothing_to_adopt(shop: Shop) -> None:
     assert shop.platform().adopt(Direct(), "adopt") is None
 
 
+def test_a_service_that_did_not_run_before_is_stopped_on_the_way_back(shop: Shop) -> None:
+    """Its worker was down when the application was adopted: one of the version that is taken back must not work on."""
+    do, platform = Direct(), shop.platform()
+    shop.deploy(platform, do, "one", "r0")
+    shop.docker.run("stop", "-t", "0", f"{shop.project}-jobs-1")
+    adopted = platform.adopt(do, "adopt")
+    assert adopted is not None
+    shop.deploy(platform, do, "two", "r1")
+    assert {s.service for s in platform.observe(do).running} == {"api", "jobs"}
+    platform.start(do, adopted, "", "back", "r1", keep=True)
+    assert {s.service: s.identity for s in platform.observe(do).running} == {"api": shop.images["one"]}
+    platform.start(do, adopted, "", "again", "r1", keep=True)
+    assert "again/stop" not in do.keys
+
+
+def test_the_first_of_two_releases_of_one_commit_can_be_started_again(shop: Shop) -> None:
+    """The second one has another image of that commit: each keeps the files that it was started from."""
+    do, platform = Direct(), shop.platform()
+    first = shop.deploy(platform, do, "one", "r0")
+    image = shop.images["broken"]
+    other = replace(shop.version("one"), artifacts=(Artifact("api", image, image),))
+    second = platform.prepare(do, other, "r1")
+    assert second.extra["images"] != first.extra["images"]
+    assert second.extra["files"] != first.extra["files"]
+    with pytest.raises((ActionError, DeadlineError)):
+        platform.start(do, second, "", "r1", "r1")
+    platform.start(do, platform.prepare(do, first, "back"), "", "back", "r1", keep=True)
+    assert {s.identity for s in platform.observe(do).running} == {shop.images["one"]}
+
+
+def test_an_application_in_a_folder_of_its_repository_is_mounted_from_the_commit(shop: Shop) -> None:
+    """Run from deploy/, with its files named from the top: the release's own configuration is mounted, not the user's."""
+    top = shop.user / "deploy"
+    for tree in (shop.user, shop.tree):
+        (tree / "deploy").mkdir()
+    for name in ("docker-compose.yml", "config", "app"):
+        git(shop.tree, "mv", name, f"deploy/{name}")
+    git(shop.tree, "commit", "--quiet", "-m", "into a folder")
+    git(shop.user, "checkout", "--quiet", "--detach", git(shop.tree, "rev-parse", "HEAD"))
+    shutil.move(shop.user / ".env", top / ".env")
+    (top / "config" / "app.json").write_text('{"greeting": "edited by hand"}')
+    target = ComposeTarget(
+        platform="compose", project=shop.project, directory=str(top), files=["deploy/docker-compose.yml"], settle=1.0
+    )
+    platform = Compose(target, SERVICES, shop.tree, shop.state, {}, system="shop", environment="test")
+    image = shop.images["two"]
+    commit = git(shop.tree, "rev-parse", "HEAD")
+    version = Version("shop", "test", "two", commit, (Artifact("api", image, image),))
+    do = Direct()
+    platform.start(do, platform.prepare(do, version, "r1"), "", "r1", "r1")
+    here = replace(shop, user=top)
+    assert here.facts()["greeting"] == json.loads((shop.tree / "deploy/config/app.json").read_text())["greeting"]
+
+
+def test_what_runs_once_and_ends_is_not_run_by_a_release(shop: Shop) -> None:
+    """The API waits for it when Compose starts it; a release neither runs it nor takes its end for a failure."""
+    once = {"image": shop.images["one"], "entrypoint": ["python", "-c", "print('ran once')"]}
+    waits = {"migrate": {"condition": "service_completed_successfully"}}
+    extra = {"services": {"migrate": once, "api": {"depends_on": waits}}}
+    (shop.tree / "docker-compose.override.yml").write_text(json.dumps(extra))
+    git(shop.tree, "add", "-A")
+    git(shop.tree, "commit", "--quiet", "-m", "a service that runs once")
+    image = shop.images["two"]
+    version = Version("shop", "test", "two", git(shop.tree, "rev-parse", "HEAD"), (Artifact("api", image, image),))
+    do, platform = Direct(), shop.platform()
+    prepared = platform.prepare(do, version, "r1")
+    platform.start_dependencies(do, prepared, "r1")
+    platform.start(do, prepared, "", "r1", "r1")
+    platform.start_rest(do, prepared, "r1")
+    assert prepared.extra["run_once"] == ["migrate"]
+    assert not [name for name in _running(shop, "-a") if "migrate" in name]
+
+
 def test_stop_leaves_everything_else_up_and_a_scaled_service_keeps_its_number(shop: Shop) -> None:
     """Three workers stay three through a release; stop ends the application's containers only."""
     do, platform = Direct(), shop.platform()
     first = shop.deploy(platform, do, "one", "r1")
     platform.start_rest(do, first, "r1")
-    override = shop.state / "releases" / shop.commits["one"][:12] / "override.yml"
-    project = Path(override).parent
+    project = Path(first.extra["files"][-1]).parent
+    override = project / "override.yml"
     shop.docker.run(
         "compose", "-p", shop.project, "--project-directory", str(shop.user), "-f", str(project / "tree/docker-compose.yml"),
         "-f", str(override), "-f", str(project / "release-r1.yml"), "up", "-d", "--no-build", "--no-deps", "--no-recreate",
@@ -458,8 +531,8 @@ def test_stop_leaves_everything_else_up_and_a_scaled_service_keeps_its_number(sh
     assert {"db", "front"} <= {n.split("-")[-2] for n in _running(shop)}
 
 
-def _running(shop: Shop) -> list[str]:
-    words = ("ps", "--filter", f"label=com.docker.compose.project={shop.project}", "--format", "{{.Names}}")
+def _running(shop: Shop, *flags: str) -> list[str]:
+    words = ("ps", *flags, "--filter", f"label=com.docker.compose.project={shop.project}", "--format", "{{.Names}}")
     return shop.docker.run(*words).split()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from runwright.actions import Command, Output, WriteFile
-from runwright.builders.docker import ComposeBuild, Docker, parse_contexts, recipe, valid_tag
+from runwright.builders.docker import ComposeBuild, ComposeService, Docker, parse_build, recipe, valid_tag
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.performer import Performer
 from runwright.planning import Planner
@@ -132,13 +133,53 @@ def test_a_compose_build_moves_every_context_into_the_tree_and_writes_no_secret(
     assert "geheim" not in repr(do.changes)
 
 
+def test_what_lies_around_outside_of_the_repository_is_not_built() -> None:
+    """A context above the folder of the Compose file is one of the repository; one beside the repository is refused."""
+    call = ("docker", "compose", "-p", "shop")
+    spec = Component(services=["api"])
+
+    def built(context: str, top: str) -> WriteFile:
+        config = Output(0, json.dumps({"services": {"api": {"build": {"context": context}}}}).encode(), b"")
+        do = Replies(
+            {"docker image inspect": [ABSENT, image(spec, "api")], "config --format json": config}, lenient=True
+        )
+        builder(compose=ComposeBuild(call, Path(top), {"api": "api"})).build(
+            do, TREE, "api", spec, COMMIT, "v1", "build"
+        )
+        written = do.changes[0]
+        assert isinstance(written, WriteFile)
+        return written
+
+    said = yaml.safe_load(built("/opt/shop", "/opt/shop").content)["services"]["api"]["build"]
+    assert said["context"] == "/tree"
+    said = yaml.safe_load(built("https://example.com/code.git", "/opt/shop").content)["services"]["api"]["build"]
+    assert said["context"] == "https://example.com/code.git"
+    with pytest.raises(InputError, match=r"built from /opt/shop, which is not in /opt/shop/deploy"):
+        built("/opt/shop", "/opt/shop/deploy")
+
+
+def test_other_arguments_of_the_compose_file_make_another_image() -> None:
+    """What an env file puts into a build is part of it: an image with another address in it is not used again."""
+
+    def args(said: object) -> Mapping[str, str | None]:
+        config = {"services": {"web": {"build": {"context": ".", "args": said}}}}
+        return parse_build(Output(0, json.dumps(config).encode(), b""), "web").args
+
+    spec = Component(services=["web"])
+    one, two = args({"URL": "https://one", "PORT": 80}), args(["URL=https://two", "PORT=80", "HOME"])
+    assert one == {"URL": "https://one", "PORT": "80"}
+    assert two == {"URL": "https://two", "PORT": "80", "HOME": None}
+    assert len({recipe(spec, "web"), recipe(spec, "web", one), recipe(spec, "web", two)}) == 3
+    assert "https" not in repr(ComposeService({}, one)), "an argument may be a secret"
+
+
 def test_what_cannot_be_built_is_told_before_anything_is_done() -> None:
     """No context and no Compose; a service without a build."""
     do = Replies({"docker image inspect": ABSENT})
     with pytest.raises(InputError, match="no context"):
         builder().build(do, TREE, "api", Component(), COMMIT, "v1", "build")
     with pytest.raises(InputError, match="not built"):
-        parse_contexts(Output(0, b'{"services": {"api": {"image": "x"}}}', b""), "api")
+        parse_build(Output(0, b'{"services": {"api": {"image": "x"}}}', b""), "api")
 
 
 def test_pushed_is_what_the_registry_has_under_one_digest() -> None:

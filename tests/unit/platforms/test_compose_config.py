@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,8 @@ from runwright.actions import Output
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.platforms.compose.cli import Project, parse_version
 from runwright.platforms.compose.config import Build, ComposeConfig, Mount, _port, parse_config, require_services
-from runwright.platforms.compose.sources import parse_sources
+from runwright.platforms.compose.sources import parse_sources, top_of
+from runwright.runbook.targets import ComposeTarget
 
 RENDERED = {
     "name": "shop",
@@ -159,3 +161,38 @@ def test_env_files_are_collected_in_every_form_and_files_elsewhere_are_found() -
 def test_ports_are_read_in_every_form(written: object, meant: tuple[int, str] | None) -> None:
     """Long form, short form, ranges, and variables that are not interpolated."""
     assert _port(written) == meant
+
+
+def test_what_runs_once_and_ends_is_no_dependency_that_a_release_starts() -> None:
+    """A migration that the API waits for is left out; the database that only it names is still needed."""
+    once = {"migrate": {"condition": "service_completed_successfully"}}
+    services = {
+        "db": {"image": "postgres:15"},
+        "migrate": {"image": "x", "depends_on": {"db": {"condition": "service_healthy"}}},
+        "api": {"image": "x", "depends_on": once},
+        "front": {"image": "caddy:2", "depends_on": ["api"]},
+    }
+    config = parse_config(output(json.dumps({"services": services})))
+    assert config.run_once == {"migrate"}
+    assert config.needed_by(["api"]) == ("db",)
+    assert rendered().run_once == set()
+
+
+@pytest.mark.parametrize(
+    ("directory", "files", "top"),
+    [
+        ("/opt/shop", [], "/opt/shop"),
+        ("/opt/shop", ["docker-compose.yml"], "/opt/shop"),
+        ("/opt/shop/deploy", ["deploy/compose.yaml"], "/opt/shop"),
+        ("/opt/shop/deploy/", ["./deploy/compose.yaml", "compose.prod.yaml"], "/opt/shop"),
+        ("/opt/shop/ops/prod", ["ops/prod/compose.yaml"], "/opt/shop"),
+        ("/opt/shop", ["deploy/compose.yaml"], "/opt/shop"),
+        ("/opt/deploy", ["ops/deploy/compose.yaml"], "/opt/deploy"),
+    ],
+)
+def test_the_top_of_the_repository_is_above_the_folder_of_the_first_file(
+    directory: str, files: list[str], top: str
+) -> None:
+    """An application is run from the folder of its Compose file, wherever that is in the repository."""
+    target = ComposeTarget(platform="compose", project="shop", directory=directory, files=files)
+    assert top_of(target) == Path(top)

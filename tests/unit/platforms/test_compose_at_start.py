@@ -1,0 +1,40 @@
+"""Which services migrate when they start, told from their commands and from the scripts of the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runwright.actions import Output
+from runwright.platforms.compose.at_start import migrating
+from runwright.platforms.compose.config import ServiceConfig
+from runwright.platforms.compose.images import Image
+from runwright.testing.replies import Replies
+
+NONE = Output(1, b"", b"")
+SCRIPTS = Output(0, b"docker/start.sh\0ops/boot.py\0", b"")
+NO_CHECKOUT = Output(128, b"", b"fatal: not a git repository")
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "command", "image", "scripts", "found"),
+    [
+        (None, ("sh", "-c", "alembic upgrade head && uvicorn app:app"), Image("x"), NONE, True),
+        (None, None, Image("x", ("/start.sh",), "", ("uvicorn", "app:app")), SCRIPTS, True),
+        (None, None, Image("x", (), "", ("sh", "-c", "python /srv/ops/boot.py; exec app")), SCRIPTS, True),
+        (None, None, Image("x", (), "", ("/bin/sh", "-c", "alembic -c a.ini upgrade head; app")), NO_CHECKOUT, True),
+        (("app",), None, Image("x", (), "", ("alembic", "upgrade", "head")), NONE, False),
+        (None, ("uvicorn", "app:app"), Image("x", (), "", ("alembic", "upgrade", "head")), NONE, False),
+        (None, ("uvicorn", "app:app"), Image("x"), SCRIPTS, False),
+        (None, ("alembic", "check"), Image("x"), NONE, False),
+        (None, None, Image("x"), NO_CHECKOUT, False),
+    ],
+)
+def test_a_start_command_migrates_by_itself_or_in_a_script(
+    entrypoint: tuple[str, ...] | None, command: tuple[str, ...] | None, image: Image, scripts: Output, found: bool
+) -> None:
+    """The Compose file's command counts before the image's, and an entrypoint of its own puts the image's command away."""
+    services = {"api": ServiceConfig("api", entrypoint=entrypoint, command=command)}
+    do = Replies({"git": scripts}, lenient=True)
+    assert migrating(do, services, ["api"], {"api": image}, Path("/tree")) == (["api"] if found else [])
