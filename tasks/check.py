@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runwright.errors import RefusedError
 from runwright.ledger.records import GateResult as Kept
+from runwright.ledger.states import ReleaseState
 from runwright.policy.gates import Checklist, GateResult, GateState, ask, attested, decide
 from runwright.policy.windows import open_now
 from runwright.probes.ci import ci_passed
@@ -159,9 +160,12 @@ def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
             return GateState.BLIND, "The runbook has no health probe to judge by."
         wrong = [f"{r.id}: {r.reason}" for r in results if not r.good]
         may_warn = {p.id for p in health if p.schema_ahead == "warn"}
-        if wrong and may_warn.issuperset(r.id for r in results if not r.good) and schema_left_ahead(work, work.do):
+        excused = {r.id for r in results if r.status is not None} & may_warn
+        if wrong and excused.issuperset(r.id for r in results if not r.good) and schema_left_ahead(work, work.do):
             said = "the database is ahead of what runs, since a release was taken back"
             return GateState.WARN, f"As expected, {said}: {'; '.join(wrong)}"
+        if wrong and (frozen := _frozen(work)):
+            return GateState.WARN, f"As was to be expected, since {frozen} is frozen: {'; '.join(wrong)}"
         if wrong:
             return (
                 GateState.FAIL,
@@ -173,6 +177,16 @@ def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
         return GateState.PASS, healthy
 
     return ask(gate.id, now, question)
+
+
+def _frozen(work: Work) -> str:
+    """Return the version whose release is frozen, "" if the newest that touched the target is not.
+
+    What serves then is not well: a fixed version is the way out of it, and must not be refused for that.
+    """
+    ended = (ReleaseState.PROVEN, ReleaseState.ROLLED_BACK, ReleaseState.FROZEN)
+    newest = work.ledger.releases.find(work.release.system, work.release.environment, limit=1, states=ended)
+    return newest[0].ref if newest and newest[0].state is ReleaseState.FROZEN else ""
 
 
 def _metrics(work: Work, gate: Gate, now: datetime) -> GateResult:
@@ -187,6 +201,8 @@ def _metrics(work: Work, gate: Gate, now: datetime) -> GateResult:
             return state, f"The newest sample is {fresh.value:.0f} s old; at most {limit:g} s are right."
         if fresh.state == "no_data" and not work.platform.observe(work.do).running:
             return GateState.PASS, "Nothing runs yet, so there is nothing to measure: this is the first release."
+        if frozen := _frozen(work):
+            return GateState.WARN, f"As was to be expected, since {frozen} is frozen: {fresh.reason}"
         return (GateState.BLIND if fresh.state == "blind" else GateState.FAIL), fresh.reason
 
     return ask(gate.id, now, question)

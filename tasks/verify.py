@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from runwright.actions import Do
 from runwright.errors import VerificationError
 from runwright.ledger.states import ReleaseState
-from runwright.probes.http import ProbeResult, ask, ask_until, cleanup
+from runwright.probes.http import ProbeResult, answered, ask, ask_until, cleanup, right
 from runwright.probes.values import Values
 from runwright.runbook.checks import HttpProbe
 from runwright.versions import Version
@@ -70,7 +70,7 @@ def prove(
 ) -> list[ProbeResult]:
     """Ask every probe: health until it is right, then smoke once. Raise VerificationError if one is not right.
 
-    ``schema_ahead``: the database is ahead of this version on purpose, and probes that say so only warn.
+    ``schema_ahead``: the database is ahead of this version on purpose, and of probes that say so any answer will do.
     ``results``: a list that gets what each probe answered, also if one is not right.
     """
     # a login that was settled before is not sent again, and its token is not kept: every proof has keys of its own
@@ -86,15 +86,18 @@ def prove(
         for probe in probes if smoke else health:
             asked.append(probe)
             left = max(1.0, deadline - (now() - started).total_seconds())
-            excused = schema_ahead and probe.schema_ahead == "warn"  # waiting would not make it right
-            if (probe in health or probe.within) and probe.method in ("GET", "HEAD") and not excused:
-                result = ask_until(work.do, probe, values, now, within_seconds=left)
+            excused = (
+                schema_ahead and probe.schema_ahead == "warn"
+            )  # waiting makes it answer, and does not make it right
+            if (probe in health or probe.within) and probe.method in ("GET", "HEAD"):
+                enough = answered if excused else right
+                result = ask_until(work.do, probe, values, now, within_seconds=left, enough=enough)
             else:
                 result = ask(work.do, probe, values, now, key=f"{key}/{probe.id}")
             values = values.with_saved(result.saved)
             results.append(result)
             work.say(f"{probe.id}: {result.state} - {result.reason}")
-            if not result.good and not excused:
+            if not result.good and not (excused and result.status is not None):
                 raise VerificationError(
                     f"Probe {probe.id}: {result.reason}.",
                     next=f"Look at what the new version printed: {LOGS}.",

@@ -73,10 +73,28 @@ def ask(do: Do, probe: HttpProbe, values: Values, clock: Clock, *, key: str = ""
     return _result(probe, fact, caught)
 
 
+def right(fact: Mapping[str, Any]) -> bool:
+    """Whether the answer is as the probe expects, or worth a remark at most."""
+    return fact["state"] in ("pass", "warn")
+
+
+def answered(fact: Mapping[str, Any]) -> bool:
+    """Whether there was any answer."""
+    return fact["status"] is not None
+
+
 def ask_until(
-    do: Do, probe: HttpProbe, values: Values, clock: Clock, *, within_seconds: float, key: str = ""
+    do: Do,
+    probe: HttpProbe,
+    values: Values,
+    clock: Clock,
+    *,
+    within_seconds: float,
+    key: str = "",
+    enough: Callable[[Mapping[str, Any]], bool] = right,
 ) -> ProbeResult:
-    """Ask until the answer is right or ``within_seconds`` (or the probe's own ``within``) are over; return the last result.
+    """Ask until the answer is ``enough`` or ``within_seconds`` (or the probe's own ``within``) are over; return the last
+    result.
 
     A POST or a DELETE is asked once.
     """
@@ -88,7 +106,7 @@ def ask_until(
         wait = Wait(
             says=f"until {probe.id} answers as expected ({probe.method} {values.show(probe.url)})",
             read=action,
-            until=lambda fact: fact["state"] in ("pass", "warn"),
+            until=enough,
             every_seconds=ASK_AGAIN_SECONDS,
             deadline_seconds=patience,
         )
@@ -98,7 +116,7 @@ def ask_until(
     except DeadlineError:
         # the wait is over: one last look tells why, in our own words and not in those of a library
         last = ask(do, probe, values, clock)
-        if last.good:
+        if last.good or (enough is answered and last.status is not None):
             return last
         reason = f"not right within {as_duration(round(patience, 1))}: {last.reason}"
         return ProbeResult(last.id, last.state, reason, last.seconds, last.status)

@@ -1,8 +1,8 @@
 """Judge a JSON answer: paths to values, and matchers that say what the values must be.
 
 A path is names with dots between them and positions in brackets: ``checks[0].ok``, ``[*].name``, ``["a.b"].c``; ``$``
-is the whole answer. With ``[*]`` a path leads to many values, and one of them must match; ``{all: …}`` asks it of all,
-and of at least one.
+is the whole answer. ``checks[name=db].ok`` is of those in a list whose ``name`` is ``db``. With ``[*]`` a path leads to
+many values, and one of them must match; ``{all: …}`` asks it of all, and of at least one.
 
 | matcher          | matches when the value                                                        |
 |------------------|-------------------------------------------------------------------------------|
@@ -32,7 +32,9 @@ CLOCK_SKEW_SECONDS = 60.0
 """How far in the future a time may lie: clocks of two machines differ, a heartbeat from tomorrow is a mistake."""
 SHOWN_CHARACTERS = 60
 
-_STEP = re.compile(r"""\.?(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\*)\]|\["(?P<quoted>[^"]*)"\]""")
+_STEP = re.compile(
+    r"""\.?(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\*)\]|\["(?P<quoted>[^"]*)"\]|\[(?P<key>[^"=\[\]]+)=(?P<is>[^\]]+)\]"""
+)
 
 
 def find(body: Any, path: str) -> list[tuple[str, Any]]:
@@ -45,7 +47,7 @@ def find(body: Any, path: str) -> list[tuple[str, Any]]:
     while rest:
         step = _STEP.match(rest)
         if not step:
-            raise ValueError(f"{path!r} is no path; paths look like checks[0].ok or items[*].name")
+            raise ValueError(f"{path!r} is no path; paths look like checks[0].ok, checks[name=db].ok or items[*].name")
         rest = rest[step.end() :]
         found = [after for at, value in found for after in _children(at, value, step)]
     return found
@@ -67,6 +69,9 @@ def _children(at: str, value: Any, step: re.Match[str]) -> list[tuple[str, Any]]
         return [(f"{at}.{name}" if at else name, value[name])] if inside else []
     if not isinstance(value, list):
         return []
+    if step["key"] is not None:
+        named = ((n, item) for n, item in enumerate(value) if isinstance(item, Mapping))
+        return [(f"{at}[{n}]", item) for n, item in named if str(item.get(step["key"])) == step["is"]]
     if step["index"] == "*":
         return [(f"{at}[{number}]", item) for number, item in enumerate(value)]
     index = int(step["index"])

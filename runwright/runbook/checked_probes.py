@@ -15,7 +15,7 @@ from runwright.runbook.targets import Environment, HostTarget, LaterMetrics, Pos
 from runwright.runbook.words import Path, dotted, keys
 
 _ADDRESS = re.compile(r"https?://\S+|\$\{url\.[^}]+\}\S*")
-_JSON_PATH = re.compile(r"""\$?(\.?[^.\[\]]++|\[(\d+|\*)\]|\["[^"]*"\])*+""")
+_JSON_PATH = re.compile(r"""\$?(\.?[^.\[\]]++|\[(\d+|\*)\]|\["[^"]*"\]|\[[^"=\[\]]+=[^\]]+\])*+""")
 _SECRETS = ("bearer", "password", "token")
 
 
@@ -86,7 +86,10 @@ def _address(path: Path, probe: HttpProbe) -> Iterator[Mistake]:
 
 def _json_path(path: Path, text: str) -> Iterator[Mistake]:
     if not _JSON_PATH.fullmatch(text):
-        yield Mistake(path, f"{text!r} is no path into a JSON answer; paths look like checks[0].ok or items[*].name.")
+        yield Mistake(
+            path,
+            f"{text!r} is no path into a JSON answer; paths look like checks[0].ok, checks[name=db].ok or items[*].name.",
+        )
 
 
 def _matcher(path: Path, matcher: Any) -> Iterator[Mistake]:

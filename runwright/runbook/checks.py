@@ -113,7 +113,7 @@ class HttpProbe(Expectation):
     environments: list[Name] = example(["production"], "Only in these environments. Default: in all.", [])
     schema_ahead: Literal["fail", "warn"] = example(
         "warn",
-        "After a way back that left newer, additive migrations in the database: whether a failure of this probe counts. Use warn for a readiness check that compares revisions.",
+        "After a way back that left newer, additive migrations in the database: whether a wrong answer of this probe counts; no answer always does. Use warn for a readiness check that compares revisions, and another probe for the rest that it checks.",
         "fail",
     )
     route: Literal["any", "live"] = example(

@@ -33,6 +33,8 @@ BODY = {
         ('["a.b"].c', [("a.b.c", "dotted")]),
         ("$", [("", BODY)]),
         ("$.ok", [("ok", True)]),
+        ("checks[name=jobs].ok", [("checks[1].ok", False)]),
+        ("checks[name=cache].ok", []),
         ("checks[7].ok", []),
         ("status.deeper", []),
         ("none.deeper", []),

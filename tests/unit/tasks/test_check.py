@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from runwright.ledger.states import ReleaseState
+from runwright.platforms.shape import Observed, ServiceFact
 from runwright.policy.gates import GateState
 from runwright.runbook.checks import Gate
 from tasks.check import GATES, asked
@@ -103,6 +105,35 @@ def test_a_database_that_the_release_makes_itself_need_not_answer(
     }  # fmt: skip
     found, reason = one(opened, {"database": True}, local=local)
     assert (found, evidence in reason) == (state, True), reason
+
+
+def test_a_fixed_version_is_not_refused_because_what_is_frozen_is_not_healthy(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What serves fails its health probe: that blocks a release, unless the newest one is frozen and waits for the next."""
+    live = {"id": "live", "get": "http://127.0.0.1:1/healthz"}
+    work = opened(gates=[{"id": "it", "baseline": True}], verify={"deadline": "5s", "health": [live]})
+    fact = ServiceFact("web", "web-1", "sha256:x", running=True, healthy=None, restarts=0)
+    monkeypatch.setattr(type(work.platform), "observe", lambda *_: Observed((fact,)))
+    assert asked(work).results[0].state is GateState.FAIL
+
+    states = (ReleaseState.PLANNED, ReleaseState.APPROVED, ReleaseState.SWITCHING, ReleaseState.FAILING)
+    before = work.ledger.releases.open(
+        "shop", "local", "v0", procedure="deploy", run_id="before", runbook={}, parameters={}, deployer="Ada"
+    )
+    for state in (*states, ReleaseState.FROZEN):
+        work.ledger.releases.advance(before.id, state, "it went wrong")
+    (result,) = asked(work).results
+    assert (result.state, "v0 is frozen" in result.reason) == (GateState.WARN, True), result.reason
+
+
+def test_a_service_that_does_not_run_before_a_release_is_named(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ended, or is restarted again and again, is no first release, and a way back would not bring it."""
+    work = opened(gates=[{"id": "it", "baseline": True}])
+    down = ServiceFact("jobs", "jobs-1", "sha256:x", running=False, healthy=None, restarts=3)
+    monkeypatch.setattr(type(work.platform), "observe", lambda *_: Observed((down,)))
+    (result,) = asked(work).results
+    assert (result.state, "jobs" in result.reason) == (GateState.WARN, True), result.reason
 
 
 @pytest.mark.parametrize(("hours", "state"), [(1, GateState.PASS), (30, GateState.FAIL)])

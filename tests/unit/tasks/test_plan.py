@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runwright.migrators.shape import Migration, MigrationPlan
 from runwright.policy.levels import Level
+from runwright.versions import Version
 from tasks.back_up import why_not
-from tasks.plan import level_of, seen_now
+from tasks.plan import cannot_return, level_of, notes, seen_now
 from tests.fixtures.engine import Docker
 from tests.unit.tasks.conftest import Opener
 
@@ -35,6 +37,27 @@ def migrations(level: Level | None, unknown: tuple[str, ...] = ()) -> MigrationP
 def test_a_new_database_has_nothing_to_lose(plan: MigrationPlan | None, new: bool, level: Level) -> None:
     """The first release brings all migrations there ever were; that some of them drop something harms nobody."""
     assert level_of(plan, new=new) is level
+
+
+def test_a_version_that_migrates_when_it_starts_is_no_way_back_from_newer_migrations() -> None:
+    """It would find a revision that it does not know, and end; without pending migrations it comes back as any other."""
+    old = Version("shop", "local", "v1", "c" * 40, extra={"migrates_at_start": ["api"]})
+    why = cannot_return(old, migrations(Level.L1))
+    assert "api of v1 (cccccccc) migrates when it starts" in why
+    assert cannot_return(old, migrations(None)) == ""
+    assert cannot_return(old, None) == ""
+    assert cannot_return(None, migrations(Level.L1)) == ""
+    assert cannot_return(replace(old, extra={"migrates_at_start": []}), migrations(Level.L1)) == ""
+
+
+def test_a_plan_tells_what_a_release_leaves_out() -> None:
+    """Mounts of source code, services that run once, and a start command that migrates; nothing if there is nothing."""
+    told = {"migrates_at_start": ["api"], "left_out": ["/opt/shop/src on /app/src of api"], "run_once": ["prestart"]}
+    found = notes(Version("shop", "local", "v1", "c" * 40, extra=told))
+    assert [next(word for word in ("api migrates", "/opt/shop/src", "prestart") if word in one) for one in found] == [
+        "api migrates", "/opt/shop/src", "prestart",
+    ]  # fmt: skip
+    assert notes(Version("shop", "local", "v1", "c" * 40)) == []
 
 
 @pytest.mark.parametrize(("tables", "new"), [([], True), (["alembic_version"], True), (["customers"], False)])

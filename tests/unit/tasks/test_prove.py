@@ -1,0 +1,57 @@
+"""What is asked of the old version after a way back that left the schema ahead of it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from runwright.errors import VerificationError
+from tasks.verify import prove
+from tests.unit.tasks.conftest import Opener
+
+
+class Unavailable(BaseHTTPRequestHandler):
+    """Answers 503 to everything."""
+
+    def do_GET(self) -> None:
+        self.send_response(503)
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def unavailable() -> Iterator[str]:
+    """The address of a server that answers 503 to everything."""
+    with HTTPServer(("127.0.0.1", 0), Unavailable) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def probes(url: str, **more: Any) -> dict[str, Any]:
+    return {"deadline": "3s", "health": [{"id": "ready", "get": f"{url}/readyz", "schema_ahead": "warn", **more}]}
+
+
+def test_a_readiness_that_compares_revisions_is_excused_and_nothing_else(opened: Opener, unavailable: str) -> None:
+    """Its 503 is expected while the schema is ahead; at any other time it is a failure."""
+    work = opened(verify=probes(unavailable))
+    (result,) = prove(work, work.values(), key="back1/live", staged=False, schema_ahead=True, smoke=False)
+    assert (result.state, result.status) == ("fail", 503)
+    with pytest.raises(VerificationError, match="503"):
+        prove(work, work.values(), key="back2/live", staged=False, smoke=False)
+
+
+def test_a_version_that_does_not_answer_at_all_is_never_excused(opened: Opener) -> None:
+    """A dead old version must not count as put back, whatever its readiness would have said of the schema."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    work = opened(verify=probes(f"http://127.0.0.1:{port}"))
+    with pytest.raises(VerificationError, match="ready"):
+        prove(work, work.values(), key="back1/live", staged=False, schema_ahead=True, smoke=False)
