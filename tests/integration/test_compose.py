@@ -429,6 +429,16 @@ def test_adoption_tells_of_files_that_changed_since_the_start(shop: Shop) -> Non
     assert adopted.extra["drifted"] == ["api", "jobs"]
 
 
+def test_what_was_released_to_another_environment_is_not_taken_over(shop: Shop) -> None:
+    """Two environments name the same project: a release to staging on the production machine must not replace it."""
+    do = Direct()
+    shop.deploy(shop.platform(), do, "one", "r1")
+    place = shop.platform().target
+    staging = Compose(place, SERVICES, shop.tree, shop.state, {}, system="shop", environment="staging")
+    with pytest.raises(RefusedError, match="released to shop/test, not to shop/staging"):
+        staging.adopt(do, "adopt")
+
+
 def test_nothing_that_runs_is_nothing_to_adopt(shop: Shop) -> None:
     """Where no application service runs there is no version."""
     assert shop.platform().adopt(Direct(), "adopt") is None

@@ -31,9 +31,10 @@ def adopt(
 ) -> Version:
     """Return what the running containers ``there`` are, as a version with its images tagged and its files copied.
 
-    ``blank`` gives system and environment, ``project`` name, profiles and env. Raise RefusedError if the files that
-    the containers were made from are gone: then nobody could start them again.
+    ``blank`` gives system and environment, ``project`` name, profiles and env. Raise RefusedError if the containers are
+    another environment's, or if the files that they were made from are gone: then nobody could start them again.
     """
+    _refuse_others(there, blank)
     running = {c.service: c for c in there}
     images = _images(do, running)
     commit = _commit(do, there, images)
@@ -78,6 +79,21 @@ def adopt(
         "migrates_at_start": migrating(do, config.services, mine, images, project.directory),
     }
     return Version(**{**version.__dict__, "extra": extra})
+
+
+def _refuse_others(there: Sequence[Container], blank: Version) -> None:
+    """Refuse what was released to another environment: its runbook names the same project of this machine."""
+    mine = (blank.system, blank.environment)
+    for container in there:
+        theirs = (container.system, container.environment)
+        if any(theirs) and theirs != mine:
+            raise RefusedError(
+                f"{container.name} was released to {'/'.join(theirs)}, not to {'/'.join(mine)}: this machine, or this Compose "
+                "project, is another environment's.",
+                state="Nothing was changed.",
+                next=f"Start the worker of {'/'.join(mine)} on its own machine, or give each environment a `project` and a "
+                "`directory` of its own. If it only got another name, start it once by hand (`docker compose up -d`).",
+            )
 
 
 def _images(do: Do, running: Mapping[str, Container]) -> dict[str, Image]:

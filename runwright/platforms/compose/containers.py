@@ -24,6 +24,8 @@ _LABELS = {
     "env_files": "com.docker.compose.project.environment_file",
     "release": RELEASE,
     "commit": COMMIT,
+    "system": SYSTEM,
+    "environment": ENVIRONMENT,
 }
 # .ID and not .Id: with the latter docker falls back to untyped data, where a missing healthcheck is an error
 _FORMAT = (
@@ -43,7 +45,8 @@ class Container:
     """One container of a project.
 
     state: created, running, restarting, paused, exited or dead. health: starting, healthy, unhealthy, or None if it
-    has no healthcheck. image: the image id that it really runs. release, commit: "" if we did not start it.
+    has no healthcheck. image: the image id that it really runs. release, commit, system, environment: "" if we did not
+    start it.
     created, started: ISO 8601. files, directory, env_files: what Compose wrote down when it made it.
     """
 
@@ -65,6 +68,8 @@ class Container:
     files: tuple[str, ...] = ()
     directory: str = ""
     env_files: tuple[str, ...] = ()
+    system: str = ""
+    environment: str = ""
 
     @property
     def running(self) -> bool:
