@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runwright.errors import ActionError
+from tasks.old_backups import prune_if_it_can
 from tasks.plan import migrations_of
 from tasks.step import step
 from tasks.work import Work
@@ -25,6 +26,7 @@ def back_up(work: Work) -> str:
     if taken is None:
         return "none: there is no database yet"
     work.write_down("backup", taken)
+    prune_if_it_can(work)
     return str(taken["location"])
 
 

@@ -9,7 +9,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from runwright.actions import Command
 from runwright.errors import InputError
 from runwright.ledger import Patience, open_ledger
 from runwright.ledger.states import ReleaseState
@@ -17,6 +16,7 @@ from runwright.runbook.loader import load_system
 from runwright.runbook.snapshot import to_json
 from tasks.back_up import take
 from tasks.holding import holding
+from tasks.old_backups import prune
 from tasks.saying import sayer
 from tasks.step import without_secrets
 from tasks.work import Work, at_work
@@ -53,21 +53,3 @@ def _backup(work: Work) -> str:
     taken = take(work, name)
     prune(work)
     return "there is no database yet" if taken is None else str(taken["location"])
-
-
-def prune(work: Work) -> None:
-    """Remove dumps that are older than the runbook keeps; never the newest, never one that a release may still need."""
-    wanted = work.runbook.backup
-    assert wanted is not None
-    release = work.release
-    backups = work.ledger.records.backups(release.system, release.environment)
-    live = work.ledger.releases.live(release.system, release.environment)
-    newest = max((b.created_at for b in backups), default=None)
-    for backup in backups:
-        age = (datetime.now(UTC) - backup.created_at).total_seconds()
-        needed = backup.created_at == newest or (live is not None and backup.release_id in (live.id, live.previous_id))
-        if age > wanted.keep and not needed:
-            argv = ("rm", "-f", "--", backup.location)
-            work.do(Command(says=f"remove the backup {backup.location}", key=f"prune/{backup.id}", argv=argv))
-            work.ledger.records.remove_backup(backup.id)
-            work.say(f"Removed {backup.location}: older than the runbook keeps, and no release needs it.")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from runwright.actions import Command, Do, Output, Read, WriteFile
 from runwright.databases.postgres_client import Client
-from runwright.databases.shape import LAST_SUCCESS, BackupFile
+from runwright.databases.shape import LAST_SUCCESS, BackupFile, note_of
 from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Dumps:
         proven = self._readable(do, noted)
         do(
             WriteFile(
-                path=_note_of(dump),
+                path=note_of(dump),
                 content=_note(noted),
                 mode=0o600,
                 key=f"{key}/note",
@@ -145,10 +145,6 @@ def bad(dump: str, problem: str) -> VerificationError:
     )
 
 
-def _note_of(dump: Path) -> Path:
-    return dump.with_name(f"{dump.name}.json")
-
-
 def _note(noted: Noted) -> bytes:
     return json.dumps({"backup": noted.backup.as_json(), "tables": noted.tables}, sort_keys=True).encode() + b"\n"
 
@@ -158,7 +154,7 @@ def read_note(dump: Path, assume: Noted | None) -> Read[Noted | None]:
 
     def read() -> Noted | None:
         try:
-            data: dict[str, Any] = json.loads(_note_of(dump).read_bytes()) if dump.is_file() else {}
+            data: dict[str, Any] = json.loads(note_of(dump).read_bytes()) if dump.is_file() else {}
         except (FileNotFoundError, ValueError):
             return None
         return Noted(BackupFile.from_json(data["backup"]), int(data["tables"])) if data else None

@@ -61,6 +61,11 @@ def last_success(backup: BackupFile) -> bytes:
     return f"{taken:%Y-%m-%dT%H:%M:%SZ}\n".encode()
 
 
+def note_of(backup: Path) -> Path:
+    """Return the file beside a backup that tells what it holds. It is written last: without it a backup is not whole."""
+    return backup.with_name(f"{backup.name}.json")
+
+
 def checked_backup_name(name: str) -> str:
     """Return ``name`` if a backup's file may be called so. Raise InputError if not."""
     if not _NAME.fullmatch(name) or ".." in name:

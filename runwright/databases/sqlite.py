@@ -19,6 +19,7 @@ from runwright.databases.shape import (
     checked_database_name,
     checked_scratch,
     last_success,
+    note_of,
 )
 from runwright.errors import ActionError, RefusedError, VerificationError
 
@@ -241,7 +242,7 @@ def _looked(output: Output) -> Contents:
 
 def _note(copy: Path) -> dict[str, Any] | None:
     try:
-        return dict(json.loads(sqlite_copy.manifest(copy).read_bytes())) if copy.exists() else None
+        return dict(json.loads(note_of(copy).read_bytes())) if copy.exists() else None
     except (FileNotFoundError, ValueError):
         return None
 

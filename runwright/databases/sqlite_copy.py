@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runwright.databases.shape import note_of
 from runwright.effects.files import write_file
 from runwright.errors import ActionError
 
@@ -86,12 +87,7 @@ def backup(source: Path, copy: Path) -> None:
         "revisions": held,
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_file(manifest(copy), json.dumps({"backup": facts, "tables": counted}).encode(), 0o600)
-
-
-def manifest(copy: Path) -> Path:
-    """Return the file that tells what a copy holds. It is written last: without it a copy is not whole."""
-    return copy.with_name(f"{copy.name}.json")
+    write_file(note_of(copy), json.dumps({"backup": facts, "tables": counted}).encode(), 0o600)
 
 
 def look(path: Path) -> dict[str, Any]:

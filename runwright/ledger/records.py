@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, select, update
 
 from runwright.errors import InputError
 from runwright.ledger.names import new_id
@@ -89,7 +89,7 @@ class Note:
 
 
 class Records:
-    """What is only ever added to. Everything is returned oldest first, but backups newest first."""
+    """What is only ever added to. Everything is returned oldest first, but ``backups`` newest first."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -144,6 +144,17 @@ class Records:
     def last_backup(self, system: str, environment: str) -> Backup | None:
         """Return the newest backup that is there, or None."""
         return next(iter(self.backups(system, environment, limit=1)), None)
+
+    def last_proven_backup(self, system: str, environment: str) -> Backup | None:
+        """Return the newest backup that is there and was proven, or None."""
+        query = self._kept(system, environment).where(backups.c.proven_at.is_not(None))
+        query = query.order_by(backups.c.number.desc()).limit(1)
+        return next(iter(self._backups(query)), None)
+
+    def backups_before(self, system: str, environment: str, before: datetime) -> list[Backup]:
+        """Return all backups that are there and were taken before a moment, oldest first."""
+        query = self._kept(system, environment).where(backups.c.created_at < before)
+        return self._backups(query.order_by(backups.c.number))
 
     def add_measurements(self, release_id: str, items: Iterable[Measurement]) -> None:
         """Keep answers to rules, in one transaction. NaN becomes "no value"."""
@@ -203,6 +214,13 @@ class Records:
             return as_dataclass(Backup, row)
 
         return self._store.write(work)
+
+    def _kept(self, system: str, environment: str) -> Select[Any]:
+        of_environment = (backups.c.system == system, backups.c.environment == environment)
+        return select(backups).where(*of_environment, backups.c.removed_at.is_(None))
+
+    def _backups(self, query: Select[Any]) -> list[Backup]:
+        return self._store.read(lambda c: [as_dataclass(Backup, row) for row in c.execute(query).mappings()])
 
     def _add(self, table: Table, release_id: str, rows: list[dict[str, Any]]) -> None:
         named = [{"release_id": release_id, **row} for row in rows]
