@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from runwright.errors import ActionError
@@ -57,7 +56,8 @@ def why_not(work: Work) -> str:
 def take(work: Work, name: str) -> dict[str, Any] | None:
     """Take, prove and record one backup; return it as JSON, or None if there is nothing to back up yet."""
     assert work.runbook.backup is not None and work.database is not None
-    backup = work.database.backup(work.do, Path(work.runbook.backup.directory), name, f"deploy/backup/{name}")
+    folder = work.runbook.backup_folder(work.release.environment)
+    backup = work.database.backup(work.do, folder, name, f"deploy/backup/{name}")
     if backup is None:
         return None
     if backup.bytes < work.runbook.backup.min_bytes:

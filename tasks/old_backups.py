@@ -68,13 +68,14 @@ def unneeded(work: Work, now: datetime) -> Iterator[Backup]:
 def unfinished(work: Work) -> list[str]:
     """Return the files of dumps of this environment that were begun long ago and never got their name."""
     assert work.runbook.backup is not None
-    top = Path(work.runbook.backup.directory)
+    top, own = Path(work.runbook.backup.directory), work.runbook.backup_folder(work.release.environment)
     begins = re.escape(f"{work.release.system}-{work.release.environment}")
     name = re.compile(rf"\.?{begins}-\d{{8}}T\d{{6}}Z\.(dump|db)\.partial(-wal|-shm|-journal)?")
 
     def look() -> list[str]:
         before = time.time() - UNFINISHED_SECONDS
-        found = [path for path in top.glob("*.partial*") if name.fullmatch(path.name)]
+        # environments did not always have folders of their own
+        found = [path for folder in (top, own) for path in folder.glob("*.partial*") if name.fullmatch(path.name)]
         return sorted(str(path) for path in found if path.stat().st_mtime < before)
 
-    return work.do(Read(says=f"look for dumps in {top} that were never finished", function=look))
+    return work.do(Read(says=f"look for dumps in {own} that were never finished", function=look))

@@ -12,7 +12,9 @@ from runwright.actions import Do
 from runwright.errors import InputError, RefusedError
 
 LAST_SUCCESS = "LAST_SUCCESS.txt"
-"""Beside the backups: when the newest proven one was taken, so that monitoring can watch its age."""
+"""Beside the backups of an environment: when the newest proven one was taken, so that monitoring can watch its age.
+
+Each environment has a folder of its own: the good backups of one must not stand for those of another that fail."""
 
 UNKNOWN_TIME = "1970-01-01T00:00:00+00:00"
 """For a backup of which only a plan knows: whoever watches the age would take it for too old."""

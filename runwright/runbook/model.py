@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -78,7 +79,13 @@ class Migrate(Model):
 class Backup(Model):
     """The backup that is taken before a release with migrations, and on a schedule."""
 
-    directory: Text = example("/var/backups/shop", "Where dumps are written, absolute or relative to this file.")
+    directory: Text = example(
+        "/var/backups/shop",
+        (
+            "Where dumps are written, absolute or relative to this file. Each environment has a folder in it, such as "
+            "shop-production; LAST_SUCCESS.txt in there says when its newest proven dump was taken."
+        ),
+    )
     when: Literal["migrations", "always", "never"] = example(
         "always",
         "migrations: before a release that has some; always: before every release. `never` is refused in production.",
@@ -186,6 +193,15 @@ class Runbook(Model):
             for name, place in self.environments.items()
             if place.tier != "production" and name in (self.drill.environments or [name])
         ]
+
+    def backup_folder(self, environment: str) -> Path:
+        """Return where an environment's backups are written: each has a marker of its own there, LAST_SUCCESS.txt.
+
+        Raise ValueError if the runbook has no backup.
+        """
+        if self.backup is None:
+            raise ValueError("the runbook has no backup")
+        return Path(self.backup.directory) / f"{self.system}-{environment}"
 
     def block_of(self, environment: str) -> str:
         """Return the name of the environment's block."""

@@ -113,9 +113,11 @@ def test_another_environment_keeps_its_own(work: Work) -> None:
     assert work.ledger.records.last_backup("shop", "production") is not None
 
 
-def test_what_a_dump_never_finished_is_removed_after_a_day(work: Work, tmp_path: Path) -> None:
-    """Of this environment alone; one that may still be written is left."""
-    kept(work, "newest", days=0)
+@pytest.mark.parametrize("folder", ["shop-local", ""])
+def test_what_a_dump_never_finished_is_removed_after_a_day(work: Work, tmp_path: Path, folder: str) -> None:
+    """Of this environment alone, also where all environments once had one folder; one that may still be written stays."""
+    backups = tmp_path / "backups" / folder
+    backups.mkdir(parents=True)
     old = [
         "shop-local-20260101T000000Z.dump.partial",
         ".shop-local-20260101T000000Z.db.partial",
@@ -123,13 +125,13 @@ def test_what_a_dump_never_finished_is_removed_after_a_day(work: Work, tmp_path:
     ]
     others = ["shop-local-eu-20260101T000000Z.dump.partial", "shop-local-20260101T000000Z.dump", "notes.partial"]
     for name in [*old, *others]:
-        path = tmp_path / "backups" / name
+        path = backups / name
         path.write_text("half")
         os.utime(path, (time.time() - 2 * DAY,) * 2)
     young = "shop-local-20260102T000000Z.dump.partial"
-    (tmp_path / "backups" / young).write_text("half")
+    (backups / young).write_text("half")
     prune(work)
-    assert there(work) == {"newest.dump", "newest.dump.json", young, *others}
+    assert {path.name for path in backups.iterdir()} == {young, *others}
 
 
 def test_a_release_removes_a_few_and_leaves_the_rest_to_the_next(work: Work) -> None:
