@@ -125,7 +125,7 @@ class Gate(Model):
     )
     window: Window | None = example(
         {"timezone": "UTC", "days": ["TU"], "from": "10:00", "to": "14:00"},
-        "Now is a time for releases.",
+        "Now is a time for releases. Asked again before the first change: is there time to verify it, and to put it back?",
         None,
         apart=True,
     )
