@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from runwright.errors import VerificationError
 from runwright.ledger.states import ReleaseState
-from tasks import courses
+from tasks import courses, drivers
 from tasks.decide import schema_of
 from tasks.plan import migrations_of
 from tasks.step import step
@@ -25,14 +24,9 @@ def migrate(work: Work) -> list[str] | None:
         if courses.needs_stop(migrations):
             work.say("The old version may not run on a schema that is half changed: it is stopped first.")
         courses.migrate(work, work.do, work.version, migrations)
-    revisions = courses.current_revisions(work, work.do)
-    if revisions is None or not revisions or set(revisions) != set(migrations.heads):
-        raise VerificationError(
-            f"The database is at {', '.join(revisions or ()) or 'no revision'}, and the new version expects "
-            f"{', '.join(migrations.heads) or 'none'}.",
-            state="The old version still serves, or is started again now.",
-            next="Look at the migration's log; nothing is repeated by itself.",
-        )
+    # a job that exits 0 proves nothing: the database itself says where it is
+    revisions = courses.current_revisions(work, work.do) or ()
+    drivers.migrator(work.site).verify(revisions, migrations)
     work.ledger.releases.record(work.id, schema_after=list(revisions))
     work.say(f"The database is at {', '.join(revisions)}, as the new version expects.")
     return list(revisions)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from runwright.databases.shape import LAST_SUCCESS
-from tasks.back_up import take
+from tasks.back_up import back_up, take
 from tasks.work import Work
 from tests.unit.tasks.conftest import Opener
 
@@ -34,3 +35,17 @@ def test_each_environment_has_a_marker_of_its_own(work: Work, tmp_path: Path) ->
     assert Path(taken["location"]).parent == folder
     assert (folder / LAST_SUCCESS).exists() and not (tmp_path / "backups" / LAST_SUCCESS).exists()
     assert work.runbook.backup_folder("production") == tmp_path / "backups" / "shop-production"
+
+
+@pytest.mark.parametrize(("minutes", "again"), [(9, False), (11, True)])
+def test_a_run_that_goes_on_takes_another_backup_if_its_own_is_too_old(work: Work, minutes: float, again: bool) -> None:
+    """What was written since would be lost; one that is younger than `at_most` still stands for what is about to change."""
+    taken = {
+        "location": "/var/backups/first.db",
+        "taken_at": (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(),
+    }
+    work.write_down("backup", taken)
+    location = back_up.fn(work.id)
+    assert (location != taken["location"]) is again
+    assert work.fact("backup")["location"] == location
+    assert len(work.ledger.records.backups("shop", "local")) == int(again)
