@@ -12,7 +12,7 @@ from runwright.runbook.targets import PostgresDatabase
 from runwright.traffic import Upstream
 from runwright.versions import Version
 from tasks import drivers
-from tasks.work import Work
+from tasks.work import DRAIN_KEY, Work
 
 COLOURS = ("blue", "green")
 MIGRATE_KEY = "deploy/migrate"
@@ -52,9 +52,19 @@ def migrate(work: Work, do: Do, version: Version, migrations: MigrationPlan | No
 
 
 def stop_serving(work: Work, do: Do) -> None:
-    """Stop the old version because the schema is about to change under it. The downtime begins."""
+    """Stop the old version because the schema is about to change under it. The downtime begins.
+
+    Of two colours both are stopped, first the one that serves, then one that is kept as a warm way back; but never what
+    this release has started, which may serve already when its run is started again.
+    """
     if work.platform.strategy == "recreate":
-        work.platform.stop(do, "", "deploy/drain")
+        work.platform.stop(do, "", DRAIN_KEY)
+        return
+    assert work.router is not None
+    live, own = work.router.target(do), work.fact("slot")
+    for slot in sorted(COLOURS, key=lambda slot: live is None or slot != live.slot):
+        if slot != own:
+            work.platform.stop(do, slot, DRAIN_KEY)
 
 
 def stage(work: Work, do: Do, version: Version, slot: str) -> None:

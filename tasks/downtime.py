@@ -1,4 +1,4 @@
-"""How long the services were away, where a platform replaces them in place: as the journal says."""
+"""How long the services were away, where they are replaced in place or stopped for migrations: as the journal says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runwright.policy.wording import as_time
 from tasks.work import Work
 
 TAKES_AWAY = ("drain", "up")
-"""The changes of a platform that replaces in place after which a service may be away."""
+"""The changes after which a service may be away: it is stopped for migrations, or it is replaced in place."""
 NOTE = "downtime"
 
 
@@ -29,11 +29,7 @@ def note_downtime(work: Work, course: str, serves: str) -> None:
 
     Where nothing ran before, nothing was away. Before a way back from a version that never served, nobody was served since it was begun with.
     """
-    if (
-        work.platform.strategy != "recreate"
-        or work.release.previous_id is None
-        or work.fact(f"{NOTE}/{course}") is not None
-    ):
+    if work.release.previous_id is None or work.fact(f"{NOTE}/{course}") is not None:
         return
     courses = (course,) if work.fact("switched_at") else ("deploy", course)
     since = away_since(work.ledger.journal(work.id).entries(), *courses)

@@ -179,9 +179,11 @@ def keep_what_it_printed(work: Work, do: Do, key: str) -> None:
 
 
 def slot_of(work: Work, do: Do, previous: Version) -> str:
-    """Return the slot in which ``previous`` runs, or the one that it is started in."""
+    """Return the slot in which ``previous`` runs; else the one in which it ran, or that it is started in."""
     wanted, new = {a.identity for a in previous.artifacts}, str(work.fact("slot") or "")
-    for fact in work.platform.observe(do).running:
+    live = work.router.target(do) if work.router is not None else None
+    named = live.slot if live is not None else ""  # it was stopped in that slot, if migrations asked for it
+    for fact in sorted(work.platform.observe(do).services, key=lambda fact: (not fact.running, fact.slot != named)):
         # what this release started may be of the same commit: a drill, or a version that was released again
         if fact.slot != new and fact.identity in wanted and fact.commit == previous.commit:
             return fact.slot

@@ -15,6 +15,7 @@ from runwright import source
 from runwright.errors import ActionError
 from runwright.migrators.shape import MigrationPlan
 from runwright.planning import Step
+from runwright.platforms.shape import Strategy
 from runwright.policy.levels import Level
 from runwright.policy.rollback import Decision, Situation, Way
 from runwright.policy.rules import Sample, SampleState
@@ -82,11 +83,6 @@ def show_plan(
     """Show the plan."""
     previous = work.previous
     pending = migrations.pending if migrations else ()
-    stopped = migrations is not None and migrations.needs_stop
-    replaced = work.platform.strategy == "recreate"
-    downtime = "while the services are replaced" if replaced else "none"
-    if stopped and replaced:
-        downtime = "from the first migration until the services are replaced: the old version may not run meanwhile"
     given = plans.Plan(
         system=work.runbook.system,
         environment=work.release.environment,
@@ -101,13 +97,22 @@ def show_plan(
         level=level.name,
         way_back=level.meaning,
         gates=lines(work),
-        downtime=downtime,
+        downtime=downtime(work.platform.strategy, migrations, first=previous is None),
         watch=f"{as_duration(watch_seconds(work))}, every {as_duration(work.runbook.watch.every)}",
         steps=steps,
         depends_on=str(made["depends"]),
         notes=made["notes"],
     )
     show(work, "plan", plans.plan(given), "The plan")
+
+
+def downtime(strategy: Strategy, migrations: MigrationPlan | None, *, first: bool) -> str:
+    """Return when users are not served, as the plan says it; ``first``: nothing ran before."""
+    replaced = strategy == "recreate"
+    if migrations is not None and migrations.needs_stop and (replaced or not first):
+        until = "the services are replaced" if replaced else "the new version serves"
+        return f"from the first migration until {until}: the old version may not run meanwhile"
+    return "while the services are replaced" if replaced else "none"
 
 
 def commits(work: Work) -> list[plans.Commit]:

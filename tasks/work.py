@@ -36,6 +36,8 @@ from tasks.site import Folders, Site
 
 BREAK_KEY = "drill"
 """What the keys of a drill's changes that break what it released begin with."""
+DRAIN_KEY = "deploy/drain"
+"""What the keys begin with of stopping what serves, because the schema is about to change under it."""
 
 
 @dataclass
@@ -172,7 +174,8 @@ def _spare_the_live_one(work: Work, action: Action[Any]) -> None:
     """Refuse to end the process that the router names now."""
     if (
         isinstance(action, Stop)
-        and not (action.key or "").startswith(f"{BREAK_KEY}/")  # a drill ends it on purpose
+        # on purpose: by a drill, and before migrations that what serves may not meet
+        and not (action.key or "").startswith((f"{BREAK_KEY}/", f"{DRAIN_KEY}/"))
         and not work.fact("may-stop-live")
         and action.process == drivers.live_process(work.site, work.do)
     ):

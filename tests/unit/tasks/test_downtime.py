@@ -77,10 +77,13 @@ def test_a_first_release_takes_nothing_away(opened: Opener) -> None:
     assert downtimes(work) == []
 
 
-def test_two_colours_take_nothing_away(opened: Opener) -> None:
-    """The new version starts beside the old one."""
+def test_two_colours_are_away_only_if_they_are_stopped_for_migrations(opened: Opener) -> None:
+    """Else the new version starts beside the old one."""
     work = opened()
     work.release = replace(work.release, previous_id="the one before")
-    changed(work, "deploy/up")
+    changed(work, "deploy/migrate", "deploy/green/slot", "deploy/green/start", "deploy/switch/put")
     note_downtime(work, "deploy", "v1")
     assert downtimes(work) == []
+    changed(work, "deploy/drain/blue/stop")
+    note_downtime(work, "deploy", "v1")
+    assert len(downtimes(work)) == 1
