@@ -33,9 +33,16 @@ def retire(work: Work) -> str:
     return f"only {' and '.join(sorted(serving))} runs now"
 
 
+def kept_running(work: Work) -> bool:
+    """Return whether anything runs in a colour that gets no traffic: not so if it was stopped for the migrations."""
+    assert work.router is not None
+    serving = work.router.facts(work.do).named
+    return any(fact.slot not in serving for fact in work.platform.observe(work.do).running)
+
+
 def schedule_retirement(work: Work) -> None:
     """Let the old version be ended when the hold has passed. Where nothing is kept running there is nothing to end."""
-    if work.router is None or work.previous is None or not in_a_run():
+    if work.router is None or work.previous is None or not in_a_run() or not kept_running(work):
         return
     hold = work.runbook.rollback.hold
     at = datetime.now(UTC) + timedelta(seconds=hold)

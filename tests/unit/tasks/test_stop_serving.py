@@ -23,7 +23,9 @@ from tasks import courses, drivers
 from tasks.downtime import downtimes
 from tasks.holding import holding
 from tasks.migrate import migrate
+from tasks.plan import changes
 from tasks.put_back import act
+from tasks.retire import kept_running
 from tasks.shown import downtime
 from tasks.stage import stage
 from tasks.switch import switch
@@ -172,7 +174,8 @@ def test_two_colours_are_stopped_before_migrations_above_l1(
             step.fn(shop.work.id)
     assert seen == [meanwhile]
     assert shop.answers() == "v1"
-    assert shop.runs() == {"blue": "a"} if level is Level.L3 else {"blue": "a", "green": "c"}
+    assert shop.runs() == ({"blue": "a"} if level is Level.L3 else {"blue": "a", "green": "c"})
+    assert kept_running(shop.work) is (level is Level.L1), "nothing is left that has to be ended later"
     told = downtimes(shop.work)
     assert [line.partition(",")[0] for line in told] == (["Until v1 (aaaaaaaa) served"] if level is Level.L3 else [])
 
@@ -197,6 +200,17 @@ def test_what_was_stopped_for_a_migration_that_failed_serves_again_in_its_slot(
     assert shop.answers() == "v0"
     assert shop.runs() == {"green": "c"}
     assert [line.partition(",")[0] for line in downtimes(shop.work)] == ["Until v0 (cccccccc) served"]
+
+
+@pytest.mark.parametrize(
+    ("level", "begins"),
+    [(Level.L1, ["deploy/migrate"]), (Level.L3, ["deploy/drain/green/stop", "deploy/migrate"])],
+)
+def test_the_plan_lists_that_what_serves_is_stopped(shop: Shop, level: Level, begins: list[str]) -> None:
+    """Before the migrations, and nothing is stopped by planning it."""
+    steps, depends = changes(shop.work, planned(shop.work, level), "blue")
+    assert [step.key for step in steps][: len(begins)] == begins and depends == ""
+    assert shop.runs() == {"blue": "e", "green": "c"}
 
 
 def test_a_run_that_is_started_again_never_stops_what_it_has_started(
