@@ -57,7 +57,9 @@ def fits(window: Window, now: datetime, needed_seconds: float) -> Decision:
     if current and current[1] - now >= needed:
         left = as_time((current[1] - now).total_seconds())
         return Decision(True, f"open until {_local(current[1], zone)}, {left} left", None, current[1])
-    after = f"; it opens next at {_local(coming, zone)}" if coming else f"; it does not open in {LOOK_AHEAD_DAYS} days"
+    so_long = " for so long" if needed_seconds else ""
+    never = f"; it does not open{so_long} in {LOOK_AHEAD_DAYS} days"
+    after = f"; it opens next at {_local(coming, zone)}" if coming else never
     if current:
         left = as_time((current[1] - now).total_seconds())
         reason = f"closes at {_local(current[1], zone)}, in {left}; {as_time(needed_seconds)} are needed{after}"

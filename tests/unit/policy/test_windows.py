@@ -80,7 +80,7 @@ def test_the_zone_of_the_asker_does_not_matter() -> None:
         ("2026-03-04T15:00", 60, False,
          "closed at Wed 2026-03-04 15:00 Europe/Berlin; it opens next at Tue 2026-03-10 10:00 Europe/Berlin"),
         ("2026-03-04T11:00", 5 * 3600, False,
-         "closes at Wed 2026-03-04 14:00 Europe/Berlin, in 3h; 5h are needed; it does not open in 400 days"),
+         "closes at Wed 2026-03-04 14:00 Europe/Berlin, in 3h; 5h are needed; it does not open for so long in 400 days"),
     ],
 )  # fmt: skip
 def test_it_must_be_open_for_long_enough(now: str, needed: float, is_open: bool, reason: str) -> None:
