@@ -16,10 +16,11 @@ from runwright.ledger.states import ReleaseState
 from runwright.platforms.compose import Compose
 from runwright.platforms.host import Host
 from runwright.policy.levels import Level
-from runwright.policy.rollback import Way
+from runwright.policy.rollback import Cause, Way
 from runwright.testing.direct import Direct
 from runwright.versions import Artifact, Version
 from tasks import courses, drivers
+from tasks.decide import decided
 from tasks.downtime import downtimes
 from tasks.holding import holding
 from tasks.migrate import migrate
@@ -195,7 +196,9 @@ def test_what_was_stopped_for_a_migration_that_failed_serves_again_in_its_slot(
             migrate.fn(shop.work.id)
         assert shop.answers() == "502"
         with at_work(shop.work.id) as work:
-            act(work, Way.PUT_BACK, "Migration b2 failed.")
+            decision = decided(work, Cause.CRASHED, {})
+            assert decision.way is Way.PUT_BACK
+            act(work, decision.way, decision.because)
             assert work.release.state is ReleaseState.ROLLED_BACK
     assert shop.answers() == "v0"
     assert shop.runs() == {"green": "c"}
