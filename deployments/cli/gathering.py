@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from deployments.cli.compose_files import Given, placed, usual
 from runwright.actions import Command, Do, Output
-from runwright.errors import ActionError, InputError
+from runwright.errors import ActionError
 from runwright.platforms.compose.at_start import MIGRATES
 from runwright.platforms.compose.config import parse_config
 from runwright.runbook.draft import DraftFacts, ServiceFacts, service_facts
@@ -20,7 +21,6 @@ _COMPOSE_SECONDS = 60.0
 _STARTS = ("*.sh", "*Dockerfile*", "*compose*.y*ml", "Procfile")
 """Where a command that a container starts with is written."""
 _MOST = 3
-_USUAL_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,10 @@ class Gathered:
 
 
 @dataclass(frozen=True)
-class Application:
-    """Where a Compose application is: its folder, the Compose files and the env file that were named, the repository."""
+class Application(Given):
+    """A Compose application in its repository, whose top is ``root``."""
 
-    directory: Path
-    files: tuple[str, ...]
-    env_file: str
-    root: Path
+    root: Path = Path()
 
     def argv(self, *, interpolate: bool) -> tuple[str, ...]:
         """Return the command that prints what Compose understands."""
@@ -50,22 +47,19 @@ class Application:
 
 
 def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str = "") -> Gathered:
-    """Return what is known of the Compose application that is run from ``directory``.
+    """Return what is known of the Compose application in ``directory``, or of that with the Compose files ``files`` in it.
 
-    Raise InputError if there is no such folder, ActionError if Compose refuses its files.
+    Raise InputError if there is no such folder or file, ActionError if Compose refuses its files.
     """
-    if not directory.is_dir():
-        raise InputError(f"{directory} is no folder.", next="Name the folder that holds the Compose file.")
+    given = placed(directory, files, env_file)
+    directory = given.directory
     top = _git(do, directory, "rev-parse", "--show-toplevel")
     root = Path(top[0]) if top else directory
     remarks = [] if top else [f"{directory} is in no git repository; a release is always a commit of one."]
-    application = Application(directory, files, env_file, root)
-    try:
-        project, services = _compose(do, application, interpolate=True)
-    except ActionError as error:
-        project, services = _compose(do, application, interpolate=False)
-        remarks.append(f"Variables were left as they are written, because with them: {error.what}")
+    application = Application(directory, given.files, given.env_file, root)
+    project, services, more = _read(do, application)
     alembic, others = _alembic(do, application, services) if top else (None, [])
+    remarks += more
     if others:
         remarks.append(f"There is more than one alembic.ini: that in {alembic} was chosen, not {', '.join(others)}.")
     remote = _git(do, directory, "remote", "get-url", "origin") if top else []
@@ -76,10 +70,20 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
         services=services,
         files=_files(application),
         alembic=alembic,
-        env_file=env_file,
+        env_file=application.env_file,
         at_start=tuple(_git(do, root, "grep", "-lE", MIGRATES, "--", *_STARTS)[:_MOST]) if alembic else (),
     )
     return Gathered(facts, tuple(remarks))
+
+
+def _read(do: Do, application: Application) -> tuple[str, tuple[ServiceFacts, ...], list[str]]:
+    """Return the project, its services, and a remark if variables could not be filled in."""
+    try:
+        return (*_compose(do, application, interpolate=True), [])
+    except ActionError as error:
+        refused = error
+    found = _compose(do, application, interpolate=False)
+    return (*found, [f"Variables were left as they are written, because with them: {refused.what}"])
 
 
 def _compose(do: Do, application: Application, *, interpolate: bool) -> tuple[str, tuple[ServiceFacts, ...]]:
@@ -169,5 +173,5 @@ def _files(application: Application) -> tuple[str, ...]:
     directory, root = application.directory, application.root
     names = application.files
     if not names and directory.resolve() != root.resolve():
-        names = tuple(name for name in _USUAL_FILES if (directory / name).is_file())[:1]
+        names = usual(directory)
     return tuple(os.path.relpath((directory / name).resolve(), root.resolve()) for name in names)

@@ -29,7 +29,13 @@ def init(
     ),
     file: Annotated[
         list[str] | None,
-        typer.Option("--file", "-f", metavar="NAME", help="A Compose file in it. May be repeated.", show_default=False),
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="NAME",
+            help="A Compose file in it; may be repeated. The first one's folder is the application's.",
+            show_default=False,
+        ),
     ] = None,
     env_file: Annotated[str, typer.Option("--env-file", metavar="NAME", help="The env file, if it is not .env.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,

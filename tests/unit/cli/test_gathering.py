@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deployments.cli.gathering import gather, without_login
-from runwright.actions import Output
+from runwright.actions import Command, Output
 from runwright.errors import ActionError, InputError
 from runwright.runbook.draft import draft
 from runwright.testing.replies import Replies
@@ -146,8 +146,42 @@ def test_the_files_are_named_as_seen_from_the_repository(tmp_path: Path) -> None
     (folder / "compose.yaml").write_text("services: {}")
     replies = table(tmp_path)
     assert gather(Replies(replies), folder).facts.files == ("deploy/compose.yaml",)
-    assert gather(Replies(replies), folder, ("../x.yml",)).facts.files == ("x.yml",)
     assert gather(Replies(replies), tmp_path).facts.files == ()
+    (folder / "compose.override.yaml").write_text("services: {}")
+    assert gather(Replies(replies), folder).facts.files == ("deploy/compose.yaml", "deploy/compose.override.yaml")
+
+
+@pytest.mark.parametrize(
+    ("files", "env_file", "directory", "named", "env_file_there"),
+    [
+        (("deploy/compose.yaml",), "", "deploy", ("deploy/compose.yaml",), ""),
+        (("deploy/compose.yaml", "x.yml"), "prod.env", "deploy", ("deploy/compose.yaml", "x.yml"), "../prod.env"),
+        (("x.yml", "deploy/compose.yaml"), "deploy/prod.env", "", ("x.yml", "deploy/compose.yaml"), "deploy/prod.env"),
+        (("deploy/compose.yaml",), "/etc/prod.env", "deploy", ("deploy/compose.yaml",), "/etc/prod.env"),
+    ],
+)
+def test_the_folder_of_the_first_file_is_the_applications(
+    tmp_path: Path, files: tuple[str, ...], env_file: str, directory: str, named: tuple[str, ...], env_file_there: str
+) -> None:
+    """As for `docker compose -f`: the project's usual name, the env file and relative paths go by it."""
+    (tmp_path / "deploy").mkdir()
+    for name in ("deploy/compose.yaml", "x.yml"):
+        (tmp_path / name).write_text("services: {}")
+    replies = Replies(table(tmp_path))
+    facts = gather(replies, tmp_path, files, env_file).facts
+    assert facts.directory == str(tmp_path / directory)
+    assert (facts.files, facts.env_file) == (named, env_file_there)
+    asked = next(a for a in replies.actions if isinstance(a, Command) and a.argv[0] == "docker")
+    assert asked.argv[3] == facts.directory
+    assert [Path(word).resolve() for word in asked.argv if word.endswith(".yml") or word.endswith(".yaml")] == [
+        tmp_path / name for name in files
+    ]
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """Before anything is run, and with the folder in which it was looked for."""
+    with pytest.raises(InputError, match=r"There is no deploy/gone\.yaml in "):
+        gather(Replies({}), tmp_path, ("deploy/gone.yaml",))
 
 
 @pytest.mark.docker

@@ -1,0 +1,51 @@
+"""Which Compose files are meant: those that were named, or those that Compose takes by itself."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from runwright.errors import InputError
+from runwright.platforms.compose.sources import BASE_NAMES, OVERRIDE_NAMES
+
+
+@dataclass(frozen=True)
+class Given:
+    """Where a Compose application is: the folder that it is run from, its Compose files and its env file.
+
+    files: relative to the folder, or absolute; none, if Compose looks for them itself. env_file: the same; "" of the usual.
+    """
+
+    directory: Path
+    files: tuple[str, ...] = ()
+    env_file: str = ""
+
+
+def placed(directory: Path, files: tuple[str, ...], env_file: str) -> Given:
+    """Return what files named in ``directory`` mean: as for `docker compose -f`, the first file's folder is the application's.
+
+    Raise InputError if there is no such folder or file.
+    """
+    if not directory.is_dir():
+        raise InputError(f"{directory} is no folder.", next="Name the folder that holds the Compose file.")
+    missing = [name for name in files if not (directory / name).is_file()]
+    if missing:
+        raise InputError(
+            f"There is no {' and no '.join(missing)} in {directory}.",
+            next="Name Compose files as they are seen from that folder.",
+        )
+    if not files:
+        return Given(directory, (), env_file)
+    folder = Path(os.path.normpath(directory / files[0])).parent
+
+    def seen(name: str) -> str:
+        return name if Path(name).is_absolute() else os.path.relpath(directory / name, folder)
+
+    return Given(folder, tuple(map(seen, files)), seen(env_file) if env_file else "")
+
+
+def usual(directory: Path) -> tuple[str, ...]:
+    """Return the names of the files in ``directory`` that Compose takes if it is given none."""
+    base = [name for name in BASE_NAMES if (directory / name).is_file()][:1]
+    return (*base, *([name for name in OVERRIDE_NAMES if (directory / name).is_file()][:1] if base else ()))
