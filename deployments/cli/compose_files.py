@@ -1,13 +1,17 @@
-"""Which Compose files are meant: those that were named, or those that Compose takes by itself."""
+"""Which Compose files are meant: those that were named, those that Compose takes by itself, those that lie elsewhere."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from runwright.errors import InputError
 from runwright.platforms.compose.sources import BASE_NAMES, OVERRIDE_NAMES
+
+_NAME = re.compile(r"(docker-)?compose([._-][\w.-]+)?\.ya?ml", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -49,3 +53,24 @@ def usual(directory: Path) -> tuple[str, ...]:
     """Return the names of the files in ``directory`` that Compose takes if it is given none."""
     base = [name for name in BASE_NAMES if (directory / name).is_file()][:1]
     return (*base, *([name for name in OVERRIDE_NAMES if (directory / name).is_file()][:1] if base else ()))
+
+
+def beside(directory: Path) -> tuple[str, ...]:
+    """Return the names of other Compose files in ``directory``, which Compose leaves out if it is given none; sorted."""
+    taken = usual(directory)
+    if not taken:
+        return ()
+    return tuple(sorted(p.name for p in directory.iterdir() if _is_base(p.name) and p.name not in taken))
+
+
+def likely(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return those of ``paths`` that are Compose files of their own: the usual names first, then the least deep."""
+
+    def rank(path: str) -> tuple[bool, int, str]:
+        return PurePosixPath(path).name not in BASE_NAMES, path.count("/"), path
+
+    return tuple(sorted((path for path in paths if _is_base(PurePosixPath(path).name)), key=rank))
+
+
+def _is_base(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and ".override." not in name

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from deployments.cli.compose_files import Given, placed, usual
+from deployments.cli.compose_files import Given, beside, likely, placed, usual
 from runwright.actions import Command, Do, Output
-from runwright.errors import ActionError
+from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.at_start import MIGRATES
 from runwright.platforms.compose.config import parse_config
 from runwright.runbook.draft import DraftFacts, ServiceFacts, service_facts
@@ -49,7 +50,8 @@ class Application(Given):
 def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str = "") -> Gathered:
     """Return what is known of the Compose application in ``directory``, or of that with the Compose files ``files`` in it.
 
-    Raise InputError if there is no such folder or file, ActionError if Compose refuses its files.
+    Raise InputError if there is no such folder or file, or none is named and they are elsewhere; ActionError if Compose
+    refuses its files.
     """
     given = placed(directory, files, env_file)
     directory = given.directory
@@ -59,7 +61,7 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
     application = Application(directory, given.files, given.env_file, root)
     project, services, more = _read(do, application)
     alembic, others = _alembic(do, application, services) if top else (None, [])
-    remarks += more
+    remarks += [*more, *_left_out(given)]
     if others:
         remarks.append(f"There is more than one alembic.ini: that in {alembic} was chosen, not {', '.join(others)}.")
     remote = _git(do, directory, "remote", "get-url", "origin") if top else []
@@ -82,8 +84,49 @@ def _read(do: Do, application: Application) -> tuple[str, tuple[ServiceFacts, ..
         return (*_compose(do, application, interpolate=True), [])
     except ActionError as error:
         refused = error
-    found = _compose(do, application, interpolate=False)
+    try:
+        found = _compose(do, application, interpolate=False)
+    except ActionError:
+        _refuse_elsewhere(do, application)
+        raise
     return (*found, [f"Variables were left as they are written, because with them: {refused.what}"])
+
+
+def _refuse_elsewhere(do: Do, application: Application) -> None:
+    """Raise InputError if no Compose file was named, none is in the folder, and git tracks some further down."""
+    directory = application.directory
+    if application.files or usual(directory):
+        return
+    found = likely(_git(do, directory, "ls-files", "--", "*compose*.y*ml"))
+    if found:
+        raise InputError(
+            f"There is no Compose file in {directory}; git tracks {_few(found)}.",
+            state="Nothing was written.",
+            next=f"Name the one that the application runs from: `{_init(directory, found[0])}`.",
+        )
+
+
+def _left_out(given: Given) -> list[str]:
+    """Return a remark if other Compose files lie beside those that Compose takes by itself."""
+    others = () if given.files else beside(given.directory)
+    if not others:
+        return []
+    taken = usual(given.directory)
+    again = _init(given.directory, others[0])
+    return [
+        f"Compose takes {' and '.join(taken)}; {_few(others)} {'lies' if len(others) == 1 else 'lie'} beside it. "
+        f"If another file is what really runs, run init again with it: `{again}` (-f for each file, in their order)."
+    ]
+
+
+def _init(directory: Path, file: str) -> str:
+    return f"runwright init {shlex.quote(str(directory))} -f {shlex.quote(file)}"
+
+
+def _few(names: tuple[str, ...]) -> str:
+    """Return some of ``names``, and how many more there are."""
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
 
 
 def _compose(do: Do, application: Application, *, interpolate: bool) -> tuple[str, tuple[ServiceFacts, ...]]:

@@ -139,6 +139,44 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
         gather(Replies({}), tmp_path / "gone")
 
 
+def test_a_folder_without_a_compose_file_names_those_that_git_tracks(tmp_path: Path) -> None:
+    """Up to three, the usual names first; an override belongs to another file, and is none of its own."""
+    tracked = (
+        "docs/compose.py\n.github/docker-compose.test.yml\na/b/compose.yaml\ndeploy/compose.override.yaml\n"
+        "deploy/compose.yaml\nx/my-compose.yml\nz/docker-compose.prod.yml\n"
+    )
+    none = Output(14, b"", b"no configuration file provided: not found\n")
+    replies = table(tmp_path) | {"config --format": none, "ls-files -- *compose": printed(tracked)}
+    replies = {"ls-files -- *compose": replies["ls-files -- *compose"]} | replies
+    with pytest.raises(InputError) as caught:
+        gather(Replies(replies), tmp_path)
+    listed = "deploy/compose.yaml, a/b/compose.yaml, .github/docker-compose.test.yml and 1 more."
+    assert caught.value.what == f"There is no Compose file in {tmp_path}; git tracks {listed}"
+    assert f"runwright init {tmp_path} -f deploy/compose.yaml" in caught.value.next
+    for other in ({"ls-files -- *compose": printed("")}, {"show-toplevel": FAILED, "ls-files": FAILED}):
+        with pytest.raises(ActionError, match="no configuration file"):
+            gather(Replies(other | {n: r for n, r in replies.items() if n not in other}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("there", "named"),
+    [
+        (("compose.yaml", "compose.override.yaml"), ""),
+        (("compose.yaml", "docker-compose.prod.yml", "compose.md", "my-compose.yaml"), "docker-compose.prod.yml lies"),
+        (("docker-compose.yml", "compose.production.yaml", "docker-compose_ci.yml"), "compose.production.yaml, "),
+    ],
+)
+def test_compose_files_beside_the_usual_one_are_told(tmp_path: Path, there: tuple[str, ...], named: str) -> None:
+    """One of them may be what really runs; not those that Compose takes by itself, and not if files were named."""
+    for name in there:
+        (tmp_path / name).write_text("services: {}")
+    replies = table(tmp_path) | {"ls-files": printed("")}
+    told = " ".join(gather(Replies(replies), tmp_path).remarks)
+    assert (named in told) if named else (told == "")
+    assert (f"init {tmp_path} -f " in told) == bool(named)
+    assert gather(Replies(replies), tmp_path, (there[0],)).remarks == ()
+
+
 def test_the_files_are_named_as_seen_from_the_repository(tmp_path: Path) -> None:
     """An application in a folder of the repository has its files there."""
     folder = tmp_path / "deploy"
