@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from runwright.runbook.base import as_duration
 from runwright.runbook.guesses import DraftFacts, Guess, Probe, ServiceFacts, guess, service_facts, system_name
+from runwright.runbook.healthchecks import ready_seconds
 from runwright.runbook.yamltext import flow, scalar
 
 __all__ = ["DraftFacts", "ServiceFacts", "draft", "service_facts"]
@@ -55,6 +57,10 @@ def _environment(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
         yield f"      files: {flow(list(facts.files))}"
     if facts.env_file:
         yield f"      env_file: {scalar(facts.env_file)}"
+    ready = ready_seconds(s.judged_seconds for services in guessed.components.values() for s in services)
+    if ready is not None:
+        meaning = "so long a version may take until its healthchecks pass; then it is put back"
+        yield f"      ready_timeout: {as_duration(ready)} # {meaning}"
     if guessed.urls:
         through = f"through {', '.join(dict.fromkeys(guessed.through.values()))}, " if guessed.through else ""
         yield f"    urls: {flow(guessed.urls)} # check: {through}as seen from where Runwright runs"

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from runwright.runbook.healthchecks import judged_seconds
+
 _URL = re.compile(r"https?://[^\s'\"\\)<>|;,]+")
 _LOCAL = {"localhost", "127.0.0.1", "0.0.0.0", "::1"}  # noqa: S104 - recognised, not listened on
 _POSTGRES = re.compile(r"(^|/)(postgres|postgis|timescaledb|pgvector)([:@]|$)")
@@ -27,7 +29,7 @@ class ServiceFacts:
 
     context: the folder that it is built from, relative to the repository ("." for its root); "" if it is pulled.
     ports: (port on the host, port in the container). exposed: ports in the container that others reach.
-    healthcheck: its command, as one line. ends: others wait until it has run and ended well.
+    healthcheck: its command, as one line. judged_seconds: after how long it has passed or failed; None without one. ends: others wait until it has run and ended well.
     postgres: POSTGRES_DB and POSTGRES_USER, if it has them. Nothing else of an environment is kept.
     """
 
@@ -37,6 +39,7 @@ class ServiceFacts:
     ports: tuple[tuple[int, int], ...] = ()
     exposed: tuple[int, ...] = ()
     healthcheck: str = ""
+    judged_seconds: float | None = None
     depends_on: tuple[str, ...] = ()
     ends: bool = False
     postgres: Mapping[str, str] = field(default_factory=dict)
@@ -108,7 +111,8 @@ def service_facts(config: Mapping[str, Any], root: str) -> tuple[ServiceFacts, .
 def _service(name: str, said: Mapping[str, Any], root: str, *, ends: bool) -> ServiceFacts:
     context = (said.get("build") or {}).get("context", "")
     environment = said.get("environment") or {}
-    test = (said.get("healthcheck") or {}).get("test") or ""
+    check = said.get("healthcheck") or {}
+    test = check.get("test") or ""
     ports = ((str(p.get("published") or ""), p.get("target")) for p in said.get("ports") or [])
     return ServiceFacts(
         name=name,
@@ -117,6 +121,7 @@ def _service(name: str, said: Mapping[str, Any], root: str, *, ends: bool) -> Se
         ports=tuple((int(on), int(to)) for on, to in ports if on.isdigit() and to),
         exposed=tuple(int(port) for port in map(str, said.get("expose") or ()) if port.isdigit()),
         healthcheck=test if isinstance(test, str) else " ".join(map(str, test)),
+        judged_seconds=judged_seconds(check),
         depends_on=tuple(said.get("depends_on") or ()),
         ends=ends,
         postgres={key: str(environment[key]) for key in _POSTGRES_NAMES if environment.get(key)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -226,6 +227,16 @@ def test_a_service_that_runs_once_and_ends_is_no_part_of_a_component():
     assert "# check: migrate runs once and ends" in text
 
 
+def test_a_version_may_take_as_long_as_the_slowest_healthcheck_of_what_is_replaced(loaded):
+    """Until then users may wait for it; the database is not replaced, and without a healthcheck nothing is drafted."""
+    slow = replace(API, judged_seconds=241.0)
+    database = replace(DATABASE, judged_seconds=900.0)
+    known = facts(database, slow, replace(WEB, judged_seconds=40.0))
+    assert loaded(known).environments["development"].target.ready_timeout == 250
+    assert "ready_timeout: 250s # so long a version may take until its healthchecks pass" in draft(known)
+    assert "ready_timeout" not in draft(facts(database, API))
+
+
 def test_a_rendered_compose_file_gives_facts_without_its_secrets():
     """Of environments only the database's name and user are kept."""
     rendered = {
@@ -247,6 +258,7 @@ def test_a_rendered_compose_file_gives_facts_without_its_secrets():
         context="backend",
         ports=((8000, 8080),),
         healthcheck="CMD curl http://localhost:8080/up",
+        judged_seconds=240.0,
         depends_on=("db",),
     )
     assert found[1] == ServiceFacts("db", image="postgres:15", postgres={"POSTGRES_DB": "shop"})
