@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,8 +75,15 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
         alembic=alembic,
         env_file=application.env_file,
         at_start=tuple(_git(do, root, "grep", "-lE", MIGRATES, "--", *_STARTS)[:_MOST]) if alembic else (),
+        system=root.name if _by_folder(project, application) else "",
     )
     return Gathered(facts, tuple(remarks))
+
+
+def _by_folder(project: str, application: Application) -> bool:
+    """Return whether the project has only the name of a folder of the repository, such as `deploy`: no system is called that."""
+    usual_name = re.sub(r"[^a-z0-9_-]", "", application.directory.name.lower()).lstrip("_-")  # as Compose makes it
+    return application.directory.resolve() != application.root.resolve() and project in ("", usual_name)
 
 
 def _read(do: Do, application: Application) -> tuple[str, tuple[ServiceFacts, ...], list[str]]:

@@ -24,7 +24,7 @@ def draft(facts: DraftFacts) -> str:
 
 def _head(facts: DraftFacts) -> Iterator[str]:
     yield "# How this system is released. `runwright docs` explains every key; lines with `check:` are guesses."
-    yield f"system: {system_name(facts.project)}"
+    yield f"system: {system_name(facts.system or facts.project)}"
     yield f"source: {{repo: {scalar(facts.repo, inside=True)}}}"
     yield ""
 

@@ -50,7 +50,7 @@ class DraftFacts:
     """What is known of a system before it has a runbook.
 
     project: the Compose project's name. directory: where it runs, absolute. repo: where its code is.
-    files: the Compose files, if they are not those that Compose finds by itself.
+    system: what the system is called, if that is not the project's name. files: the Compose files, if they are not those that Compose finds by itself.
     alembic: the folder of the repository that holds alembic.ini ("." for its root), None if there is none.
     env_file: the env file that Compose uses, if it is not ``.env`` in the directory.
     at_start: the files of the repository that run `alembic upgrade`: a container that starts probably does.
@@ -64,6 +64,7 @@ class DraftFacts:
     alembic: str | None = None
     env_file: str = ""
     at_start: tuple[str, ...] = ()
+    system: str = ""
 
 
 @dataclass(frozen=True)

@@ -216,6 +216,28 @@ def test_the_folder_of_the_first_file_is_the_applications(
     ]
 
 
+@pytest.mark.parametrize(
+    ("folder", "project", "drafted"),
+    [
+        ("Deploy.d", "deployd", "acme-shop"),
+        ("Deploy.d", "", "acme-shop"),
+        ("Deploy.d", "shop", "shop"),
+        ("", "acme_shop", "acme-shop"),
+    ],
+)
+def test_a_system_has_the_name_of_the_repository_and_not_of_a_folder_in_it(
+    tmp_path: Path, folder: str, project: str, drafted: str
+) -> None:
+    """Unless the Compose files name the project: then somebody has chosen a name."""
+    top = tmp_path / "acme_shop"
+    (top / folder).mkdir(parents=True)
+    replies = table(top)
+    replies["config --format"] = printed({"name": project, "services": {"api": {"build": str(top)}}})
+    facts = gather(Replies(replies), top / folder).facts
+    assert f"system: {drafted}\n" in draft(facts)
+    assert facts.project == project or (project, facts.project) == ("", folder)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """Before anything is run, and with the folder in which it was looked for."""
     with pytest.raises(InputError, match=r"There is no deploy/gone\.yaml in "):
