@@ -141,7 +141,7 @@ def guess(facts: DraftFacts) -> Guess:
     asked = [(name, path) for name in urls for path in _paths(components[name], anywhere=name in through)]
     ids = _unique(_slug(path) if len(urls) == 1 else f"{name[:26]}-{_slug(path)}" for name, path in asked)
     probes = tuple(Probe(one, name, path) for one, (name, path) in zip(ids, asked, strict=True))
-    return Guess(components, database, urls, through, probes, _migrates(facts, components))
+    return Guess(components, database, urls, through, probes, _migrates(facts, components, urls))
 
 
 def _addresses(
@@ -206,7 +206,8 @@ def _serves(service: ServiceFacts, fronted: set[str]) -> int:
 def _grouped(services: list[ServiceFacts], fronted: set[str]) -> dict[str, tuple[ServiceFacts, ...]]:
     """Return {component: services}: what is built from one folder (or is one image) is one component.
 
-    A component has the name of that service of it that serves most, which is its first; so are components in order.
+    A component has the name of that service of it that serves most, which is its first. Components that others depend on
+    come first, as they are replaced in this order; otherwise those that serve most.
     """
 
     def rank(service: ServiceFacts) -> int:
@@ -215,8 +216,29 @@ def _grouped(services: list[ServiceFacts], fronted: set[str]) -> dict[str, tuple
     groups: dict[str, list[ServiceFacts]] = {}
     for service in sorted(services, key=rank):
         groups.setdefault(service.context or service.image or service.name, []).append(service)
-    names = _unique(system_name(together[0].name) for together in groups.values())
-    return dict(zip(names, map(tuple, groups.values()), strict=True))
+    ordered = _needed_first(list(groups.values()))
+    names = _unique(system_name(together[0].name) for together in ordered)
+    return dict(zip(names, map(tuple, ordered), strict=True))
+
+
+def _needed_first(groups: list[list[ServiceFacts]]) -> list[list[ServiceFacts]]:
+    """Return ``groups`` in their order, but each after those that it depends on; a circle is cut somewhere."""
+    ordered: list[list[ServiceFacts]] = []
+    seen: list[list[ServiceFacts]] = []
+
+    def place(group: list[ServiceFacts]) -> None:
+        if group in seen:
+            return
+        seen.append(group)
+        needed = {name for service in group for name in service.depends_on}
+        for other in groups:
+            if needed & {service.name for service in other}:
+                place(other)
+        ordered.append(group)
+
+    for group in groups:
+        place(group)
+    return ordered
 
 
 def _unique(names: Iterable[str]) -> list[str]:
@@ -254,8 +276,13 @@ def _slug(path: str) -> str:
     return words if re.match(r"[a-z]", words) else "front"
 
 
-def _migrates(facts: DraftFacts, components: Mapping[str, tuple[ServiceFacts, ...]]) -> tuple[str, str, bool] | None:
-    """Return the component that is built from the folder that holds alembic.ini, or from one around it."""
+def _migrates(
+    facts: DraftFacts, components: Mapping[str, tuple[ServiceFacts, ...]], urls: Iterable[str]
+) -> tuple[str, str, bool] | None:
+    """Return the component that is built from the folder that holds alembic.ini, or from one around it.
+
+    If there is none: the first that clients reach.
+    """
     if facts.alembic is None or not components:
         return None
     folder = os.path.normpath(facts.alembic)
@@ -266,7 +293,7 @@ def _migrates(facts: DraftFacts, components: Mapping[str, tuple[ServiceFacts, ..
         if service.context and not os.path.relpath(folder, service.context).startswith("..")
     ]
     if not around:
-        return next(iter(components)), ".", False
+        return next(iter([*urls, *components])), ".", False
     context, name = max(around, key=lambda found: len(found[0].strip(".")))
     inside = os.path.relpath(folder, context)
     return name, inside if re.fullmatch(r"[A-Za-z0-9._/-]+", inside) else ".", True

@@ -183,7 +183,7 @@ NGINX = ServiceFacts("nginx", image="nginx:1.25", ports=((443, 443), (1337, 80))
         ),
         pytest.param(
             [ServiceFacts("web", **FLASK), ServiceFacts("nginx", context="nginx", ports=((80, 80),), depends_on=("web",))],
-            {"nginx": ["nginx"], "web": ["web"]},
+            {"web": ["web"], "nginx": ["nginx"]},
             {"web": "http://localhost"},
             ["${url.web}/"],
             id="a proxy that is built leads to what it waits for",
@@ -206,6 +206,28 @@ def test_the_component_has_the_name_of_what_serves_and_the_address_that_clients_
     assert list(book.components) == list(components)
     assert book.environments["development"].urls == urls
     assert [p.get for p in book.verify.health] == probes
+
+
+@pytest.mark.parametrize(
+    "needs, components",
+    [
+        ({}, ["api", "ui", "search"]),
+        ({"api": ["search"]}, ["search", "api", "ui"]),
+        ({"api": ["ui"], "ui": ["search"]}, ["search", "ui", "api"]),
+        ({"api": ["ui"], "ui": ["api"]}, ["ui", "api", "search"]),
+        ({"api": ["db", "api"], "search": ["gone"]}, ["api", "ui", "search"]),
+    ],
+)
+def test_what_others_depend_on_comes_first(loaded, needs, components):
+    """Services are replaced in this order; but what nobody reaches is not taken for what migrates."""
+    ports = {"api": ((80, 80),), "ui": ((81, 81),)}
+    known = [
+        ServiceFacts(name, context=name, ports=ports.get(name, ()), depends_on=tuple(needs.get(name, ())))
+        for name in ("api", "search", "ui")
+    ]
+    book = loaded(facts(DATABASE, *known, alembic="elsewhere"))
+    assert list(book.components) == components
+    assert book.migrate.component == next(name for name in components if name != "search")
 
 
 def test_a_service_that_runs_once_and_ends_is_no_part_of_a_component():
