@@ -44,7 +44,7 @@ def _wanted(place: str | None) -> tuple[list[Wanted], list[Finding]]:
     """Return the environments to look at (of all runbooks, or the one that is named), and what is wrong with runbooks."""
     from deployments.cli.findings import Finding, Wanted, listed
     from deployments.cli.places import Place, with_runbook
-    from deployments.cli.systems import NONE_OF_YOURS, choose
+    from deployments.cli.systems import DRAFTS_ONE, choose, none_of_yours
 
     if place is not None:
         where, loaded = with_runbook(place)
@@ -63,7 +63,7 @@ def _wanted(place: str | None) -> tuple[list[Wanted], list[Finding]]:
         found.append(Finding("runbooks", "ok", listed([str(w.place) for w in wanted])))
     else:
         text = f"none of yours; looked at are the shipped ones that can be released: {listed([str(w.place) for w in wanted])}"
-        found.append(Finding("runbooks", "warn", text, NONE_OF_YOURS))
+        found.append(Finding("runbooks", "warn", text, f"{none_of_yours()} {DRAFTS_ONE}"))
     return wanted, found
 
 

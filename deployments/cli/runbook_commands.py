@@ -89,13 +89,13 @@ def check(file: Files = None, as_json: Json = False, plain: Plain = False) -> No
 
     All mistakes at once, what is worth a second look, and what cannot be released yet.
     """
-    from deployments.cli.systems import NONE_OF_YOURS
+    from deployments.cli.systems import none_of_yours
     from runwright.runbook.loader import own
 
     out = Output(as_json=as_json, as_plain=plain)
     paths = file or list(own().values())
     if not paths:
-        raise InputError(NONE_OF_YOURS.partition(" `")[0], next="Name a file, or let `runwright init` draft one.")
+        raise InputError(none_of_yours(), next="Name a file, or let `runwright init` draft one.")
     found = [_check_one(out, path) for path in paths]
     if out.as_json:
         out.document({"runbooks": found})

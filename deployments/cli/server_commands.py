@@ -10,7 +10,7 @@ import typer
 from deployments.cli.exits import Exit
 from deployments.cli.options import Json, Plain
 from deployments.cli.output import Output
-from deployments.cli.systems import NONE_OF_YOURS, Chosen, choose
+from deployments.cli.systems import DRAFTS_ONE, Chosen, choose, none_of_yours
 from runwright.errors import LedgerError, RefusedError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _register(out: Output, url: str, chosen: Chosen) -> list[str]:
 
 def _tell(out: Output, names: list[str], chosen: Chosen) -> None:
     if not chosen.own:
-        out.warn(NONE_OF_YOURS + " Registered are the shipped ones that can be released:")
+        out.warn(f"{none_of_yours()} {DRAFTS_ONE} Registered are the shipped ones that can be released:")
     for one in chosen.systems:
         out.line(f"{one.loaded.runbook.system}: {', '.join(one.environments)} ({one.loaded.path})")
     out.line(f"{len(names)} deployments are registered.", style="ok")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +13,21 @@ from runwright.errors import RunwrightError
 if TYPE_CHECKING:
     from runwright.runbook.loader import Loaded
 
-NONE_OF_YOURS = (
-    "There is no runbook of yours: RUNWRIGHT_SYSTEMS is not set, and the current folder holds no runwright.yaml. "
-    "`runwright init` drafts one."
-)
+DRAFTS_ONE = "`runwright init` drafts one."
+
+
+def none_of_yours() -> str:
+    """Return why there is no runbook of the user's own, as a sentence or two."""
+    from runwright.runbook.loader import SYSTEMS_VARIABLE, USUAL_NAME, own_places
+
+    places = own_places()
+    if not places:
+        return f"There is no runbook of yours: {SYSTEMS_VARIABLE} is not set, and the current folder holds no {USUAL_NAME}."
+    return (
+        f"There is no runbook of yours: {SYSTEMS_VARIABLE} is {os.pathsep.join(map(str, places))}, and no .yaml or .yml file is "
+        f"in {'it' if len(places) == 1 else 'them'}. Runbooks are expected directly in a folder; folders in it are not "
+        "looked into."
+    )
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,20 @@ def test_check_without_a_runbook_has_nothing_to_check(call: Call, shipped: Path)
     assert "runwright init" in found.stderr
 
 
+def test_a_folder_that_is_set_and_holds_no_runbook_is_named(
+    call: Call, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not said that nothing is set; runbooks in folders of that folder are not found."""
+    (tmp_path / "books" / "shop").mkdir(parents=True)
+    (tmp_path / "books" / "shop" / "runwright.yaml").write_text(SHOP)
+    monkeypatch.setenv("RUNWRIGHT_SYSTEMS", str(tmp_path / "books"))
+    found = call("check")
+    assert found.exit_code == 2
+    assert f"RUNWRIGHT_SYSTEMS is {tmp_path / 'books'}, and no .yaml or .yml file is in it." in found.stderr
+    assert "folders in it are not looked into" in found.stderr
+    assert "not set" not in found.stderr
+
+
 def test_a_shipped_system_is_known_by_its_name_beside_ones_own(call: Call, shop: Path, shipped: Path) -> None:
     """Also an environment that cannot be released yet; what is listed are one's own."""
     assert call("status", "store/later").exit_code == 0
