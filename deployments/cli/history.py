@@ -82,7 +82,7 @@ def _seconds(release: Release) -> float | None:
 
 
 def _print_list(out: Output, found: list[Release], *, everywhere: bool) -> None:
-    from deployments.cli.wording import length, moment, one_line
+    from deployments.cli.wording import length, moment
 
     rows = []
     for r in found:
@@ -93,7 +93,7 @@ def _print_list(out: Output, found: list[Release], *, everywhere: bool) -> None:
             moment(r.created_at),
             length(_seconds(r)),
             r.deployer,
-            one_line(r.because, 80),
+            out.cell(r.because, 80),
         ]
         rows.append([*([f"{r.system}/{r.environment}"] if everywhere else []), *row])
     columns = ["release", "version", "state", "begun", "took", "by", "why"]
@@ -198,7 +198,7 @@ def _print_details(out: Output, data: dict[str, Any]) -> None:
                     one_line(e["says"]),
                     e["state"],
                     length(e["seconds"]),
-                    one_line(e["error"] or "", 200),
+                    out.cell(e["error"] or "", 200),
                 ]
                 for e in data["journal"]
             ],

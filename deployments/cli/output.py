@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from deployments.cli.wording import plain, visible
+from deployments.cli.wording import one_line, plain, visible
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "quiet": "dim", "title": "bold"}
 
@@ -46,6 +46,10 @@ class Output:
             self._rich_table(columns, cells, style_by)
         else:
             self._plain_table(columns, cells)
+
+    def cell(self, text: object, width: int) -> str:
+        """Return ``text`` on one line: cut to ``width`` characters on a terminal, whole for files and other programs."""
+        return one_line(text, width if self.people.isatty() else 0)
 
     def pairs(self, pairs: Sequence[tuple[str, object]]) -> None:
         """Print names with their values, those that have one."""

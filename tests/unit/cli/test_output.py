@@ -45,6 +45,15 @@ def test_one_line_is_cut_with_a_sign() -> None:
     assert one_line("abcdefghij", 5) == "abcd…"
 
 
+def test_a_cell_is_cut_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere there is no width to keep to."""
+    out = Output()
+    monkeypatch.setattr(out.people, "isatty", lambda: True)
+    assert out.cell("abcdefghij", 5) == "abcd…"
+    monkeypatch.setattr(out.people, "isatty", lambda: False)
+    assert out.cell("abc\ndefghij", 5) == "abc defghij"
+
+
 def test_times_read_as_people_write_them() -> None:
     """In UTC; a clock that went back makes no negative time."""
     assert moment(AT) == "2026-11-21 07:05:12 UTC"

@@ -144,6 +144,13 @@ def test_history_lists_the_newest_first(call: Call, opened: Opened) -> None:
     assert [r["version"] for r in asked(call, "history", "--limit", "1")["releases"]] == ["v2"]
 
 
+def test_history_is_whole_where_nobody_reads_it_on_a_terminal(call: Call, ledger: Ledger, opened: Opened) -> None:
+    """What a file or another program gets is not cut: there is no width to keep to."""
+    because = " ".join(["the reason is long"] * 20)
+    ledger.releases.advance(opened("v1").id, S.ABANDONED, because)
+    assert because in call("history").stdout
+
+
 def test_history_leaves_out_what_was_no_release(call: Call, ledger: Ledger, opened: Opened) -> None:
     """A backup and a plan are kept in the same table; they are listed if asked for."""
     opened("v1", to=S.PROVEN)
