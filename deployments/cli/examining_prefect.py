@@ -18,6 +18,7 @@ from deployments.cli.findings import Finding, Wanted, listed
 from deployments.cli.prefect_api import Prefect, running_here, translated
 from deployments.server import API_VARIABLE
 from deployments.specs import Spec, specs_of
+from runwright.amounts import amount
 from runwright.home import ledger_url
 
 PREFECT_VERSION = "3.8.8"
@@ -152,7 +153,7 @@ def _automation(about: str, specs: list[Spec], automations: list[Automation]) ->
             wrong.append(f"{len(there)} automations {name!r}: each would start a rollback")
     if wrong:
         return Finding(about, "fail", "; ".join(wrong), _REGISTER)
-    return Finding(about, "ok", f"{len(specs)} deployments and the automation for rollbacks")
+    return Finding(about, "ok", f"{amount(len(specs), 'deployment')} and the automation for rollbacks")
 
 
 def _workers(prefect: Prefect, pools: set[str]) -> Iterator[Finding]:

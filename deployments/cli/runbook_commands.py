@@ -12,6 +12,7 @@ import typer
 from deployments.cli.exits import Exit
 from deployments.cli.options import Json, Plain
 from deployments.cli.output import Output
+from runwright.amounts import amount
 from runwright.errors import InputError, RunwrightError
 
 Files = Annotated[
@@ -58,7 +59,7 @@ def init(
     found = gather(Looking(), directory.expanduser().resolve(), tuple(file or ()), env_file)
     text = draft(found.facts)
     write_file(path, text.encode(), 0o644)
-    out.line(f"Wrote {path}: {len(found.facts.services)} services of the project {found.facts.project}.")
+    out.line(f"Wrote {path}: {amount(len(found.facts.services), 'service')} of the project {found.facts.project}.")
     for remark in found.remarks:
         out.warn(remark)
     _guesses(out, path, text)

@@ -11,6 +11,7 @@ from deployments.cli.exits import Exit
 from deployments.cli.options import Json, Plain
 from deployments.cli.output import Output
 from deployments.cli.systems import DRAFTS_ONE, Chosen, choose, none_of_yours
+from runwright.amounts import amount
 from runwright.errors import LedgerError, RefusedError
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def register(
         if out.as_json:
             out.document({"written": str(path), "deployments": count})
         else:
-            out.line(f"Wrote {path}: {count} deployments.")
+            out.line(f"Wrote {path}: {amount(count, 'deployment')}.")
         return
     chosen = choose(system or ())
     from deployments.cli.connecting import connected
@@ -165,7 +166,7 @@ def _tell(out: Output, names: list[str], chosen: Chosen) -> None:
         out.warn(f"{none_of_yours()} {DRAFTS_ONE} Registered are the shipped ones that can be released:")
     for one in chosen.systems:
         out.line(f"{one.loaded.runbook.system}: {', '.join(one.environments)} ({one.loaded.path})")
-    out.line(f"{len(names)} deployments are registered.", style="ok")
+    out.line(f"{amount(len(names), 'deployment is', 'deployments are')} registered.", style="ok")
 
 
 def specs_of_chosen(chosen: Chosen) -> list[Spec]:

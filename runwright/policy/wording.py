@@ -57,11 +57,6 @@ def as_value(rule: Rule, value: float | None) -> str:
             return _short(value)
 
 
-def as_count(value: float) -> str:
-    """Return a number of things with thousands set apart: "3,412"."""
-    return f"{value:,.0f}"
-
-
 def as_time(seconds: float) -> str:
     """Return a length of time in at most two units: "45s", "2m10s", "1h05m"."""
     whole = max(0, round(seconds))

@@ -33,7 +33,8 @@ def checklist(title: str, lines: Sequence[Line]) -> str:
     else:
         counts = Counter(line.state for line in lines)
         marks = counts["warn"] + sum(not line.blocks and line.state in ("fail", "blind", "pending") for line in lines)
-        first = f"All {len(lines)} gates let the release through" + (f", {marks} with a remark." if marks else ".")
+        those = "The only gate lets" if len(lines) == 1 else f"All {len(lines)} gates let"
+        first = f"{those} the release through" + (f", {marks} with a remark." if marks else ".")
     return parts(f"# {text(title)}", first, checklist_table(lines) if lines else "")
 
 

@@ -115,6 +115,7 @@ def test_without_a_duration_one_sample_is_enough(picture: str, state: str) -> No
         ({"probe": "ready", "above": "500ms"}, [Sample(at(0), 0.7)], "time of probe ready 700 ms > 500 ms"),
         ({"promql": "x"}, [Sample(at(0), math.inf)], "errors infinite > 0.05"),
         ({"min_requests": 50}, [Sample(at(0), 1.0, 12)], "12 requests, 50 are needed to judge error ratio"),
+        ({"min_requests": 2}, [Sample(at(0), 1.0, 1)], "1 request, 2 are needed to judge error ratio"),
         ({"min_requests": 50}, [Sample(at(0), 1.0)], "an unknown number of requests, 50 are needed to judge error ratio"),
         ({"warmup": "30s"}, drawn("#"), "warming up, 30s left"),
         ({"probe": "ready", "failures": 3}, [Sample(at(0), 1, reason="answered 503, expected 200")],

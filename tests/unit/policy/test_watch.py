@@ -60,7 +60,7 @@ def test_only_rollback_rules_decide_a_step(states: dict[str, str], step: str, wh
 @pytest.mark.parametrize(
     ("changes", "state", "words"),
     [
-        ({}, "proven", "watched for 30m: 1 of 1 rules judged"),
+        ({}, "proven", "watched for 30m: 1 of 1 rule judged"),
         ({"rules": {"errors": RuleRecord("errors", 60, 60, "pass", "now fine", breached="error ratio 7.1 % > 5 %")}},
          "breach", "rule errors was breached: error ratio 7.1 % > 5 %"),
         ({"rules": {"errors": RuleRecord("errors", 60, 59, "blind", "no answer")}}, "hold", "rule errors is blind"),
@@ -75,7 +75,7 @@ def test_only_rollback_rules_decide_a_step(states: dict[str, str], step: str, wh
         ({"progress": Progress(1800, 30, 1800, 1800), "rules": {"errors": RuleRecord("errors", 90, 0, "blind", "away")}},
          "freeze", "still not clear after 30m more: rule errors is blind: away"),
         ({"rules": {"errors": RuleRecord("errors", 60, 0, "no_data", "12 requests")}, "probes": {}}, "freeze", "no evidence"),
-        ({"rules": {"errors": RuleRecord("errors", 60, 0, "no_data", "12 requests")}}, "proven", "0 of 1 rules"),
+        ({"rules": {"errors": RuleRecord("errors", 60, 0, "no_data", "12 requests")}}, "proven", "0 of 1 rule"),
     ],
 )  # fmt: skip
 def test_what_a_release_is_when_its_watch_is_over(changes: dict[str, Any], state: str, words: str) -> None:
@@ -110,7 +110,7 @@ def test_what_was_odd_is_listed() -> None:
         "rule errors saw too little to be judged: judged in 0 of 60 checks; last: no requests",
         "rule cpu (page) was breached: CPU 91 % > 80 %",
         "rule slow saw too little to be judged: judged in 0 of 60 checks; last: away",
-        "probe ready failed 2 of 60 times, could not be asked 1 times",
+        "probe ready failed 2 of 60 times, could not be asked 1 time",
     )
 
 

@@ -169,6 +169,7 @@ def test_long_text_in_a_cell_is_broken_into_lines() -> None:
     ("lines", "first"),
     [
         ([], "The runbook has no gates for this environment."),
+        ([("pass", True)], "The only gate lets the release through."),
         ([("pass", True), ("attested", True)], "All 2 gates let the release through."),
         ([("pass", True), ("warn", True), ("fail", False)], "All 3 gates let the release through, 2 with a remark."),
         ([("pass", True), ("fail", True), ("blind", True)], "The release stops: g1, g2."),
