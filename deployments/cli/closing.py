@@ -198,22 +198,32 @@ BEFORE_CHANGES = frozenset({ReleaseState.PREPARING, ReleaseState.PLANNED, Releas
 
 
 def show_closing(out: Output, closed: Closing, release: Release | None, run_id: str | None) -> None:
-    """Print the end: one JSON line for programs, a short table for people."""
+    """Print the end: one JSON line for programs, a short table for people, in which a reason stands once."""
     if out.as_json:
         out.event(as_data(closed, release, run_id))
         return
+    told = _plain(closed.why)
     out.line()
     out.line(closed.headline, style="ok" if closed.code is Exit.DONE else "fail")
     if closed.phases:
         out.line()
-        rows = [(p.state, length(p.seconds), one_line(p.because, 100)) for p in closed.phases]
+        rows = [
+            (p.state, length(p.seconds), "" if p.because == closed.why else one_line(p.because, 100))
+            for p in closed.phases
+        ]
         out.table(("phase", "took", "why"), rows)
-    if closed.gates:
+    gates = [(g, s, one_line(r)) for g, s, r in closed.gates if not (r and f"{g}: {_plain(r)}" in told)]
+    if gates:
         out.line()
-        out.table(("gate", "", "why"), [(g, s, one_line(r)) for g, s, r in closed.gates], style_by=1)
+        out.table(("gate", "", "why"), gates, style_by=1)
     out.line()
     pairs = [("why", closed.why), ("state", closed.state), ("serves now", closed.serves), ("next", closed.next)]
     out.pairs(pairs)
+
+
+def _plain(reason: str) -> str:
+    """Return a reason as it stands among others: on one line, without the full stop."""
+    return one_line(reason).rstrip(".")
 
 
 def as_data(closed: Closing, release: Release | None, run_id: str | None) -> dict[str, Any]:

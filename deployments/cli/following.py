@@ -16,6 +16,8 @@ from runwright.ledger import Entry, Ledger, Release
 POLL_SECONDS = 1.0
 NO_WORKER_SECONDS = 15.0
 """A worker takes a run within about seven seconds; after this it is looked whether there is one."""
+_TELLING = 100
+"""So many characters of a reason are enough to know it again: where it is kept, it may be cut."""
 
 
 class Runs(Protocol):
@@ -98,9 +100,20 @@ class Follower:
         self._said.discard("prefect")
         if self.run is None or (seen.type, seen.name) != (self.run.type, self.run.name):
             data = {"state": seen.type, "name": seen.name, "message": seen.message, "run": self.run_id}
-            because = f": {one_line(seen.message, 300)}" if seen.terminal and seen.message else ""
+            because = f": {one_line(seen.message, 300)}" if seen.terminal and self._only_said_by(seen) else ""
             yield Event("run", f"the run is {(seen.name or seen.type).lower()}{because}", data)
         self.run = seen
+
+    def _only_said_by(self, run: RunState) -> bool:
+        """Whether the message of a run tells what neither its release tells nor, without a release, the end will."""
+        release = self._looked_up() if run.message else None
+        if release is None:
+            return False
+        error = self.ledger.releases.fact(release.id, "error")
+        what = one_line(str(error.get("what", "")).strip().partition("\n")[0]) if isinstance(error, dict) else ""
+        steps = self.ledger.releases.transitions(release.id)
+        known = what and what in one_line(run.message)
+        return not (known and any(what[:_TELLING] in one_line(step.because) for step in steps))
 
     def _of_workers(self, now: float) -> Iterator[Event]:
         assert self._began is not None

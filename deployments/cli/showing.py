@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deployments.cli.output import Output
 from deployments.cli.wording import visible
 from runwright.home import home
+from runwright.ledger.states import ReleaseState
 
 if TYPE_CHECKING:
     from deployments.cli.following import Event
@@ -41,13 +42,17 @@ def shown(out: Output) -> Iterator[Callable[[Event], None]]:
 
 
 def for_people(show: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Return ``show`` for events as people need them: no housekeeping that went well, no long paths of our own folders."""
+    """Return ``show`` for events as people need them: no housekeeping that went well, no long paths of our own folders.
+
+    Why a release was abandoned is left to what is printed at the end, a moment later.
+    """
     own = re.compile(re.escape(f"{home() / _OWN_FOLDER}/") + r"[^/\s]+/[^/\s]+/")
 
     def showing(event: Event) -> None:
         if event.kind in ("begun", "done") and _HOUSEKEEPING.fullmatch(str(event.data.get("key", ""))):
             return
-        show(replace(event, text=own.sub("…/", event.text)))
+        text = str(event.data["state"]) if event.data.get("state") == ReleaseState.ABANDONED else event.text
+        show(replace(event, text=own.sub("…/", text)))
 
     return showing
 

@@ -104,6 +104,25 @@ def test_an_untouched_release_without_more_is_a_failure(ledger: Ledger, opened: 
     assert found.gates == (("ci", "fail", "tests failed"),)
 
 
+def test_people_read_a_reason_once(
+    ledger: Ledger, opened: Opened, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A refusal that is written four times looks like four; a gate whose reason is not told yet stays in the table."""
+    release = opened("v1")
+    because = "nothing was changed: 1 of 2 gates stop the release: ci: tests failed; now what"
+    results = [("ci", "fail", "tests failed."), ("disk", "warn", "little room")]
+    ledger.records.add_gate_results(release.id, [GateResult(*r, clock()) for r in results])
+    ledger.releases.advance(release.id, S.ABANDONED, because)
+    closed = closing(ledger, Outcome.UNTOUCHED, release, RunState("FAILED"))
+    show_closing(Output(), closed, release, "run-1")
+    printed = capsys.readouterr().out
+    assert printed.count("tests failed") == 1
+    assert "little room" in printed
+    show_closing(Output(as_json=True), closed, release, "run-1")
+    data = json.loads(capsys.readouterr().out)
+    assert (data["phases"][-1]["because"], len(data["gates"])) == (because, 2)
+
+
 @pytest.mark.parametrize(
     ("outcome", "state", "next_"),
     [

@@ -116,6 +116,28 @@ def test_a_run_that_failed_is_followed_until_its_release_has_ended(
     assert follower.ended is Outcome.TAKEN_BACK
 
 
+def test_what_the_release_tells_is_not_told_again_by_its_run(ledger: Ledger, opened: Opened, seconds: Seconds) -> None:
+    """The message of a run that was refused is the reason of its release, with more words; programs get it all."""
+    what = "1 of 2 gates stop the release:\n  ci: tests failed."
+    message = f"Flow run encountered an exception: RefusedError: {what}\nNothing was changed.\nSee to each of them."
+    refused = RunState("FAILED", "Failed", message)
+    release = opened("v1")
+    ledger.releases.set_fact(release.id, "error", {"kind": "RefusedError", "what": what, "state": "", "next": ""})
+    follower = Follower(ledger, Prefect(refused), "run-1", "deploy", clock=seconds)
+    assert "1 of 2 gates" in texts(follower.step(), "run")[0]
+    ledger.releases.advance(release.id, ReleaseState.ABANDONED, "nothing was changed: 1 of 2 gates stop the release: x")
+    follower = Follower(ledger, Prefect(refused), "run-1", "deploy", clock=seconds)
+    event = next(e for e in follower.step() if e.kind == "run")
+    assert (event.text, event.data["message"]) == ("the run is failed", message)
+
+
+def test_a_run_without_a_release_is_explained_at_the_end(ledger: Ledger, seconds: Seconds) -> None:
+    """All that is known of it is its message, which is printed then."""
+    follower = Follower(ledger, Prefect(FAILED), "run-1", "deploy", clock=seconds)
+    assert texts(follower.step(), "run") == ["the run is failed"]
+    assert follower.ended is Outcome.NOT_BEGUN
+
+
 def test_following_ends_when_nothing_happens_for_too_long(ledger: Ledger, opened: Opened, seconds: Seconds) -> None:
     """A rollback that never starts is not waited for without end."""
     opened("v1", to=ReleaseState.SWITCHING)

@@ -77,6 +77,18 @@ def test_people_are_not_told_of_housekeeping_that_went_well(
     assert len(capsys.readouterr().out.splitlines()) == len(events)
 
 
+def test_why_nothing_was_changed_is_left_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is printed a moment later; programs get it with the event."""
+    because = "nothing was changed: 1 of 2 gates stop the release"
+    event = Event("state", f"abandoned: {because}", {"state": "abandoned", "because": because})
+    with shown(Output()) as show:
+        show(event)
+    assert capsys.readouterr().out[10:] == "→ abandoned\n"
+    with shown(Output(as_json=True)) as show:
+        show(event)
+    assert json.loads(capsys.readouterr().out)["because"] == because
+
+
 def test_programs_get_every_event_as_a_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     """With its kind, its time, its text and its own fields."""
     with shown(Output(as_json=True)) as show:
