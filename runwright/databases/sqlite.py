@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runwright.actions import Command, Do, Output, Read, WriteFile
+from runwright.amounts import amount
 from runwright.databases import sqlite_copy
 from runwright.databases.shape import (
     LAST_SUCCESS,
@@ -124,7 +125,7 @@ class Sqlite:
             )
         rows = sum(found.tables.values())
         proof = (
-            f"read back whole: integrity check ok, {len(found.tables)} tables with {rows:,} rows as in the source, "
+            f"read back whole: integrity check ok, {amount(len(found.tables), 'table')} with {amount(rows, 'row')} as in the source, "
             f"sha256 {found.sha256[:12]}"
         )
         return replace(backup, proof=proof)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runwright.actions import Do
+from runwright.amounts import amount
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
 from runwright.migrators import alembic_job
 from runwright.migrators.shape import Job, Migration, MigrationPlan, check_matches, matches, shown
@@ -64,7 +65,7 @@ class Alembic:
             return
         expected = json.dumps({"heads": sorted(plan.heads), "current": sorted(plan.current)})
         argv = self._argv("upgrade", str(round(self.lock_timeout_seconds * 1000)), expected)
-        says = f"migrate the database from {shown(plan.current)} to {shown(plan.heads)} ({_counted(len(plan.pending))})"
+        says = f"migrate the database from {shown(plan.current)} to {shown(plan.heads)} ({amount(len(plan.pending), 'migration')})"
         try:
             job(argv, key=key, says=says, deadline_seconds=self.timeout_seconds)
         except ActionError as error:
@@ -149,7 +150,3 @@ def _failed(error: ActionError, plan: MigrationPlan) -> ActionError:
         state="The database is looked at next; what PostgreSQL did in one transaction is undone by itself.",
         next=f"Correct {found['path']} (or the data that it meets), and release that.",
     )
-
-
-def _counted(number: int) -> str:
-    return "1 migration" if number == 1 else f"{number} migrations"

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from runwright.actions import Do, Http, Reply
+from runwright.amounts import amount
 from runwright.errors import InputError, ObservationError
 from runwright.policy.gates import Answer, GateResult, GateState, ask
 from runwright.runbook.gates import CiPassed
@@ -100,8 +101,11 @@ def judge(checks: Iterable[Check], spec: CiPassed) -> Answer:
     if not problems and not passed:
         problems.append(f"all {len(by_name)} were skipped, which proves nothing")
     if problems:
-        return GateState.FAIL, f"{len(passed)} of {len(wanted) + len(missing)} checks passed; {'; '.join(problems)}."
-    return GateState.PASS, f"{len(passed)} checks passed: {_named(passed, words=False)}."
+        return (
+            GateState.FAIL,
+            f"{len(passed)} of {amount(len(wanted) + len(missing), 'check')} passed; {'; '.join(problems)}.",
+        )
+    return GateState.PASS, f"{amount(len(passed), 'check')} passed: {_named(passed, words=False)}."
 
 
 def read_checks(do: Do, spec: CiPassed, *, source: str, commit: str, token: str | None) -> tuple[Check, ...]:

@@ -82,7 +82,8 @@ def judge(facts: EnvFacts, spec: EnvFile, secrets: Mapping[str, str], place: str
         problems.append(f"no KEY=VALUE in line {lines}, so that what follows may be read wrongly")
     if problems:
         return GateState.FAIL, f"{place}: {'; '.join(problems)}."
-    found = f"{place}: all {len(spec.required)} required keys are set"
+    them = "the required key is" if len(spec.required) == 1 else f"all {len(spec.required)} required keys are"
+    found = f"{place}: {them} set"
     if facts.repeated:
         twice = "; ".join(f"{key} in lines {', '.join(map(str, lines))}" for key, lines in facts.repeated.items())
         return GateState.WARN, f"{found}. Set more than once, the last one counts: {twice}."

@@ -97,7 +97,7 @@ CASES: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]], list[str], st
     ("a status is pending", [], [status("deploy", "pending")], [], "fail", "not finished yet: deploy"),
     ("none at all", [], [], [], "fail", "no checks at all"),
     ("only skipped ones", [run("tests", "skipped")], [], [], "fail", "all 1 were skipped"),
-    ("a skipped one beside a passed one", [run("tests"), run("docs", "skipped")], [], [], "pass", "1 checks passed"),
+    ("a skipped one beside a passed one", [run("tests"), run("docs", "skipped")], [], [], "pass", "1 check passed"),
     ("the named passed, another failed", [run("tests"), run("x", "failure")], [], ["tests"], "pass", "tests"),
     ("a named one failed", [run("tests", "failure"), run("x")], [], ["tests"], "fail", "tests (failure)"),
     ("a named one was skipped", [run("tests", "skipped"), run("x")], [], ["tests"], "fail", "tests (skipped)"),
@@ -138,8 +138,8 @@ def test_a_check_that_was_run_again_is_judged_by_its_last_run(github: LikeGitHub
         ("failure", "success", "fail", "not passed: tests (failure)"),
         (None, "success", "fail", "not finished yet: tests"),
         ("failure", None, "fail", "not passed: tests (failure)"),
-        ("skipped", "success", "pass", "1 checks passed: tests"),
-        ("success", "success", "pass", "1 checks passed: tests"),
+        ("skipped", "success", "pass", "1 check passed: tests"),
+        ("success", "success", "pass", "1 check passed: tests"),
     ],
 )
 def test_of_two_workflows_with_a_job_of_one_name_the_worse_counts(

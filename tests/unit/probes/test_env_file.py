@@ -41,6 +41,7 @@ def test_required_keys_are_found_however_they_are_written(tmp_path: Path, conten
     result = asked(tmp_path, content, required=["KEY", "OTHER"])
     assert result.state is GateState.PASS
     assert "all 2 required keys are set" in result.reason
+    assert "the required key is set" in asked(tmp_path, content, required=["KEY"]).reason
 
 
 @pytest.mark.parametrize(
