@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.cli.server_commands import specs_of_chosen
+from deployments.cli.output import Output
+from deployments.cli.server_commands import _tell, specs_of_chosen
 from deployments.cli.systems import Chosen, choose
 from runwright.errors import InputError
 from tests.unit.cli.conftest import SHOP, Call
@@ -38,6 +39,17 @@ def test_without_any_the_shipped_ones_that_can_be_released_are_chosen(shipped: P
     assert places(chosen) == ["store/development", "store/production"]
     assert not chosen.own
     assert {spec.name for spec in specs_of_chosen(chosen)} == {"store-development", "store-production"}
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [(["a"], "1 deployment is registered."), (["a", "b"], "2 deployments are registered.")]
+)
+def test_what_is_registered_is_counted(
+    shop: Path, capsys: pytest.CaptureFixture[str], names: list[str], said: str
+) -> None:
+    """One of them is no plural."""
+    _tell(Output(), names, choose())
+    assert said in capsys.readouterr().out.splitlines()
 
 
 def test_a_shipped_one_is_chosen_by_its_name(shop: Path, shipped: Path) -> None:

@@ -107,6 +107,11 @@ def test_what_is_no_name_does_not_attest(given: Any) -> None:
     assert "The change was reviewed" in answer.reason
 
 
+def test_a_name_of_one_character_has_one_character() -> None:
+    """The reason says how long it is, and how long a name is at least."""
+    assert "has 1 character; a name has at least" in attested(REVIEW, {"review": "x"}, NOW).reason
+
+
 def test_an_attestation_counts_for_its_own_gate_only() -> None:
     """Somebody who stated one thing did not state another."""
     answer = attested(REVIEW, {"other": "Ada Lovelace"}, NOW)

@@ -103,6 +103,7 @@ def test_a_plan_that_is_not_whole_says_so() -> None:
                    "None are pending."):  # fmt: skip
         assert wanted in found
     assert "Nothing is changed." in plan(full_plan(steps=[]))
+    assert "What is done (1 change)" in plan(full_plan(steps=[Step("x", "write a file", "write 3 bytes")]))
 
 
 def test_a_plan_that_had_to_stop_says_so_once() -> None:
