@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runwright.amounts import amount
 from runwright.errors import RefusedError
 from runwright.ledger.records import GateResult as Kept
 from runwright.ledger.states import ReleaseState
@@ -44,11 +45,12 @@ def check(work: Work) -> str:
     if not checklist.passed:
         lines = "\n".join(f"  {r.id}: {r.reason}" for r in checklist.blocking)
         raise RefusedError(
-            f"{len(checklist.blocking)} of {len(checklist.results)} gates stop the release:\n{lines}",
+            f"{len(checklist.blocking)} of {amount(len(checklist.results), 'gate')} "
+            f"{'stops' if len(checklist.blocking) == 1 else 'stop'} the release:\n{lines}",
             state="Nothing was changed.",
             next="See to each of them, then deploy again.",
         )
-    return f"{len(checklist.results)} gates, {len(checklist.warnings)} with a remark"
+    return f"{amount(len(checklist.results), 'gate')}, {len(checklist.warnings)} with a remark"
 
 
 def asked(work: Work) -> Checklist:

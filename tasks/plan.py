@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from runwright.amounts import amount
 from runwright.errors import RefusedError
 from runwright.ledger.states import ReleaseState, reached
 from runwright.migrators.shape import MigrationPlan
@@ -61,7 +62,7 @@ def make_plan(work: Work) -> dict[str, Any]:
     made["hash"] = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
     work.write_down("plan", made)
     work.ledger.releases.record(work.id, level=level.name, plan_hash=made["hash"], schema_before=seen["revisions"])
-    work.ledger.releases.advance(work.id, ReleaseState.PLANNED, f"level {level.name}, {len(steps)} changes")
+    work.ledger.releases.advance(work.id, ReleaseState.PLANNED, f"level {level.name}, {amount(len(steps), 'change')}")
     show_plan(work, made, migrations, level, steps)
     return made
 
@@ -79,7 +80,7 @@ def cannot_return(previous: Version | None, migrations: MigrationPlan | None) ->
     if not services or previous is None or migrations is None or not migrations.pending:
         return ""
     return (
-        f"No way back once it has migrated: {', '.join(services)} of {previous.name} migrates when it starts, and ends when "
+        f"No way back once it has migrated: what starts {', '.join(services)} of {previous.name} migrates, and it ends when "
         "the database is at a revision that it does not know. Take that out of its start command; Runwright migrates."
     )
 
@@ -89,7 +90,7 @@ def notes(version: Version) -> list[str]:
     found = []
     if services := version.extra.get("migrates_at_start"):
         found.append(
-            f"{', '.join(services)} migrates when it starts. Take that out of its start command: after the next migration "
+            f"What starts {', '.join(services)} migrates. Take that out of the start command: after the next migration "
             "this version cannot start again, so there is no way back to it."
         )
     if mounts := version.extra.get("left_out"):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from runwright.actions import Do
+from runwright.amounts import amount
 from runwright.errors import VerificationError
 from runwright.ledger.states import ReleaseState
 from runwright.probes.http import ProbeResult, answered, ask, ask_until, cleanup, right
@@ -135,4 +136,4 @@ def listed(results: Iterable[ProbeResult]) -> str:
 def summary(results: list[ProbeResult]) -> str:
     """Return one line for the run's page."""
     warned = [r.id for r in results if r.state == "warn"]
-    return f"{len(results)} probes right" + (f", with a remark: {', '.join(warned)}" if warned else "")
+    return f"{amount(len(results), 'probe')} right" + (f", with a remark: {', '.join(warned)}" if warned else "")

@@ -31,9 +31,15 @@ def judged_seconds(check: Mapping[str, Any]) -> float | None:
 
 
 def ready_seconds(judged: Iterable[float | None]) -> int | None:
-    """Return the `ready_timeout` for services that are judged after so long: whole tens of seconds; None if none is tested."""
-    longest = max((seconds for seconds in judged if seconds is not None), default=None)
-    return None if longest is None else max(_LEAST_SECONDS, math.ceil(longest / _STEP_SECONDS) * _STEP_SECONDS)
+    """Return the `ready_timeout` for services that are judged after so long, in whole tens of seconds.
+
+    None if one of them is not tested: its image may have a healthcheck that Compose does not know of.
+    """
+    known = list(judged)
+    longest = max((seconds for seconds in known if seconds is not None), default=None)
+    if longest is None or None in known:
+        return None
+    return max(_LEAST_SECONDS, math.ceil(longest / _STEP_SECONDS) * _STEP_SECONDS)
 
 
 def _seconds(text: Any, usual: float) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runwright.actions import Command, Do, Read, WriteFile
+from runwright.amounts import amount
 from runwright.errors import InputError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.at_start import migrating
@@ -192,7 +193,7 @@ def _write(do: Do, place: Place, project: Project, copies: _Copies, override: by
     names = sorted({*copies.files, *(str(f.relative_to(place.tree)) for f in project.files)})
     do(
         Command(
-            says=f"keep this version's Compose files and configuration ({len(names)} files) in {place.folder}",
+            says=f"keep this version's Compose files and configuration ({amount(len(names), 'file')}) in {place.folder}",
             key=f"{prefix}/files",
             argv=(
                 *("git", "-C", str(place.tree), "checkout-index", "--force", "-z", "--stdin"),

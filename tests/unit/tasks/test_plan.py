@@ -43,7 +43,7 @@ def test_a_version_that_migrates_when_it_starts_is_no_way_back_from_newer_migrat
     """It would find a revision that it does not know, and end; without pending migrations it comes back as any other."""
     old = Version("shop", "local", "v1", "c" * 40, extra={"migrates_at_start": ["api"]})
     why = cannot_return(old, migrations(Level.L1))
-    assert "api of v1 (cccccccc) migrates when it starts" in why
+    assert "what starts api of v1 (cccccccc) migrates" in why
     assert cannot_return(old, migrations(None)) == ""
     assert cannot_return(old, None) == ""
     assert cannot_return(None, migrations(Level.L1)) == ""
@@ -54,8 +54,8 @@ def test_a_plan_tells_what_a_release_leaves_out() -> None:
     """Mounts of source code, services that run once, and a start command that migrates; nothing if there is nothing."""
     told = {"migrates_at_start": ["api"], "left_out": ["/opt/shop/src on /app/src of api"], "run_once": ["prestart"]}
     found = notes(Version("shop", "local", "v1", "c" * 40, extra=told))
-    assert [next(word for word in ("api migrates", "/opt/shop/src", "prestart") if word in one) for one in found] == [
-        "api migrates", "/opt/shop/src", "prestart",
+    assert [next(word for word in ("What starts api", "/opt/shop/src", "prestart") if word in one) for one in found] == [
+        "What starts api", "/opt/shop/src", "prestart",
     ]  # fmt: skip
     assert notes(Version("shop", "local", "v1", "c" * 40)) == []
 
