@@ -37,7 +37,7 @@ def note_downtime(work: Work, course: str, serves: str) -> None:
         return
     seconds = max(0.0, (datetime.now(UTC) - since).total_seconds())
     work.write_down(f"{NOTE}/{course}", seconds)
-    text = f"Until {serves} served, services were away for {as_time(seconds)} at most."
+    text = f"This release took services away for {as_time(seconds)} at most, until {serves} served."
     work.ledger.records.add_note(work.id, NOTE, text)
     work.say(text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runwright.amounts import amount
 from runwright.ledger.states import ReleaseState
 from tasks import courses, drivers
 from tasks.decide import schema_of
@@ -17,7 +18,9 @@ def migrate(work: Work) -> list[str] | None:
     if migrations is None:
         return None
     if migrations.pending:
-        work.forward(ReleaseState.MIGRATING, f"{len(migrations.pending)} migrations are pending")
+        work.forward(
+            ReleaseState.MIGRATING, amount(len(migrations.pending), "migration is pending", "migrations are pending")
+        )
         courses.start_dependencies(work, work.do, work.version)
         if work.fact("schema") is None:  # as it was before the first attempt, whatever an interrupted one left behind
             work.write_down("schema", schema_of(work))

@@ -61,7 +61,7 @@ def test_a_way_back_counts_from_what_the_release_took_away_unless_it_served(open
     for _ in range(2):
         note_downtime(work, "back", "v0")
     (told,) = downtimes(work)
-    assert told.startswith("Until v0 served, services were away for ") and told.endswith(" at most.")
+    assert told.startswith("This release took services away for ") and told.endswith(" at most, until v0 served.")
     work.write_down("switched_at", START.isoformat())
     note_downtime(work, "deploy", "v1")
     assert len(downtimes(work)) == 2
