@@ -41,11 +41,14 @@ def _migrates(command: str, scripts: frozenset[str]) -> bool:
 
 
 def _scripts(do: Do, folder: Path) -> frozenset[str]:
-    """Return the names of the tracked scripts and programs in ``folder`` that migrate; none if it is no checkout."""
+    """Return the names of the tracked scripts and programs in ``folder`` that migrate; none if it is no checkout.
+
+    What a comment says does not count.
+    """
     return do(
         Command(
             says=f"ask git which scripts in {folder} migrate",
-            argv=("git", "-C", str(folder), "grep", "-lzE", MIGRATES, "--", "*.sh", "*.py"),
+            argv=("git", "-C", str(folder), "grep", "-lzE", f"^[^#]*{MIGRATES}", "--", "*.sh", "*.py"),
             ok=frozenset({0, 1, 128}),
             parse=_names,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from runwright.actions import Output
 from runwright.platforms.compose.at_start import migrating
 from runwright.platforms.compose.config import ServiceConfig
 from runwright.platforms.compose.images import Image
+from runwright.testing.direct import Direct
 from runwright.testing.replies import Replies
 
 NONE = Output(1, b"", b"")
@@ -38,3 +40,14 @@ def test_a_start_command_migrates_by_itself_or_in_a_script(
     services = {"api": ServiceConfig("api", entrypoint=entrypoint, command=command)}
     do = Replies({"git": scripts}, lenient=True)
     assert migrating(do, services, ["api"], {"api": image}, Path("/tree")) == (["api"] if found else [])
+
+
+def test_what_a_comment_says_starts_nothing(tmp_path: Path) -> None:
+    """Real git: of two tracked scripts, the one that only tells people how to migrate does not count."""
+    (tmp_path / "boot.sh").write_text("#!/bin/sh\n# by hand: alembic upgrade head\nexec app\n")
+    (tmp_path / "start.sh").write_text("#!/bin/sh\nalembic upgrade head  # first\nexec app\n")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    subprocess.run(["git", "-C", str(tmp_path), "add", "-A"], check=True)
+    services = {name: ServiceConfig(name, command=(f"/srv/{name}.sh",)) for name in ("boot", "start")}
+    images = {name: Image("x") for name in services}
+    assert migrating(Direct(), services, list(services), images, tmp_path) == ["start"]
