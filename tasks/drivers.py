@@ -9,7 +9,8 @@ from typing import Any
 
 from runwright.actions import Do, Process, Read
 from runwright.builders.command import CommandBuilder
-from runwright.builders.docker import ComposeBuild, Docker
+from runwright.builders.compose_build import ComposeBuild
+from runwright.builders.docker import Docker
 from runwright.builders.shape import Builder
 from runwright.databases.postgres import Postgres
 from runwright.databases.shape import Database

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from runwright.actions import UNKNOWN, Command, Do, Output, WriteFile
+from runwright.builders.compose_build import ComposeBuild, ComposeService, override
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.runbook.model import Component
 from runwright.runbook.targets import Registry
@@ -34,26 +32,6 @@ _FORMAT = (
     f'"revision":{{{{json (index .Config.Labels "{REVISION}")}}}},'
     f'"build":{{{{json (index .Config.Labels "{BUILD}")}}}}}}'
 )
-
-
-@dataclass(frozen=True)
-class ComposeBuild:
-    """How Compose is called for what is in the tree: `Compose.build_argv`, the user's folder that stands for the top of
-    the tree, the first service of each component, and what it interpolates from (may hold secrets)."""
-
-    argv: tuple[str, ...]
-    top: Path
-    services: Mapping[str, str]
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True)
-class ComposeService:
-    """What the Compose files say of how a service is built: folders ("" is its context, other names are additional
-    contexts), and build arguments with their values."""
-
-    contexts: Mapping[str, str] = field(default_factory=dict)
-    args: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -147,16 +125,7 @@ class Docker:
         """Return how Compose would build ``component``; nothing if it is not built by Compose."""
         if spec.context is not None or self._compose is None:
             return ComposeService()
-        service = self._compose.services[component]
-        return do(
-            Command(
-                says=f"read how {service} is built",
-                argv=(*self._compose.argv, "config", "--format", "json"),
-                env=self._compose.env,
-                parse=lambda output: parse_build(output, service),
-                assume=ComposeService(),
-            )
-        )
+        return self._compose.read(do, self._compose.services[component])
 
     # ---------------------------------------------------------------------------------------------------- building
 
@@ -174,7 +143,11 @@ class Docker:
         if spec.context is not None:
             argv, env = self._docker_build(tree, spec, spec.context, labels, tag), self._env
         elif self._compose is not None:
-            argv = self._compose_build(do, tree, component, spec, self._compose, said, labels, tag, key)
+            path = self._state / f"build-{component}.yml"
+            service = self._compose.services[component]
+            content = override(service, said, spec, self._compose.top, tree, labels, tag)
+            do(WriteFile(says=f"write {path}", key=f"{key}/override", path=path, content=content, mode=0o600))
+            argv = (*self._compose.argv, "-f", str(path), "build", "--quiet", service)
             env = {**self._compose.env, **self._env}
         else:
             raise InputError(
@@ -202,31 +175,6 @@ class Docker:
             for name, value in pairs.items():
                 words += [flag, f"{name}={value}"]
         return (*words, str(folder))
-
-    def _compose_build(
-        self,
-        do: Do,
-        tree: Path,
-        component: str,
-        spec: Component,
-        compose: ComposeBuild,
-        said: ComposeService,
-        labels: Mapping[str, str],
-        tag: str,
-        key: str,
-    ) -> tuple[str, ...]:
-        service = compose.services[component]
-        build: dict[str, Any] = {"labels": dict(labels), "args": dict(spec.build_args)}
-        for name, folder in said.contexts.items():
-            moved = _moved(folder, service, compose.top, tree)
-            if name == "":
-                build["context"] = moved
-            else:
-                build.setdefault("additional_contexts", {})[name] = moved
-        path = self._state / f"build-{component}.yml"
-        content = yaml.safe_dump({"services": {service: {"image": tag, "build": _escaped(build)}}}).encode()
-        do(WriteFile(says=f"write {path}", key=f"{key}/override", path=path, content=content, mode=0o600))
-        return (*compose.argv, "-f", str(path), "build", "--quiet", service)
 
     # ---------------------------------------------------------------------------------------------------- looking
 
@@ -313,46 +261,6 @@ def recipe(spec: Component, service: str = "", args: Mapping[str, str | None] = 
 def valid_tag(version: str) -> str:
     """Return ``version`` as a tag of an image: a git ref may hold "/" and "+", a tag may not."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", version).lstrip(".-")[:128] or "unnamed"
-
-
-def parse_build(output: Output, service: str) -> ComposeService:
-    """Return how ``service`` is built, from ``docker compose config``. Raise InputError if it is not built."""
-    services = json.loads(output.stdout).get("services") or {}
-    build = (services.get(service) or {}).get("build")
-    if not build:
-        raise InputError(
-            f"Service {service} is not built by the Compose files.",
-            next="Give its component a `context` in the runbook, or name a service that has `build`.",
-        )
-    if isinstance(build, str):
-        return ComposeService({"": build})
-    args = build.get("args") or {}
-    if isinstance(args, list):
-        args = {name: value if told else None for name, told, value in (str(arg).partition("=") for arg in args)}
-    contexts = {"": build.get("context", "."), **(build.get("additional_contexts") or {})}
-    return ComposeService(contexts, {name: None if value is None else str(value) for name, value in args.items()})
-
-
-def _moved(folder: str, service: str, top: Path, tree: Path) -> str:
-    # Compose resolves contexts in the user's folder; what is built is the clean tree
-    path = Path(os.path.normpath(folder))
-    if not path.is_absolute():  # an address, another image, another service
-        return folder
-    if path.is_relative_to(top):
-        return str(tree / path.relative_to(top))
-    raise InputError(
-        f"Service {service} is built from {path}, which is not in {top}, the folder that stands for the repository: "
-        "what lies there now would be built, and not what was committed.",
-        state="Nothing was built.",
-        next="Give its component a `context`, which is relative to the repository; or correct `directory` and `files` of the "
-        "target if they do not fit together: a project with the file deploy/compose.yaml is run from the folder deploy.",
-    )
-
-
-def _escaped(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _escaped(v) for name, v in value.items()}
-    return value.replace("$", "$$") if isinstance(value, str) else value
 
 
 def _parse_image(output: Output) -> _Image | None:

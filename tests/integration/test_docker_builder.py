@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runwright.builders.docker import ComposeBuild, recipe
+from runwright.builders.compose_build import ComposeBuild
 from runwright.builders.docker import Docker as Builder
+from runwright.builders.docker import recipe
 from runwright.errors import ActionError, ObservationError
 from runwright.runbook.model import Component
 from runwright.runbook.targets import Registry

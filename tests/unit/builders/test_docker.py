@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from runwright.actions import Command, Output, WriteFile
-from runwright.builders.docker import ComposeBuild, ComposeService, Docker, parse_build, recipe, valid_tag
+from runwright.builders.compose_build import ComposeBuild, ComposeService, parse_build
+from runwright.builders.docker import Docker, recipe, valid_tag
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.performer import Performer
 from runwright.planning import Planner
