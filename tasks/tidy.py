@@ -1,17 +1,20 @@
-"""Remove what earlier releases left on the host platform, once a release is proven."""
+"""Remove what earlier releases left on this machine, once a release is proven."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from runwright.actions import Command, Read
+from runwright.amounts import amount
+from runwright.builders.images import images_of
 from runwright.errors import CancelledError, FencedError, LedgerError, RunwrightError
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.platforms.host.driver import SLOTS
 from runwright.platforms.host.leftovers import Needed, built, checked_out, in_slots, written
-from runwright.runbook.targets import HostTarget
+from runwright.runbook.targets import ComposeTarget, HostTarget
 from tasks.site import Folders, Site
 from tasks.work import Work
 
@@ -25,25 +28,58 @@ UNFINISHED = frozenset(ReleaseState) - ENDED
 
 
 def tidy(work: Work) -> None:
-    """Remove built folders, logs and worktrees that no release needs. That it cannot be done fails no release.
+    """Remove what no release needs: images; on the host platform built folders, logs and worktrees.
 
-    Only under the lease, and never anything of what runs, of what serves or its way back, of a release that has not
-    ended, or of the newest few, in any environment of the system: they share what was built.
+    That it cannot be done fails no release. Only under the lease, and never anything of what runs, of what serves or its
+    way back, of a release that has not ended, or of the newest few, in any environment of the system: they share what was
+    built.
     """
-    if not isinstance(work.place.target, HostTarget) or work.do.token is None:
+    if work.do.token is None:
         return
     try:
-        paths = work.do(Read(says="look for what earlier releases left", function=lambda: leftovers(work)))
-        if not paths:
-            return
-        key = hashlib.sha256("\n".join(map(str, paths)).encode()).hexdigest()[:12]
-        says = f"remove {len(paths)} files and folders that no release needs"
-        argv = ("rm", "-rf", "--", *map(str, paths))
-        work.do(Command(says=says, key=f"tidy/{key}", argv=argv, deadline_seconds=600.0))
+        if isinstance(work.place.target, HostTarget):
+            _remove_files(work)
+        elif isinstance(work.place.target, ComposeTarget):
+            _remove_images(work)
     except (CancelledError, FencedError, LedgerError):
         raise
     except RunwrightError as error:
         work.say(f"What earlier releases left could not be removed: {error.what}", level="warning")
+
+
+def _remove_files(work: Work) -> None:
+    paths = work.do(Read(says="look for what earlier releases left", function=lambda: leftovers(work)))
+    if not paths:
+        return
+    says = f"remove {amount(len(paths), 'file or folder', 'files and folders')} that no release needs"
+    argv = ("rm", "-rf", "--", *map(str, paths))
+    work.do(Command(says=says, key=f"tidy/{_mark(paths)}", argv=argv, deadline_seconds=600.0))
+
+
+def _remove_images(work: Work) -> None:
+    """Take the tags of ours from the images that no release needs. Docker keeps an image that a container has."""
+    prefixes = ["runwright/", *([f"{work.place.registry.prefix}/"] if work.place.registry else [])]
+    released = {release.environment for release in work.ledger.releases.find(work.release.system, limit=MOST)}
+    kept = kept_releases(work, released | set(work.runbook.environments))
+    commits = {commit for release in kept for commit in _commits(release)}
+    ids = {str(i) for r in kept if r.version for i in r.version.extra.get("images", {}).values()}
+    tags = sorted(
+        tag
+        for image in images_of(work.do, work.release.system)
+        if image.commit not in commits and image.id not in ids
+        for tag in image.tags
+        if tag.startswith(tuple(prefixes))
+    )
+    if tags:
+        says = f"remove {amount(len(tags), 'tag')} of images that no release needs: {', '.join(tags)}"
+        argv = ("docker", "image", "rm", *tags)
+        # 1: one of them is a container's; the others are removed all the same
+        ok = frozenset({0, 1})
+        work.do(Command(says=says, key=f"tidy/images/{_mark(tags)}", argv=argv, ok=ok, deadline_seconds=600.0))
+
+
+def _mark(things: Iterable[object]) -> str:
+    return hashlib.sha256("\n".join(map(str, things)).encode()).hexdigest()[:12]
 
 
 def leftovers(work: Work) -> list[Path]:
@@ -54,15 +90,21 @@ def leftovers(work: Work) -> list[Path]:
     return [*built(folders.artifacts, needed), *here]
 
 
-def _needed(work: Work) -> Needed:
+def kept_releases(work: Work, environments: Iterable[str]) -> list[Release]:
+    """Return the releases of the system of which nothing is removed: this one, those that have not ended, and in each
+    environment what is live and the newest few; and the ways back of all of these."""
     releases, system = work.ledger.releases, work.release.system
     kept = [work.release, *releases.find(system, limit=MOST, states=UNFINISHED)]
-    places = [_slots(work, name) for name in work.runbook.environments]
-    for name in {*work.runbook.environments, *_here(work.folders)}:
+    for name in environments:
         live = releases.live(system, name)
         newest = [r for r in releases.find(system, name, limit=LOOK_BACK) if r.procedure == "deploy"]
         kept += [*newest[:KEPT_RELEASES], *([live] if live else [])]
-    kept += [releases.get(r.previous_id) for r in kept if r.previous_id]
+    return kept + [releases.get(r.previous_id) for r in kept if r.previous_id]
+
+
+def _needed(work: Work) -> Needed:
+    places = [_slots(work, name) for name in work.runbook.environments]
+    kept = kept_releases(work, {*work.runbook.environments, *_here(work.folders)})
     commits = {commit for release in kept for commit in _commits(release)}
     return Needed(
         frozenset(commits).union(*(place.commits for place in places)),

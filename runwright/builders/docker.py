@@ -13,6 +13,7 @@ from typing import Any
 
 from runwright.actions import UNKNOWN, Command, Do, Output, WriteFile
 from runwright.builders.compose_build import ComposeBuild, ComposeService, override
+from runwright.builders.images import REVISION, SYSTEM
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.runbook.model import Component
 from runwright.runbook.targets import Registry
@@ -20,9 +21,7 @@ from runwright.versions import Artifact
 
 BUILD_SECONDS = 1800.0
 PUSH_SECONDS = 900.0
-REVISION = "org.opencontainers.image.revision"
 VERSION = "org.opencontainers.image.version"
-SYSTEM = "runwright.system"
 BUILD = "runwright.build"
 """The label that tells how the runbook said to build: the same commit built otherwise is another image."""
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?/")
