@@ -59,14 +59,16 @@ def _remove_files(work: Work) -> None:
 def _remove_images(work: Work) -> None:
     """Take the tags of ours from the images that no release needs. Docker keeps an image that a container has."""
     prefixes = ["runwright/", *([f"{work.place.registry.prefix}/"] if work.place.registry else [])]
-    released = {release.environment for release in work.ledger.releases.find(work.release.system, limit=MOST)}
-    kept = kept_releases(work, released | set(work.runbook.environments))
+    known = work.ledger.releases.find(work.release.system, limit=MOST)
+    kept = kept_releases(work, {r.environment for r in known} | set(work.runbook.environments))
     commits = {commit for release in kept for commit in _commits(release)}
     ids = {str(i) for r in kept if r.version for i in r.version.extra.get("images", {}).values()}
+    # what this ledger knows nothing of is another's on this machine, or was built and never released
+    old = {commit for release in known for commit in _commits(release)} - commits
     tags = sorted(
         tag
         for image in images_of(work.do, work.release.system)
-        if image.commit not in commits and image.id not in ids
+        if image.commit in old and image.id not in ids
         for tag in image.tags
         if tag.startswith(tuple(prefixes))
     )

@@ -38,7 +38,7 @@ def system(docker: Docker) -> Iterator[str]:
 def test_old_images_go_and_nothing_that_is_needed_does(
     docker: Docker, system: str, tmp_path: Path, runwright_home: Path
 ) -> None:
-    """Of nine releases the newest and the way back of the oldest of them keep theirs; so do a container and a person."""
+    """Of nine releases the newest and the way back of the oldest of them keep theirs; so do a container, a person and another ledger."""
     target = {"platform": "compose", "project": system, "directory": str(tmp_path)}
     book = Runbook.model_validate(
         {
@@ -69,6 +69,11 @@ def test_old_images_go_and_nothing_that_is_needed_does(
                 ledger.releases.advance(release.id, state, "so it went")
         previous = release.id
     docker.run("tag", tags[0], f"{system}-of-mine:1")
+    (tmp_path / "file").write_text(f"{system} of another ledger")
+    others = f"runwright/{system}-web:other"
+    docker.run(
+        "build", "-q", "-t", others, "--label", f"{SYSTEM}={system}", "--label", f"{REVISION}={'f' * 40}", str(tmp_path)
+    )  # fmt: skip
     docker.run("create", "--name", system, tags[1], "/file")
     try:
         with holding.holding(release.id, "deploy"), at_work(release.id) as work:
@@ -80,5 +85,5 @@ def test_old_images_go_and_nothing_that_is_needed_does(
         "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label={SYSTEM}={system}"
     ).split()  # fmt: skip
     newest = tags[-KEPT_RELEASES - 1 :]  # with the way back of the oldest of them
-    assert set(there) == {*newest, tags[1], f"{system}-of-mine:1"}
+    assert set(there) == {*newest, tags[1], others, f"{system}-of-mine:1"}
     assert [entry.state for entry in entries] == ["done"]
