@@ -178,7 +178,7 @@ def test_two_colours_are_stopped_before_migrations_above_l1(
     assert shop.runs() == ({"blue": "a"} if level is Level.L3 else {"blue": "a", "green": "c"})
     assert kept_running(shop.work) is (level is Level.L1), "nothing is left that has to be ended later"
     told = downtimes(shop.work)
-    assert [line.partition(",")[0] for line in told] == (["Until v1 (aaaaaaaa) served"] if level is Level.L3 else [])
+    assert [line.rpartition(", ")[2] for line in told] == (["until v1 (aaaaaaaa) served."] if level is Level.L3 else [])
 
 
 def test_what_was_stopped_for_a_migration_that_failed_serves_again_in_its_slot(
@@ -202,7 +202,7 @@ def test_what_was_stopped_for_a_migration_that_failed_serves_again_in_its_slot(
             assert work.release.state is ReleaseState.ROLLED_BACK
     assert shop.answers() == "v0"
     assert shop.runs() == {"green": "c"}
-    assert [line.partition(",")[0] for line in downtimes(shop.work)] == ["Until v0 (cccccccc) served"]
+    assert [line.rpartition(", ")[2] for line in downtimes(shop.work)] == ["until v0 (cccccccc) served."]
 
 
 @pytest.mark.parametrize(
