@@ -17,7 +17,7 @@ from deployments.specs import SILENT, supervise_spec
 from tests.fixtures.prefect import end, started
 
 CLIENTS = 4
-SECONDS = 10.0
+SECONDS = 5.0
 SETTLE_SECONDS = 60.0
 FIRES = "it failed"
 
