@@ -162,7 +162,7 @@ def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
             return GateState.BLIND, "The runbook has no health probe to judge by."
         wrong = [f"{r.id}: {r.reason}" for r in results if not r.good]
         may_warn = {p.id for p in health if p.schema_ahead == "warn"}
-        excused = {r.id for r in results if r.status is not None} & may_warn
+        excused = {r.id for r in results if r.answered} & may_warn
         if wrong and excused.issuperset(r.id for r in results if not r.good) and schema_left_ahead(work, work.do):
             said = "the database is ahead of what runs, since a release was taken back"
             return GateState.WARN, f"As expected, {said}: {'; '.join(wrong)}"
@@ -175,7 +175,10 @@ def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
             )
         healthy = f"What runs now is healthy: {', '.join(r.id for r in results)}."
         if still and work.platform.strategy == "recreate":  # else one colour does not run, as it should be
-            return GateState.WARN, f"{healthy} But {', '.join(still)} does not run; a way back would stop it again."
+            return (
+                GateState.WARN,
+                f"{healthy} But not everything runs: {', '.join(still)}. A way back would stop what did not.",
+            )
         return GateState.PASS, healthy
 
     return ask(gate.id, now, question)

@@ -9,7 +9,7 @@ from runwright.actions import Do
 from runwright.amounts import amount
 from runwright.errors import VerificationError
 from runwright.ledger.states import ReleaseState
-from runwright.probes.http import ProbeResult, answered, ask, ask_until, cleanup, right
+from runwright.probes.http import ProbeResult, ask, ask_until, cleanup
 from runwright.probes.values import Values
 from runwright.runbook.checks import HttpProbe
 from runwright.versions import Version
@@ -87,27 +87,33 @@ def prove(
         for probe in probes if smoke else health:
             asked.append(probe)
             left = max(1.0, deadline - (now() - started).total_seconds())
-            excused = (
-                schema_ahead and probe.schema_ahead == "warn"
-            )  # waiting makes it answer, and does not make it right
+            # waiting makes one that is excused answer, and does not make it right
+            enough = _answered if schema_ahead and probe.schema_ahead == "warn" else _good
             if (probe in health or probe.within) and probe.method in ("GET", "HEAD"):
-                enough = answered if excused else right
                 result = ask_until(work.do, probe, values, now, within_seconds=left, enough=enough)
             else:
                 result = ask(work.do, probe, values, now, key=f"{key}/{probe.id}")
             values = values.with_saved(result.saved)
             results.append(result)
             work.say(f"{probe.id}: {result.state} - {result.reason}")
-            if not result.good and not (excused and result.status is not None):
+            if not enough(result):
                 raise VerificationError(
                     f"Probe {probe.id}: {result.reason}.",
-                    next=f"Look at what the new version printed: {LOGS}.",
+                    next=f"Look at what {'the new' if smoke else 'this'} version printed: {LOGS}.",
                 )
     finally:
         for probe in asked:
             if probe.cleanup:
                 cleanup(work.do, probe, values, key=f"{key}/cleanup/{probe.id}")
     return results
+
+
+def _good(result: ProbeResult) -> bool:
+    return result.good
+
+
+def _answered(result: ProbeResult) -> bool:
+    return result.good or result.answered
 
 
 def runs_what_was_asked(work: Work, version: Version, do: Do) -> None:

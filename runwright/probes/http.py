@@ -28,6 +28,8 @@ Clock = Callable[[], datetime]
 
 ASK_AGAIN_SECONDS = 2.0
 CLEANUP_TIMEOUT_SECONDS = 10.0
+UNREACHED = frozenset({502, 504})
+"""Statuses by which a proxy says that nobody behind it has answered."""
 GONE = frozenset({404, 410})
 """Statuses of a DELETE which say that there is nothing left to delete."""
 PLANNED = "not asked yet: this is a plan"
@@ -48,6 +50,11 @@ class ProbeResult:
     def good(self) -> bool:
         """Whether a release may go on with it."""
         return self.state in ("pass", "warn")
+
+    @property
+    def answered(self) -> bool:
+        """Whether the target itself has answered, however wrongly."""
+        return self.status is not None and self.status not in UNREACHED
 
 
 def ask(do: Do, probe: HttpProbe, values: Values, clock: Clock, *, key: str = "") -> ProbeResult:
@@ -73,16 +80,6 @@ def ask(do: Do, probe: HttpProbe, values: Values, clock: Clock, *, key: str = ""
     return _result(probe, fact, caught)
 
 
-def right(fact: Mapping[str, Any]) -> bool:
-    """Whether the answer is as the probe expects, or worth a remark at most."""
-    return fact["state"] in ("pass", "warn")
-
-
-def answered(fact: Mapping[str, Any]) -> bool:
-    """Whether there was any answer."""
-    return fact["status"] is not None
-
-
 def ask_until(
     do: Do,
     probe: HttpProbe,
@@ -91,7 +88,7 @@ def ask_until(
     *,
     within_seconds: float,
     key: str = "",
-    enough: Callable[[Mapping[str, Any]], bool] = right,
+    enough: Callable[[ProbeResult], bool] = lambda result: result.good,
 ) -> ProbeResult:
     """Ask until the answer is ``enough`` or ``within_seconds`` (or the probe's own ``within``) are over; return the last
     result.
@@ -106,7 +103,7 @@ def ask_until(
         wait = Wait(
             says=f"until {probe.id} answers as expected ({probe.method} {values.show(probe.url)})",
             read=action,
-            until=enough,
+            until=lambda fact: enough(_result(probe, fact, caught)),
             every_seconds=ASK_AGAIN_SECONDS,
             deadline_seconds=patience,
         )
@@ -116,7 +113,7 @@ def ask_until(
     except DeadlineError:
         # the wait is over: one last look tells why, in our own words and not in those of a library
         last = ask(do, probe, values, clock)
-        if last.good or (enough is answered and last.status is not None):
+        if enough(last):
             return last
         reason = f"not right within {as_duration(round(patience, 1))}: {last.reason}"
         return ProbeResult(last.id, last.state, reason, last.seconds, last.status)

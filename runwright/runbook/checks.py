@@ -113,7 +113,7 @@ class HttpProbe(Expectation):
     environments: list[Name] = example(["production"], "Only in these environments. Default: in all.", [])
     schema_ahead: Literal["fail", "warn"] = example(
         "warn",
-        "After a way back that left newer, additive migrations in the database: whether a wrong answer of this probe counts; no answer always does. Use warn for a readiness check that compares revisions, and another probe for the rest that it checks.",
+        "After a way back that left newer, additive migrations in the database: whether a wrong answer to this probe counts; none, or a proxy's 502 or 504, always does. Use warn for a readiness check that compares revisions, and another probe for the rest that it checks.",
         "fail",
     )
     route: Literal["any", "live"] = example(

@@ -29,7 +29,8 @@ class ServiceFacts:
 
     context: the folder that it is built from, relative to the repository ("." for its root); "" if it is pulled.
     ports: (port on the host, port in the container). exposed: ports in the container that others reach.
-    healthcheck: its command, as one line. judged_seconds: after how long it has passed or failed; None without one. ends: others wait until it has run and ended well.
+    healthcheck: its command, as one line. judged_seconds: after how long it has passed or failed; None without one.
+    ends: others wait until it has run and ended well.
     postgres: POSTGRES_DB and POSTGRES_USER, if it has them. Nothing else of an environment is kept.
     """
 
@@ -50,7 +51,8 @@ class DraftFacts:
     """What is known of a system before it has a runbook.
 
     project: the Compose project's name. directory: where it runs, absolute. repo: where its code is.
-    system: what the system is called, if that is not the project's name. files: the Compose files, if they are not those that Compose finds by itself.
+    system: what the system is called, if that is not the project's name.
+    files: the Compose files, if they are not those that Compose finds by itself.
     alembic: the folder of the repository that holds alembic.ini ("." for its root), None if there is none.
     env_file: the env file that Compose uses, if it is not ``.env`` in the directory.
     at_start: the files of the repository that run `alembic upgrade`: a container that starts probably does.

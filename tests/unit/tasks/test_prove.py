@@ -16,10 +16,10 @@ from tests.unit.tasks.conftest import Opener
 
 
 class Unavailable(BaseHTTPRequestHandler):
-    """Answers 503 to everything."""
+    """Answers 503 to everything; 502 below /proxy, as one does that reaches nobody."""
 
     def do_GET(self) -> None:
-        self.send_response(503)
+        self.send_response(502 if self.path.startswith("/proxy") else 503)
         self.end_headers()
 
     def log_message(self, *words: object) -> None:
@@ -46,6 +46,13 @@ def test_a_readiness_that_compares_revisions_is_excused_and_nothing_else(opened:
     assert (result.state, result.status) == ("fail", 503)
     with pytest.raises(VerificationError, match="503"):
         prove(work, work.values(), key="back2/live", staged=False, smoke=False)
+
+
+def test_a_proxy_that_reaches_nobody_is_no_answer(opened: Opener, unavailable: str) -> None:
+    """It answers before the old version does, and also if that never does."""
+    work = opened(verify=probes(f"{unavailable}/proxy"))
+    with pytest.raises(VerificationError, match="502"):
+        prove(work, work.values(), key="back1/live", staged=False, schema_ahead=True, smoke=False)
 
 
 def test_a_version_that_does_not_answer_at_all_is_never_excused(opened: Opener) -> None:
