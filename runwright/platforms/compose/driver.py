@@ -19,7 +19,7 @@ from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.containers import Container, containers_of, volumes_of
 from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.printed import printed
-from runwright.platforms.compose.release import Place, env_of, project_in_tree, put_in_place
+from runwright.platforms.compose.release import Place, env_of, project_in_tree, pull_missing, put_in_place
 from runwright.platforms.compose.sources import top_of
 from runwright.platforms.compose.spoiling import spoil
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
@@ -109,7 +109,8 @@ class Compose:
     def prepare(self, do: Do, version: Version, prefix: str) -> Version:
         """Put in place what ``version`` needs and prove that its images exist; stop nothing.
 
-        A version that was prepared or adopted before needs its images and files only, and not the tree.
+        A version that was prepared or adopted before needs its images and files only, and not the tree. An image that was
+        removed from this machine is pulled again if it is in a registry.
         Raise ActionError if something is missing, RefusedError if source code is mounted over the images' own.
         """
         if version.extra.get("files"):
@@ -118,6 +119,7 @@ class Compose:
                 Read(says="look for the files of this version", function=lambda: _missing(project)),
             )
             if not gone:
+                pull_missing(do, version, prefix, self.env)
                 self._require_images(do, version)
                 return version
         if not version.commit or version.adopted:

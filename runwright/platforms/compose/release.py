@@ -1,8 +1,8 @@
 """Puts in place what one version needs to run: its Compose files, its configuration, its override. Stops nothing.
 
 Everything goes into a folder of ours per commit and how it is run, so that a version can be started again when the tree
-has long been at another commit. Compose still runs in the user's own folder (--project-directory): data, env files and whatever else
-is written relative there mean what they always meant.
+has long been at another commit. Compose still runs in the user's own folder (--project-directory): data, env files and
+whatever else is written relative there mean what they always meant.
 """
 
 from __future__ import annotations
@@ -176,17 +176,28 @@ def _images(do: Do, place: Place, services: Mapping[str, str], version: Version,
     references = {c: version.artifact(c).reference for c in dict.fromkeys(services.values())}
     here = {component: image_of(do, reference) for component, reference in references.items()}
     found = {
-        component: image
-        or pulled(
-            do,
-            references[component],
-            f"runwright/{version.system}-{component}:{version.commit[:12]}",
-            f"{prefix}/image/{component}",
-            place.env,
-        )
+        component: image or _pulled(do, version, component, references[component], prefix, place.env)
         for component, image in here.items()
     }
     return {name: found[component] for name, component in services.items()}
+
+
+def pull_missing(do: Do, version: Version, prefix: str, env: Mapping[str, str]) -> None:
+    """Pull what ``version``, which was put in place before, has in a registry and not on this machine any more.
+
+    Where its images are here, no registry is asked: it may be away. Raise ActionError if one cannot be pulled.
+    """
+    ids = dict.fromkeys(version.extra["images"].values())
+    if all(image_of(do, image, assume=Image(image)) for image in ids):
+        return
+    for artifact in version.artifacts:
+        if "@" in artifact.reference and image_of(do, artifact.reference) is None:
+            _pulled(do, version, artifact.component, artifact.reference, prefix, env)
+
+
+def _pulled(do: Do, version: Version, component: str, reference: str, prefix: str, env: Mapping[str, str]) -> Image:
+    keep_as = f"runwright/{version.system}-{component}:{version.commit[:12]}"
+    return pulled(do, reference, keep_as, f"{prefix}/image/{component}", env)
 
 
 def _write(do: Do, place: Place, project: Project, copies: _Copies, override: bytes, prefix: str) -> None:

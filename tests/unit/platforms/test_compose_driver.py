@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +328,26 @@ def test_a_project_is_new_while_it_has_neither_containers_nor_volumes_of_its_own
     """After `docker compose down` the data is still there; the volumes that Compose made for our own job hold none."""
     replies = {**project(of("db")), "docker ps": Output(0, containers, b""), "docker volume": Output(0, volumes, b"")}
     assert platform().is_new(Replies(replies, lenient=True), prepared=prepared) is new
+
+
+def test_a_version_whose_image_was_removed_is_pulled_again_before_anything_stops() -> None:
+    """Where the image is here no registry is asked; one that only this machine ever had cannot come back."""
+    digest = f"r.example.com/shop/api@{OLD}"
+    kept = replace(version(), artifacts=(Artifact("api", digest, OLD),))
+    gone = Output(1, b"", b"Error response from daemon: No such image: x")
+    here = project(*ALL)["docker image inspect"]
+    files = {"files": [str(Path(__file__))]}
+
+    do = Replies({**project(*ALL), "docker image inspect": here}, lenient=True)
+    platform().prepare(do, replace(kept, extra={**kept.extra, **files}), "back1")
+    assert do.keys == []
+
+    # its id, its digest, what was pulled, and its id once more
+    do = Replies({**project(*ALL), "docker image inspect": [gone, gone, here, here]}, lenient=True)
+    platform().prepare(do, replace(kept, extra={**kept.extra, **files}), "back1")
+    assert argv(do, "back1/image/api/pull") == ("docker", "pull", "--quiet", digest)
+    assert do.keys == ["back1/image/api/pull", "back1/image/api/keep"]
+
+    do = Replies({**project(*ALL), "docker image inspect": gone}, lenient=True)
+    with pytest.raises(ActionError, match="not on this machine"):
+        platform().prepare(do, version(**files), "back1")
