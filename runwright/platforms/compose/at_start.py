@@ -21,7 +21,7 @@ MIGRATES = r"alembic.*upgrade"
 def migrating(
     do: Do, services: Mapping[str, ServiceConfig], names: Iterable[str], images: Mapping[str, Image], folder: Path
 ) -> list[str]:
-    """Return those of ``names`` whose start command migrates, by itself or in a script that git tracks in ``folder``."""
+    """Return those of ``names`` whose start command migrates, by itself or in a script of ``folder``'s repository."""
     commands = {name: _command(services[name], images[name]) for name in names}
     scripts = _scripts(do, folder) if any(commands.values()) else frozenset()
     return [name for name, command in commands.items() if _migrates(command, scripts)]
@@ -41,14 +41,14 @@ def _migrates(command: str, scripts: frozenset[str]) -> bool:
 
 
 def _scripts(do: Do, folder: Path) -> frozenset[str]:
-    """Return the names of the tracked scripts and programs in ``folder`` that migrate; none if it is no checkout.
+    """Return the names of the tracked scripts and programs of ``folder``'s repository that migrate; none if there is none.
 
     What a comment says does not count.
     """
     return do(
         Command(
             says=f"ask git which scripts in {folder} migrate",
-            argv=("git", "-C", str(folder), "grep", "-lzE", f"^[^#]*{MIGRATES}", "--", "*.sh", "*.py"),
+            argv=("git", "-C", str(folder), "grep", "-lzE", f"^[^#]*{MIGRATES}", "--", ":/*.sh", ":/*.py"),
             ok=frozenset({0, 1, 128}),
             parse=_names,
         )

@@ -51,3 +51,7 @@ def test_what_a_comment_says_starts_nothing(tmp_path: Path) -> None:
     services = {name: ServiceConfig(name, command=(f"/srv/{name}.sh",)) for name in ("boot", "start")}
     images = {name: Image("x") for name in services}
     assert migrating(Direct(), services, list(services), images, tmp_path) == ["start"]
+    (tmp_path / "deploy").mkdir()
+    assert migrating(Direct(), services, list(services), images, tmp_path / "deploy") == ["start"], (
+        "from a folder of it"
+    )
