@@ -27,7 +27,8 @@ def away_since(entries: Iterable[Entry], *courses: str) -> datetime | None:
 def note_downtime(work: Work, course: str, serves: str) -> None:
     """Note how long it took until ``serves`` served, from the first service that was taken away; once for each course.
 
-    Where nothing ran before, nothing was away. Before a way back from a version that never served, nobody was served since it was begun with.
+    Where nothing ran before, nothing was away. Before a way back from a version that never served, nobody was served since
+    it was begun with.
     """
     if work.release.previous_id is None or work.fact(f"{NOTE}/{course}") is not None:
         return

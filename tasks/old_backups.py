@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from runwright.actions import Command, Read
+from runwright.amounts import amount
 from runwright.databases.shape import note_of
 from runwright.errors import CancelledError, FencedError, LedgerError, RunwrightError
 from runwright.ledger.records import Backup
@@ -33,7 +34,7 @@ def prune(work: Work, at_most: int | None = None) -> None:
         work.ledger.records.remove_backup(backup.id)
         work.say(f"Removed {location}: older than the runbook keeps, and no release needs it.")
     if files := unfinished(work):
-        says = f"remove {len(files)} files of dumps that were never finished"
+        says = f"remove {amount(len(files), 'file')} of dumps that were never finished"
         work.do(Command(says=says, key="prune/unfinished", argv=("rm", "-f", "--", *files)))
 
 
