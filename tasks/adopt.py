@@ -7,7 +7,7 @@ from runwright.ledger.release import Release
 from runwright.platforms.host.driver import Host
 from runwright.platforms.shape import Observed
 from runwright.versions import Version
-from tasks import drivers
+from tasks.verify import strange
 from tasks.work import Work
 
 
@@ -20,11 +20,11 @@ def previous_release(work: Work) -> Release | None:
     live = work.ledger.releases.live(release.system, release.environment)
     observed = work.platform.observe(work.do)
     if live is not None and live.version is not None:
-        if not (strange := differences(live.version, observed, work)):
+        if not (found := differences(live.version, observed, work)):
             return live
         if not release.parameters.get("adopt"):
             raise RefusedError(
-                f"What runs is not what the ledger says: {'; '.join(strange)}.",
+                f"What runs is not what the ledger says: {'; '.join(found)}.",
                 state="Nothing was changed.",
                 next="Find out who changed it. To take what runs now as the way back, deploy again with `adopt` "
                 "(`runwright deploy --adopt`, or the parameter adopt=true).",
@@ -50,17 +50,9 @@ def adopted(work: Work) -> Version | None:
 
 
 def differences(version: Version, observed: Observed, work: Work) -> list[str]:
-    """Return, as phrases, what runs although ``version`` has no such artifact. What is stopped is no difference."""
-    known = drivers.expected(work.site, version)
+    """Return, as phrases, what runs although it is not of ``version``. What is stopped is no difference."""
     slot = ""
     if work.router is not None:
         target = work.router.target(work.do)
         slot = target.slot if target else ""
-    strange = []
-    for fact in observed.running:
-        if slot and fact.slot != slot:
-            continue  # the colour that gets no traffic is replaced by this release anyway
-        wanted = known.get(fact.service)
-        if wanted is not None and fact.identity != wanted:
-            strange.append(f"{fact.service} runs {fact.identity[:19]}, and {version.name} is {wanted[:19]}")
-    return strange
+    return strange(work, version, observed, slot)  # the colour that gets no traffic is replaced by this release anyway

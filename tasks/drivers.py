@@ -25,7 +25,7 @@ from runwright.platforms.compose.environment import keys_seen as compose_keys
 from runwright.platforms.host.driver import SLOTS, Host
 from runwright.platforms.host.environment import keys_seen as host_keys
 from runwright.platforms.host.slots import see
-from runwright.platforms.shape import KeysSeen, Platform
+from runwright.platforms.shape import KeysSeen, Platform, ServiceFact
 from runwright.policy.rules import Sample
 from runwright.probes.containers import stats as container_stats
 from runwright.routers.forwarder import ForwarderRouter
@@ -178,6 +178,20 @@ def expected(site: Site, version: Version) -> dict[str, str]:
     if isinstance(driver, Compose):
         return driver.expected(version)
     return {artifact.component: artifact.identity for artifact in version.artifacts}
+
+
+def strange(site: Site, version: Version, fact: ServiceFact) -> tuple[str, ...]:
+    """Return, as phrases, what of a running instance is not ``version``: another artifact, or what is mounted over it.
+
+    A service that ``version`` does not have is none of its.
+    """
+    wanted = expected(site, version).get(fact.service)
+    if wanted is None:
+        return ()
+    if fact.identity != wanted:
+        return (f"{fact.service} runs {fact.identity[:19]}, and {version.name} is {wanted[:19]}",)
+    driver = platform(site)
+    return driver.unplanned(version, fact) if isinstance(driver, Compose) else ()
 
 
 def migrator(site: Site) -> Migrator:

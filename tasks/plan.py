@@ -95,6 +95,11 @@ def notes(version: Version) -> list[str]:
         )
     if mounts := version.extra.get("left_out"):
         found.append(f"Not mounted, because the image's own code is what is released: {'; '.join(mounts)}.")
+    if mounts := version.extra.get("kept_mounted"):
+        found.append(
+            f"Mounted over files of the image, as the runbook says, so that these are not proven to be {version.name}'s: "
+            f"{'; '.join(mounts)}."
+        )
     if jobs := version.extra.get("run_once"):
         found.append(f"Not run, because it runs once and ends: {', '.join(jobs)}.")
     return found

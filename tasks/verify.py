@@ -9,6 +9,7 @@ from runwright.actions import Do
 from runwright.amounts import amount
 from runwright.errors import VerificationError
 from runwright.ledger.states import ReleaseState
+from runwright.platforms.shape import Observed
 from runwright.probes.http import ProbeResult, ask, ask_until, cleanup
 from runwright.probes.values import Values
 from runwright.runbook.checks import HttpProbe
@@ -117,21 +118,24 @@ def _answered(result: ProbeResult) -> bool:
 
 
 def runs_what_was_asked(work: Work, version: Version, do: Do) -> None:
-    """Raise VerificationError unless every service runs the very artifact of ``version``."""
+    """Raise VerificationError unless every service runs the very artifact of ``version``, with nothing else mounted over it."""
     wanted = drivers.expected(work.site, version)
     slot = courses.new_slot(work, do) if work.platform.strategy == "two_colours" else ""
-    running = work.platform.observe(do).identities(slot)
-    wrong = [
-        f"{s} runs {running.get(s, 'nothing')[:19]}"
-        for s, identity in wanted.items()
-        if s in running and running[s] != identity
-    ]
+    observed = work.platform.observe(do)
+    running = observed.identities(slot)
+    wrong = strange(work, version, observed, slot)
     missing = [f"{s} does not run" for s in wanted if s not in running and work.platform.strategy == "recreate"]
     if wrong or missing or not running:
         raise VerificationError(
             f"What runs is not {version.name}: {'; '.join(wrong + missing) or 'nothing runs'}.",
             next="`runwright status` shows what runs.",
         )
+
+
+def strange(work: Work, version: Version, observed: Observed, slot: str = "") -> list[str]:
+    """Return, as phrases, what runs (in ``slot``, if one is given) and is not ``version``. What is stopped is none of it."""
+    here = (fact for fact in observed.running if not slot or fact.slot == slot)
+    return [phrase for fact in here for phrase in drivers.strange(work.site, version, fact)]
 
 
 def listed(results: Iterable[ProbeResult]) -> str:

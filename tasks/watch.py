@@ -16,6 +16,7 @@ from runwright.errors import (
     LedgerError,
     RefusedError,
     RunwrightError,
+    VerificationError,
 )
 from runwright.ledger.records import Measurement
 from runwright.ledger.states import ReleaseState
@@ -33,6 +34,7 @@ from tasks.holding import renewed
 from tasks.notify import notify
 from tasks.shown import ShownWatch
 from tasks.step import step
+from tasks.verify import strange
 from tasks.work import Work, watch_rules, watch_seconds
 
 PACED_BY = 10
@@ -235,11 +237,22 @@ class Watcher:
         probe = next(p for p in self.work.runbook.probes_of(self.work.release.environment) if p.id == probe_id)
         return ask(self.work.do, probe, self.work.values(), self.clock, key=f"watch/{probe_id}/{number}")
 
+    def _require_released(self) -> None:
+        """Raise VerificationError if what was watched is not what was released: then nothing was proven of that."""
+        work = self.work
+        slot = str(work.fact("slot") or "")
+        if found := strange(work, work.version, work.platform.observe(work.do), slot):
+            raise VerificationError(
+                f"What runs is not {work.version.name} any more: {'; '.join(found)}. Nothing is proven of it.",
+                next="Find out who changed it while it was watched. `runwright status` shows what runs.",
+            )
+
     def _ended(self, end: policy.Conclusion) -> str:
         self.shown.show(self.watching, self.samples, end)
         if self.work.release.is_drill and end.state != "breach":
             raise unnoticed(self.work, end, self.watching.progress.watched_seconds)
         if end.state == "proven":
+            self._require_released()
             self.work.write_down("listed", list(end.listed))
             self.work.ledger.releases.advance(self.work.id, ReleaseState.PROVEN, end.reason)
             return f"proven: {end.reason}"

@@ -20,6 +20,7 @@ class ServiceFact:
 
     identity: the artifact that it really runs (image id, git tree). healthy: None if it has no healthcheck.
     restarts: how often it was restarted by itself. release: the release that started it, "" if we did not.
+    mounts: what is mounted into it, as (where it comes from, path inside of it).
     """
 
     service: str
@@ -32,6 +33,7 @@ class ServiceFact:
     commit: str = ""
     release: str = ""
     port: int | None = None
+    mounts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

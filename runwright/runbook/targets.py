@@ -99,6 +99,11 @@ class ComposeTarget(Model):
     settle: Duration = example(
         "10s", "How long a service without a healthcheck must run without a restart to count as healthy.", 10.0
     )
+    mounts: dict[Text, Literal["keep", "leave_out"]] = example(
+        {"media": "keep"},
+        "What becomes of a mount that hides files which the image has from the repository and whose own files git does not know: keep it, or leave it out. By the path in the repository, an absolute path, or the volume's name; the plan says so. Without it the release is refused.",
+        {},
+    )
     allow_source_mounts: bool = example(
         False,
         "Whether a service may have its source code mounted from the host. Then the code that runs is not the image's; development only.",

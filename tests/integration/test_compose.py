@@ -566,6 +566,27 @@ def test_source_code_mounted_over_the_images_own_is_left_out_or_refused(shop: Sh
     assert shop.facts()["version"] == "one"
 
 
+def test_a_volume_that_keeps_older_code_is_never_mounted_over_newer(shop: Shop) -> None:
+    """Docker fills a new volume from the image, and never again: version two would run version one's code."""
+    do, platform = Direct(), shop.platform(files=["docker-compose.yml", "code.yml"])
+    for name in ("one", "two"):
+        shop.checkout(name)
+        (shop.tree / "code.yml").write_text("services: {api: {volumes: ['code:/srv']}}\nvolumes: {code: {}}\n")
+        git(shop.tree, "add", "code.yml")
+        if name == "one":
+            version = platform.prepare(do, shop.version("one"), "r1")
+            platform.start(do, version, "", "r1", "r1")
+            git(shop.tree, "rm", "--quiet", "--cached", "code.yml")
+    with pytest.raises(RefusedError, match=r"VERSION"):
+        platform.prepare(do, shop.version("two"), "r2")
+    api = next(f for f in platform.observe(do).services if f.service == "api")
+    assert platform.unplanned(version, api) == ()
+    planned = {"api": {target: source for target, source in version.extra["mounts"]["api"].items() if target != "/srv"}}
+    without = replace(version, extra={**version.extra, "mounts": planned})
+    assert platform.unplanned(without, api) == (f"{api.instance} has {shop.project}_code mounted on /srv",)
+    assert shop.docker.run("ps", "-aq", "--filter", "label=runwright.look") == ""
+
+
 def test_an_entrypoint_that_would_swallow_the_command_is_replaced(shop: Shop) -> None:
     """`entrypoint: [python, app.py]` takes what follows for its own arguments; a job gets its program all the same."""
     do, platform = Direct(), shop.platform(files=["docker-compose.yml", "more.yml"])

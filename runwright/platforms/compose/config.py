@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runwright.actions import Command, Do, Output
@@ -15,13 +15,19 @@ from runwright.platforms.compose.cli import Project
 
 @dataclass(frozen=True)
 class Mount:
-    """Something mounted into a service. ``kind`` is bind, volume or tmpfs; ``raw`` is what the file says of it."""
+    """Something mounted into a service. ``kind`` is bind, volume or tmpfs; ``raw`` is what the file says of it.
+
+    source: the path on the host; the name of the volume as Docker knows it, "" if it has none. A volume of the local driver
+    that stands for a folder of the host is a bind mount of that. own: whether the service's ``volumes`` list it; otherwise it
+    is one of its ``configs`` or ``secrets``, or comes from another service (``volumes_from``).
+    """
 
     kind: str
     source: str
     target: str
     read_only: bool
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    own: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class ServiceConfig:
     ports: (port in the container, port on the host or "" for a free one). replicas: None if the file does not say.
     entrypoint, command: None if the image's own is used. healthcheck: whether the file has one; the image may have one too.
     awaits_end_of: what it depends on with `service_completed_successfully`: that runs once and ends.
+    mounted_otherwise: its configs and secrets, and what `volumes_from` brings; mounts_of_containers: of which containers too.
     """
 
     name: str
@@ -53,6 +60,8 @@ class ServiceConfig:
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
     awaits_end_of: tuple[str, ...] = ()
+    mounted_otherwise: tuple[Mount, ...] = ()
+    mounts_of_containers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,9 +134,10 @@ def parse_config(output: Output) -> ComposeConfig:
     """Return the facts of ``docker compose config --format json``. Raise ActionError if Compose refused the files."""
     _refusal(output)
     data = json.loads(output.stdout)
+    services = {name: _service(name, raw or {}, data) for name, raw in (data.get("services") or {}).items()}
     return ComposeConfig(
         name=str(data.get("name", "")),
-        services={name: _service(name, raw or {}) for name, raw in (data.get("services") or {}).items()},
+        services=services,
         configs=_files(data.get("configs")),
         secrets=_files(data.get("secrets")),
     )
@@ -148,7 +158,7 @@ def _refusal(output: Output) -> None:
     )
 
 
-def _service(name: str, raw: Mapping[str, Any]) -> ServiceConfig:
+def _service(name: str, raw: Mapping[str, Any], data: Mapping[str, Any]) -> ServiceConfig:
     health = raw.get("healthcheck") or {}
     build = raw.get("build")
     deploy = raw.get("deploy") or {}
@@ -157,7 +167,11 @@ def _service(name: str, raw: Mapping[str, Any]) -> ServiceConfig:
         name=name,
         image=raw.get("image"),
         build=_build(build) if build else None,
-        mounts=tuple(_mount(m) for m in raw.get("volumes") or ()),
+        mounts=_mounts(raw, data),
+        mounted_otherwise=(*_inherited(raw, data), *_mounted_files(raw, data)),
+        mounts_of_containers=tuple(
+            str(entry).split(":")[1] for entry in raw.get("volumes_from") or () if str(entry).startswith("container:")
+        ),
         ports=tuple(port for p in raw.get("ports") or () if (port := _port(p)) is not None),
         depends_on=tuple(raw.get("depends_on") or ()),
         awaits_end_of=_awaited(raw.get("depends_on")),
@@ -179,6 +193,39 @@ def _build(raw: Any) -> Build:
     if isinstance(raw, str):
         return Build(raw)
     return Build(str(raw.get("context", ".")), str(raw.get("dockerfile", "Dockerfile")))
+
+
+def _mounts(service: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[Mount, ...]:
+    return tuple(_resolved(_mount(raw), data.get("volumes") or {}) for raw in service.get("volumes") or ())
+
+
+def _resolved(mount: Mount, volumes: Mapping[str, Any]) -> Mount:
+    """Return a mount with its volume's real name, or as the bind mount that the volume stands for."""
+    if mount.kind != "volume" or not mount.source:
+        return mount
+    volume = volumes.get(mount.source) or {}
+    options = volume.get("driver_opts") or {}
+    if volume.get("driver", "local") == "local" and "bind" in str(options.get("o", "")).split(","):
+        return replace(mount, kind="bind", source=str(options.get("device", "")))
+    return replace(mount, source=str(volume.get("name") or mount.source))
+
+
+def _inherited(service: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Mount]:
+    """Yield what `volumes_from` brings from other services; of other containers nobody knows before they are looked at."""
+    for entry in service.get("volumes_from") or ():
+        name, _, mode = str(entry).partition(":")
+        for mount in _mounts((data.get("services") or {}).get(name) or {}, data):
+            yield replace(mount, read_only=mount.read_only or mode == "ro", own=False)
+
+
+def _mounted_files(service: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Mount]:
+    for section, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
+        files = _files(data.get(section))
+        for entry in service.get(section) or ():
+            said = {"source": entry} if isinstance(entry, str) else entry
+            if file := files.get(str(said.get("source"))):
+                target = str(said.get("target") or said["source"])
+                yield Mount("bind", file, target if target.startswith("/") else folder + target, True, own=False)
 
 
 def _mount(raw: Any) -> Mount:

@@ -31,7 +31,7 @@ _LABELS = {
 _FORMAT = (
     '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"state":{{json .State.Status}},'
     '"exit_code":{{.State.ExitCode}},"oom_killed":{{.State.OOMKilled}},"created":{{json .Created}},"started":{{json .State.StartedAt}},'
-    '"restarts":{{.RestartCount}},"ports":{{json .NetworkSettings.Ports}},'
+    '"restarts":{{.RestartCount}},"ports":{{json .NetworkSettings.Ports}},"mounts":{{json .Mounts}},'
     '"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}}'
     + "".join(f',"{name}":{{{{json (index .Config.Labels "{label}")}}}}' for name, label in _LABELS.items())
     + "}"
@@ -47,6 +47,7 @@ class Container:
     state: created, running, restarting, paused, exited or dead. health: starting, healthy, unhealthy, or None if it
     has no healthcheck. image: the image id that it really runs. release, commit, system, environment: "" if we did not
     start it.
+    mounts: what is mounted from the host and which volumes, as (source or the volume's name, path in the container).
     created, started: ISO 8601. files, directory, env_files: what Compose wrote down when it made it.
     """
 
@@ -70,6 +71,7 @@ class Container:
     env_files: tuple[str, ...] = ()
     system: str = ""
     environment: str = ""
+    mounts: tuple[tuple[str, str], ...] = ()
 
     @property
     def running(self) -> bool:
@@ -117,6 +119,7 @@ class Container:
             commit=self.commit,
             release=self.release,
             port=self.port,
+            mounts=self.mounts,
         )
 
 
@@ -177,7 +180,7 @@ def parse_containers(output: Output) -> tuple[Container, ...]:
 
 
 def _container(raw: dict[str, object]) -> Container:
-    ports = raw.pop("ports")
+    ports, mounts = raw.pop("ports"), raw.pop("mounts", None)
     given = {name: value for name, value in raw.items() if name not in ("name", "oneoff", "files", "env_files")}
     return Container(
         **given,  # type: ignore[arg-type]
@@ -186,6 +189,16 @@ def _container(raw: dict[str, object]) -> Container:
         files=_list(raw["files"]),
         env_files=_list(raw["env_files"]),
         port=_published(ports),
+        mounts=_mounts(mounts),
+    )
+
+
+def _mounts(raw: object) -> tuple[tuple[str, str], ...]:
+    listed = raw if isinstance(raw, list) else []
+    return tuple(
+        (str(m["Source"] if m["Type"] == "bind" else m.get("Name", "")), str(m["Destination"]))
+        for m in listed
+        if m.get("Type") in ("bind", "volume")
     )
 
 

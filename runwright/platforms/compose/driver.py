@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
 import time
@@ -17,13 +18,14 @@ from runwright.platforms.compose import containers
 from runwright.platforms.compose.adopt import adopt
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.containers import Container, containers_of, volumes_of
+from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.printed import printed
-from runwright.platforms.compose.release import Place, env_of, project_in_tree, pull_missing, put_in_place
+from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
 from runwright.platforms.compose.sources import top_of
 from runwright.platforms.compose.spoiling import spoil
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
-from runwright.platforms.shape import Observed, Strategy
+from runwright.platforms.shape import Observed, ServiceFact, Strategy
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.targets import ComposeTarget
 from runwright.traffic import Upstream
@@ -103,6 +105,22 @@ class Compose:
         A service that the runbook of ``version`` had and this one has no more is left alone, and so not shown.
         """
         return {name: image for name, image in version.extra.get("images", {}).items() if name in self.services}
+
+    def unplanned(self, version: Version, fact: ServiceFact) -> tuple[str, ...]:
+        """Return what is mounted into a container of ``version`` that this was not prepared to have, as phrases.
+
+        Its image may be right, and what is mounted over it runs all the same: by a file that somebody has added, or carried
+        over by Docker from the container that was replaced.
+        """
+        planned: dict[str, str] | None = version.extra.get("mounts", {}).get(fact.service)
+        if planned is None:
+            return ()
+        wanted = {os.path.normpath(target): source for target, source in planned.items()}
+        return tuple(
+            f"{fact.instance} has {source} mounted on {target}"
+            for source, target in fact.mounts
+            if not _as_planned(source, wanted.get(os.path.normpath(target)))
+        )
 
     # ------------------------------------------------------------------------------------------------- new versions
 
@@ -289,6 +307,13 @@ def job_name(project: str, release_id: str, key: str) -> str:
     """Return the name of a one-off container: readable, and the same for the same job of the same release."""
     mark = hashlib.sha256(f"{release_id}\0{key}".encode()).hexdigest()[:10]
     return f"{project}-rw-{word(key)[:24]}-{mark}"
+
+
+def _as_planned(source: str, wanted: str | None) -> bool:
+    """Return whether a mount comes from where it was to come from; "" stands for a volume without a name."""
+    if not wanted:
+        return wanted == "" and not source.startswith("/")
+    return source == wanted or os.path.realpath(source) == os.path.realpath(wanted)
 
 
 def _missing(project: Project) -> list[str]:

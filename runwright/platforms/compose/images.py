@@ -16,6 +16,7 @@ PULL_SECONDS = 900.0
 # .ID and not .Id, for the same reason as in containers.py
 _FORMAT = (
     '{"id":{{json .ID}},"entrypoint":{{json .Config.Entrypoint}},"command":{{json .Config.Cmd}},'
+    '"folder":{{json .Config.WorkingDir}},"volumes":{{json .Config.Volumes}},'
     f'"revision":{{{{json (index .Config.Labels "{REVISION}")}}}}}}'
 )
 _INITS = frozenset({"tini", "dumb-init", "catatonit", "docker-init"})
@@ -24,12 +25,17 @@ _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
 
 @dataclass(frozen=True)
 class Image:
-    """One image that is here. revision: the commit that its label names, or ""."""
+    """One image that is here.
+
+    revision: the commit that its label names, or "". folder: its WORKDIR, or "". volumes: the paths of its VOLUMEs.
+    """
 
     id: str
     entrypoint: tuple[str, ...] = ()
     revision: str = ""
     command: tuple[str, ...] = ()
+    folder: str = ""
+    volumes: tuple[str, ...] = ()
 
 
 def image_of(do: Do, reference: str, *, assume: Image | None = None) -> Image | None:
@@ -54,7 +60,14 @@ def parse_image(output: Output) -> Image | None:
             next="Run `docker images` by hand; if it fails too, the engine is not running or may not be used by this user.",
         )
     raw = json.loads(output.stdout)
-    return Image(raw["id"], tuple(raw["entrypoint"] or ()), raw["revision"] or "", tuple(raw["command"] or ()))
+    return Image(
+        raw["id"],
+        tuple(raw["entrypoint"] or ()),
+        raw["revision"] or "",
+        tuple(raw["command"] or ()),
+        raw.get("folder") or "",
+        tuple(raw.get("volumes") or ()),
+    )
 
 
 def pulled(do: Do, reference: str, keep_as: str, key: str, env: Mapping[str, str]) -> Image:

@@ -1,21 +1,21 @@
-"""What becomes of the folders and files that application services mount from the host.
+"""What becomes of what application services mount: decided by what the image holds where it is mounted.
 
-Sources are told relative to the folder of the user's that stands for the top of the repository. Each is one of four things:
-data (git does not track it): it stays where it is; configuration (git tracks it): the release's own copy is mounted,
-so that the old version keeps the old one; source code over the code of the image: it is taken out, because otherwise
-an older image would run newer code; or not ours to decide, and then the release is refused.
+Code that is mounted over the image's own is no released code: the container has the right image and runs something else. So
+each mount is one of these: data stays where it is; configuration that git tracks is mounted from the release's own copy, so that
+the old version keeps the old one; what hides files that the image has from the repository is left out if git has all of
+it; and what is not ours to decide is refused, unless the runbook says what becomes of it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from runwright.errors import RefusedError
-from runwright.platforms.compose.config import Build, Mount
+from runwright.platforms.compose.config import Mount
+from runwright.platforms.compose.contents import File, Files
 
 PLACEHOLDERS = frozenset({".gitkeep", ".keep", ".gitignore", ".gitattributes"})
 """A folder of which git tracks only these is a place for data."""
@@ -35,22 +35,64 @@ LITTER = frozenset(
 )
 """What tools leave beside source code and nobody misses."""
 
+PROGRAMS = frozenset(
+    [
+        ".py",
+        ".pyc",
+        ".so",
+        ".js",
+        ".mjs",
+        ".cjs",
+        ".jsx",
+        ".ts",
+        ".tsx",
+        ".css",
+        ".html",
+        ".vue",
+        ".svelte",
+        ".wasm",
+        ".php",
+        ".phtml",
+        ".rb",
+        ".erb",
+        ".pl",
+        ".lua",
+        ".sh",
+        ".jar",
+        ".war",
+        ".class",
+        ".dll",
+        ".exe",
+        ".ex",
+        ".exs",
+        ".beam",
+        ".go",
+        ".rs",
+        ".java",
+        ".kt",
+        ".cs",
+        ".twig",
+        ".jinja",
+        ".j2",
+        ".tmpl",
+    ]
+)
+"""What is code by its name, beside whatever may be executed: an image that was built holds it, though git may not."""
+
 _SHOWN = 3
-
-
-class Role(Enum):
-    """What a mounted file or folder is."""
-
-    DATA = "data: it stays where it is"
-    CONFIG = "configuration: the release's own copy is mounted"
-    SOURCE = "source code over the image's own: it is not mounted"
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """The files that git tracks in the tree, relative to it."""
+    """The files that git tracks in the tree, relative to it, and their ids."""
 
     files: frozenset[str]
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def algorithm(self) -> str:
+        """What git makes its ids with."""
+        return "sha256" if any(len(i) == 64 for i in self.ids.values()) else "sha1"
 
     def under(self, path: str) -> tuple[str, ...]:
         """Return the tracked files that ``path`` is or holds, sorted; placeholders for empty folders do not count."""
@@ -65,34 +107,44 @@ class Tracked:
 
 
 def relative_to(directory: Path, source: str) -> str | None:
-    """Return ``source`` relative to ``directory`` ("." if it is that), or None if it lies elsewhere."""
-    path = Path(os.path.normpath(source))
-    if not path.is_absolute():
+    """Return ``source`` relative to ``directory`` ("." if it is that), or None if it lies elsewhere; links are followed."""
+    if not Path(source).is_absolute():
         return None
-    inside = os.path.relpath(path, directory)
+    inside = os.path.relpath(os.path.realpath(source), os.path.realpath(directory))
     return None if inside == ".." or inside.startswith("../") else inside
 
 
-def role(mount: Mount, build: Build | None, directory: Path, tracked: Tracked) -> Role:
-    """Return what ``mount`` is, of a service that is built as ``build`` says (None: it is not built here)."""
-    path = relative_to(directory, mount.source)
-    if mount.kind != "bind" or path is None or not tracked.under(path):
-        return Role.DATA
-    is_file = path in tracked.files
-    if build is not None and not is_file and _covers_code(mount, path, build, directory):
-        return Role.SOURCE
-    return Role.CONFIG
+def covered(held: Files, target: str, path: str | None, tracked: Tracked, folder: str) -> dict[str, File]:
+    """Return those files that an image has at ``target`` from the repository: what a mount there hides.
+
+    Each that git has under the same name and with the same content; and below the image's WORKDIR ``folder`` also what bears
+    the name of a tracked file in ``path`` (what is mounted there, if it is of the repository), and what was built: programs.
+    """
+    known = {(PurePosixPath(name).name, digest) for name, digest in tracked.ids.items()}
+    at_work = _is_in(target, folder)
+    found = {}
+    for inside, file in held.items():
+        full = PurePosixPath(target) if inside == "." else PurePosixPath(target, inside)
+        if full.name in PLACEHOLDERS or LITTER & set(PurePosixPath(inside).parts):
+            continue
+        named = path is not None and os.path.normpath(PurePosixPath(path, inside)) in tracked.files
+        if (full.name, file.digest) in known or (at_work and (named or is_program(full.name, file))):
+            found[inside] = file
+    return found
 
 
-def _covers_code(mount: Mount, path: str, build: Build, directory: Path) -> bool:
-    context = relative_to(directory, build.context)
-    if context is None:
-        return False
-    if path == context or path == "." or context.startswith(f"{path}/"):
-        return True
-    # ./backend/src on /app/src hides what `COPY . /app` put there; ./backend/conf on /etc/shop hides nothing of it
-    inside = path if context == "." else path.removeprefix(f"{context}/") if path.startswith(f"{context}/") else None
-    return inside is not None and mount.target.rstrip("/").endswith(f"/{inside}")
+def is_program(name: str, file: File) -> bool:
+    """Return whether a file is code rather than data."""
+    return file.program or PurePosixPath(name).suffix.lower() in PROGRAMS
+
+
+def _is_in(target: str, folder: str) -> bool:
+    return folder not in ("", "/") and PurePosixPath(target).is_relative_to(folder)
+
+
+def different(files: Mapping[str, File], mounted: Mapping[str, str]) -> tuple[str, ...]:
+    """Return those of an image's ``files`` that are not the same in what is ``mounted`` over them ({path: id})."""
+    return tuple(sorted(name for name, file in files.items() if mounted.get(name) != file.digest))
 
 
 def strangers(folder: Path, path: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -109,12 +161,33 @@ def strangers(folder: Path, path: str, known: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def refuse_source(service: str, mount: Mount, reason: str) -> RefusedError:
-    """Return the error for a mount of source code that cannot be taken out, because of ``reason``."""
+def is_binary(path: Path) -> bool:
+    """Return whether the file ``path`` is no text: a database, rather than something that a person has edited."""
+    try:
+        with path.open("rb") as content:
+            return b"\0" in content.read(8192)
+    except OSError:
+        return False
+
+
+def few(names: Iterable[str]) -> str:
+    """Return some of ``names``, and how many more there are."""
+    listed = tuple(names)
+    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + more
+
+
+def refuse_mount(service: str, mount: Mount, hidden: Iterable[str], reason: str, name: str) -> RefusedError:
+    """Return the error for a mount over an image's own files that nobody has decided about, because of ``reason``.
+
+    name: what it is called in the runbook's ``mounts``.
+    """
+    what = f"{mount.source or 'a volume'} on {mount.target}"
     return RefusedError(
-        f"Service {service} mounts source code from the host, {mount.source} on {mount.target}: "
-        f"the code that runs would not be the image's, and an older image would not bring the older code back. {reason}",
+        f"Service {service} mounts {what}, over files that the image has from the repository ({few(hidden)}): "
+        f"what runs would not be what is released, and an older image would not bring older code back. {reason}",
         state="Nothing was started or stopped.",
-        next="Move that mount into a Compose file for development alone, which the runbook's `files` do not list; "
-        "or, in development, set `allow_source_mounts: true` in the target.",
+        next="Keep data in a folder of its own and mount that; or move the mount into a Compose file for development alone, "
+        f"which `files` of the target does not list; or say in the target what becomes of it: `mounts: {{{name}: leave_out}}`"
+        f", or keep, if it is as it should be.",
     )

@@ -123,23 +123,53 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def tracked_files(do: Do, tree: Path, paths: Iterable[str], *, elsewhere: bool = False) -> Tracked:
-    """Return which files git tracks in ``tree`` at or under ``paths`` (relative to it).
+def tracked_files(do: Do, tree: Path, *, elsewhere: bool = False) -> Tracked:
+    """Return which files git tracks in ``tree``, and their ids.
 
     ``elsewhere``: it is not our own tree; if it is no checkout that git lets us read, it tracks none.
     """
-    wanted = sorted(set(paths))
-    if not wanted:
-        return Tracked(frozenset())
     return do(
         Command(
-            says="ask git which of the mounted files it tracks",
-            argv=("git", "--literal-pathspecs", "-C", str(tree), "ls-files", "-z", "--", *wanted),
+            says=f"ask git which files it tracks in {tree}",
+            argv=("git", "-C", str(tree), "ls-files", "--stage", "-z"),
             ok=frozenset({0, 128}) if elsewhere else frozenset({0}),
+            parse=_tracked,
+        )
+    )
+
+
+def _tracked(output: Output) -> Tracked:
+    found = {}
+    for entry in output.stdout.decode("utf-8", "surrogateescape").split("\0"):
+        facts, _, name = entry.partition("\t")
+        mode, _, rest = facts.partition(" ")
+        if name and mode != "160000":  # a submodule is another repository
+            found[name] = rest.partition(" ")[0]
+    return Tracked(frozenset(found), found)
+
+
+def changed_files(do: Do, folder: Path, path: str) -> frozenset[str]:
+    """Return the files under ``path`` in the user's own ``folder`` that are not as git has them; none if it is no checkout."""
+    return do(
+        Command(
+            says=f"ask git what was changed in {folder / path}",
+            argv=(
+                "git",
+                "--literal-pathspecs",
+                "-C",
+                str(folder),
+                "diff",
+                "--name-only",
+                "--relative",
+                "-z",
+                "--",
+                path,
+            ),
+            ok=frozenset({0, 128, 129}),
             parse=_names,
         )
     )
 
 
-def _names(output: Output) -> Tracked:
-    return Tracked(frozenset(name for name in output.text.split("\0") if name))
+def _names(output: Output) -> frozenset[str]:
+    return frozenset(name for name in output.text.split("\0") if name) if output.code == 0 else frozenset()

@@ -63,13 +63,11 @@ def test_two_commands_tell_all_and_none_is_asked_for_nothing() -> None:
 
 
 def test_environments_are_never_asked_for() -> None:
-    """The inspection names its fields, and no environment, no command and no mount is among them."""
+    """The inspection names its fields, and neither environment nor command is among them."""
     do = Replies({"docker ps": Output(0, b"c1\n", b""), "docker container inspect": Output(0, b"", b"")})
     containers_of(do, "shop")
     words = " ".join(do.actions[1].argv)  # type: ignore[attr-defined]
-    assert not [
-        part for part in (".Env", ".Config.Cmd", ".Mounts", "json .Config}", "json .State.Health}") if part in words
-    ]
+    assert not [part for part in (".Env", ".Config.Cmd", "json .Config}", "json .State.Health}") if part in words]
 
 
 class Clock:

@@ -71,6 +71,36 @@ def test_a_service_that_is_no_longer_in_the_runbook_is_not_expected() -> None:
     assert platform().observe(Replies(project(*ALL))).identities() == platform().expected(before)
 
 
+@pytest.mark.parametrize(
+    ("mounts", "strange"),
+    [
+        ((("/opt/shop/var", "/app/var"), ("shop_media", "/media"), ("f" * 64, "/cache")), ()),
+        ((), ()),
+        ((("/opt/shop/src", "/app"),), ("shop-api-1 has /opt/shop/src mounted on /app",)),
+        ((("/opt/else/var", "/app/var"),), ("shop-api-1 has /opt/else/var mounted on /app/var",)),
+        ((("/opt/shop/cache", "/cache"),), ("shop-api-1 has /opt/shop/cache mounted on /cache",)),
+    ],
+)
+def test_what_is_mounted_though_it_was_not_planned_is_no_part_of_the_version(
+    mounts: tuple[tuple[str, str], ...], strange: tuple[str, ...]
+) -> None:
+    """The right image proves nothing if something else is mounted over it: by hand, or carried over by Docker."""
+    listed = [
+        {
+            "Type": "bind" if source.startswith("/") else "volume",
+            "Source": source,
+            "Name": source,
+            "Destination": target,
+        }
+        for source, target in mounts
+    ]
+    container = json.dumps({**json.loads(of("api")), "mounts": listed})
+    planned = {"api": {"/app/var": "/opt/shop/var", "/media/": "shop_media", "/cache": ""}}
+    (fact,) = platform().observe(Replies(project(container))).services
+    assert platform().unplanned(version(mounts=planned), fact) == strange
+    assert platform().unplanned(version(), fact) == (), "an earlier release has not written down what it planned"
+
+
 def test_all_services_are_replaced_in_one_go_and_nothing_else_is_touched() -> None:
     """One `up` without dependencies and builds, from the release's files, run in the user's folder."""
     do = Replies(project(*ALL), lenient=True)

@@ -2,49 +2,213 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from runwright.platforms.compose.config import Build, Mount
-from runwright.platforms.compose.mounts import Role, Tracked, relative_to, role, strangers
+from runwright.actions import Output
+from runwright.errors import RefusedError
+from runwright.platforms.compose.config import parse_config
+from runwright.platforms.compose.contents import File
+from runwright.platforms.compose.copies import Copies, Place
+from runwright.platforms.compose.images import Image
+from runwright.platforms.compose.mounts import Tracked, covered, relative_to, strangers
 from runwright.platforms.compose.override import Raw, Replacing, ServiceOverride, override_file
+from runwright.platforms.compose.sources import Sources
+from runwright.runbook.targets import ComposeTarget
+from runwright.testing.replies import Replies
 
-USER = Path("/opt/shop")
-TRACKED = Tracked(
-    frozenset({"Caddyfile", "backend/src/a.py", "backend/conf/x.ini", "conf/app.json", "var/.gitkeep", "run.py"})
-)
+
+def blob(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0%s" % (len(content), content), usedforsecurity=False).hexdigest()
+
+
+CODE, CONF, SEED, BUNDLE = b"print('v2')\n", b"listen 80;\n", b"[1, 2]\n", b"bundle of v2\n"
+GIT = {
+    "src/app.py": CODE, "src/data.json": SEED, "nginx.conf": CONF, "media/logo.png": SEED, "var/.gitkeep": b"x\n",
+    "etc/app.ini": CONF, "shop.db": SEED,
+}  # fmt: skip
+TRACKED = Tracked(frozenset(GIT), {name: blob(content) for name, content in GIT.items()})
+IMAGE = {
+    "/app": {"app.py": File(blob(CODE)), "data.json": File(blob(SEED)), "dist/app.js": File(blob(BUNDLE))},
+    "/app/app.py": {".": File(blob(CODE))},
+    "/app/dist": {"app.js": File(blob(BUNDLE))},
+    "/app/media": {"logo.png": File(blob(SEED))},
+    "/app/shop.db": {".": File(blob(SEED))},
+    "/etc/nginx": {"nginx.conf": File("0" * 40), "mime.types": File("1" * 40)},
+    "/srv/static": {"app.py": File(blob(CODE))},
+    "/var/lib/tool": {"tool.js": File("2" * 40)},
+}
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "context", "expected"),
+    ("target", "path", "expected"),
     [
-        ("/opt/shop/Caddyfile", "/etc/caddy/Caddyfile", None, Role.CONFIG),
-        ("/opt/shop/var", "/app/var", "/opt/shop/backend", Role.DATA),
-        ("/opt/shop/uploads", "/app/uploads", "/opt/shop", Role.DATA),
-        ("/var/backups", "/backups", "/opt/shop", Role.DATA),
-        ("/opt/shopping/src", "/app/src", "/opt/shop", Role.DATA),
-        ("/opt/shop/backend/src", "/app/src", "/opt/shop/backend", Role.SOURCE),
-        ("/opt/shop/backend/src", "/app/backend/src/", "/opt/shop", Role.SOURCE),
-        ("/opt/shop/backend", "/app", "/opt/shop/backend", Role.SOURCE),
-        ("/opt/shop", "/app", "/opt/shop/backend", Role.SOURCE),
-        ("/opt/shop/backend/conf", "/etc/shop", "/opt/shop/backend", Role.CONFIG),
-        ("/opt/shop/conf", "/app/conf", "/opt/shop/backend", Role.CONFIG),
-        ("/opt/shop/backend/src", "/app/src", None, Role.CONFIG),
-        ("/opt/shop/backend/src", "/app/src", "https://git.example.com/x.git", Role.CONFIG),
-        ("/opt/shop/run.py", "/app/run.py", "/opt/shop", Role.CONFIG),
+        ("/app", "src", ["app.py", "data.json", "dist/app.js"]),
+        ("/app/app.py", "src/app.py", ["."]),
+        ("/app/dist", None, ["app.js"]),
+        ("/app/media", None, ["logo.png"]),
+        ("/srv/static", None, ["app.py"]),
+        ("/etc/nginx", "etc", []),
+        ("/var/lib/tool", None, []),
+        ("/app/var", "var", []),
     ],
 )
-def test_a_mount_is_data_configuration_or_source(source: str, target: str, context: str | None, expected: Role) -> None:
-    """Untracked is data; tracked is configuration; a tracked folder over the code that was built from it is source."""
-    mount = Mount("bind", source, target, False)
-    assert role(mount, Build(context) if context else None, USER, TRACKED) is expected
+def test_what_a_mount_hides_is_what_the_image_has_from_the_repository(
+    target: str, path: str | None, expected: list[str]
+) -> None:
+    """By content anywhere, and below the WORKDIR what was built as well; what the base image brought is nobody's code."""
+    assert sorted(covered(IMAGE.get(target, {}), target, path, TRACKED, "/app")) == expected
 
 
-def test_a_volume_is_data_whatever_it_is_called() -> None:
-    """Only bind mounts have a source on the host."""
-    assert role(Mount("volume", "conf", "/app/conf", False), Build("/opt/shop"), USER, TRACKED) is Role.DATA
+@dataclass
+class Case:
+    """What is mounted, and what becomes of it: "left out", "copied", "stays", or a part of why it is refused."""
+
+    volume: dict[str, Any]
+    becomes: str
+    user: dict[str, bytes] = field(default_factory=dict)
+    held: dict[str, bytes] | None = None
+    mounts: dict[str, str] = field(default_factory=dict)
+    top: dict[str, Any] = field(default_factory=dict)
+
+
+def bind(source: str, target: str, **more: Any) -> dict[str, Any]:
+    return {"type": "bind", "source": source, "target": target, **more}
+
+
+def named(target: str) -> dict[str, Any]:
+    return {"type": "volume", "source": "static", "target": target}
+
+
+CASES = {
+    "a folder of source": Case(bind("TOP/src", "/app"), "left out"),
+    "a single file of it": Case(bind("TOP/src/app.py", "/app/app.py"), "left out"),
+    "the same through a link": Case(bind("TOP/link", "/app"), "left out"),
+    "the same with somebody's data": Case(bind("TOP/src", "/app"), "visits.db", {"src/visits.db": b"x"}),
+    "the same, which nobody may write": Case(
+        bind("TOP/src", "/app", read_only=True), "left out", {"src/visits.db": b"x"}
+    ),
+    "by choice": Case(bind("TOP/src", "/app"), "left out", {"src/visits.db": b"x"}, mounts={"./src": "leave_out"}),
+    "kept by choice": Case(bind("TOP/src", "/app"), "stays", {"src/visits.db": b"x"}, mounts={"src": "keep"}),
+    "a folder from elsewhere": Case(bind("/elsewhere/src", "/app"), "may change at any time"),
+    "what was built and git does not have": Case(bind("TOP/dist", "/app/dist"), "may change at any time"),
+    "configuration": Case(bind("TOP/nginx.conf", "/etc/nginx/nginx.conf"), "copied"),
+    "configuration beside data": Case(
+        bind("TOP/etc", "/etc/shop"), "files of another version", {"etc/app.ini": b"old", "etc/own.ini": b"x"}
+    ),
+    "the same, as the version has it": Case(
+        bind("TOP/etc", "/etc/shop"), "stays", {"etc/app.ini": CONF, "etc/own.ini": b"x"}
+    ),
+    "a folder of data": Case(bind("TOP/var", "/app/var"), "stays", {"var/x.db": b"x"}),
+    "uploads beside what the image has of them": Case(
+        bind("TOP/media", "/app/media"), "stays", {"media/logo.png": SEED, "media/photo.png": b"x"}
+    ),
+    "data outside": Case(bind("/elsewhere/data", "/data"), "stays"),
+    "a new volume over code": Case(named("/srv/static"), "stays"),
+    "a volume with the same code": Case(named("/srv/static"), "stays", held={"app.py": CODE, "more.css": b"x"}),
+    "a volume with older code": Case(named("/srv/static"), "does not hold the same files", held={"app.py": b"v1"}),
+    "the same, kept by choice": Case(
+        named("/srv/static"), "stays", held={"app.py": b"v1"}, mounts={"static": "keep"}
+    ),
+    "a volume of data": Case(named("/data"), "stays", held={"shop.db": b"x"}),
+    "a volume that is a folder of source": Case(
+        named("/app"),
+        "left out",
+        top={"static": {"name": "p_static", "driver_opts": {"type": "none", "o": "bind", "device": "TOP/src"}}},
+    ),
+    "a nameless volume over code": Case({"type": "volume", "target": "/app/dist"}, "left out"),
+    "a nameless volume of data": Case({"type": "volume", "target": "/app/var"}, "stays"),
+}  # fmt: skip
+
+
+def decided(case: Case, top: Path, **more: Any) -> tuple[Copies, ServiceOverride]:
+    """Return what becomes of the one mount of a case, for an application that is run in ``top``."""
+    for name, content in {"src/app.py": b"print('v1')\n", "media/logo.png": SEED, **case.user}.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(content)
+    (top / "link").symlink_to("src")
+    said = {"services": {"web": {"volumes": [case.volume]}}, "volumes": {"static": {"name": "p_static"}, **case.top}}
+    said = json.loads(json.dumps({**said, **more}).replace("TOP", str(top)))
+    config = parse_config(Output(0, json.dumps(said).encode(), b""))
+    listed = "\0".join(f"100644 {i} 0\t{name}" for name, i in TRACKED.ids.items())
+    held = {name: File(blob(content)) for name, content in (case.held or {}).items()}
+    do = Replies(
+        {
+            "ls-files": Output(0, listed.encode(), b""),
+            "diff --name-only": Output(0, b"shop.db\0", b""),
+            "docker volume ls": Output(0, b"p_static\n" if case.held is not None else b"", b""),
+            "docker create": None,
+            "docker rm": None,
+            "docker cp": lambda action: True,
+            "look at what is in /runwright/volumes": held,
+            "look at what is in": lambda action: IMAGE.get(action.says.split()[-1], {}),
+        }
+    )
+    target = ComposeTarget.model_validate(
+        {"platform": "compose", "project": "p", "directory": str(top), "mounts": case.mounts}
+    )
+    place = Place(target, Path("/tree"), Path("/state/releases/a"), {})
+    images = {"web": Image("sha256:2", folder="/app")}
+    copies = Copies(do, place, config, Sources({}, ()), images, can_replace=True)
+    return copies, copies.of(config.services["web"])
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
+def test_nothing_of_another_version_stays_mounted_over_the_images_own(case: Case, tmp_path: Path) -> None:
+    """What git has is left out or copied from the commit, data stays, and what nobody has decided about is refused."""
+    if case.becomes not in ("left out", "copied", "stays"):
+        with pytest.raises(RefusedError, match=case.becomes):
+            decided(case, tmp_path)
+        return
+    copies, override = decided(case, tmp_path)
+    assert bool(copies.left_out) == (case.becomes == "left out")
+    assert bool(copies.kept) == ("keep" in case.mounts.values())
+    assert override.volumes == Replacing() if case.becomes == "left out" else isinstance(override.volumes, list)
+    copied = [v["source"] for v in override.volumes]
+    assert copied == (["/state/releases/a/tree/nginx.conf"] if case.becomes == "copied" else [])
+
+
+def test_a_database_that_git_has_is_data_once_it_was_written_to(tmp_path: Path) -> None:
+    """Left out, the image's own would serve in its place; copied from the commit, it would be forgotten as well."""
+    case = Case(bind("TOP/shop.db", "/app/shop.db"), "", {"shop.db": b"SQLite\0 with orders"})
+    with pytest.raises(RefusedError, match=r"shop\.db"):
+        decided(case, tmp_path)
+
+
+def test_a_nameless_volume_that_shields_dependencies_goes_with_the_mount_that_it_shields_them_from(
+    tmp_path: Path,
+) -> None:
+    """Docker carries it over from container to container: the new version would run with the old one's dependencies."""
+    shield = {"type": "volume", "target": "/app/node_modules"}
+    copies, override = decided(Case({}, ""), tmp_path, services={"web": {"volumes": [bind("TOP/src", "/app"), shield]}})
+    assert override.volumes == Replacing()
+    assert copies.left_out == [
+        f"{tmp_path}/src on /app of web", "a volume without a name on /app/node_modules of web",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "top", "refused"),
+    [
+        ({"volumes_from": ["data"]}, {}, "cannot be left out"),
+        ({"configs": [{"source": "code", "target": "/app/app.py"}]}, {"code": {"file": "TOP/src/app.py"}}, ""),
+        ({"configs": [{"source": "code", "target": "/app/app.py"}]}, {"code": {"file": "/other.py"}}, "may change"),
+    ],
+)
+def test_what_comes_by_another_way_than_volumes_is_looked_at_too(
+    service: dict[str, Any], top: dict[str, Any], refused: str, tmp_path: Path
+) -> None:
+    """Another service's mounts, and configs: of those that git has the release mounts its own copy."""
+    services = {"web": service, "data": {"volumes": [bind("TOP/src", "/app")]}}
+    with pytest.raises(RefusedError, match=refused) if refused else nullcontext():
+        decided(Case({}, ""), tmp_path, services=services, configs=top)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +224,7 @@ def test_a_volume_is_data_whatever_it_is_called() -> None:
 )
 def test_paths_are_relative_to_the_users_folder_or_elsewhere(source: str, expected: str | None) -> None:
     """Only what lies inside of the folder is looked up in git."""
-    assert relative_to(USER, source) == expected
+    assert relative_to(Path("/opt/shop"), source) == expected
 
 
 def test_strangers_are_files_that_git_does_not_track_and_nobody_would_miss_are_not(tmp_path: Path) -> None:

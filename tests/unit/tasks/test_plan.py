@@ -50,12 +50,15 @@ def test_a_version_that_migrates_when_it_starts_is_no_way_back_from_newer_migrat
     assert cannot_return(replace(old, extra={"migrates_at_start": []}), migrations(Level.L1)) == ""
 
 
-def test_a_plan_tells_what_a_release_leaves_out() -> None:
-    """Mounts of source code, services that run once, and a start command that migrates; nothing if there is nothing."""
-    told = {"migrates_at_start": ["api"], "left_out": ["/opt/shop/src on /app/src of api"], "run_once": ["prestart"]}
+def test_a_plan_tells_what_a_release_leaves_out_and_what_it_keeps() -> None:
+    """Mounts over code of the image, services that run once, and a start command that migrates; nothing if there is nothing."""
+    told = {
+        "migrates_at_start": ["api"], "left_out": ["/opt/shop/src on /app/src of api"],
+        "kept_mounted": ["shop_static on /static of api (app.css)"], "run_once": ["prestart"],
+    }  # fmt: skip
     found = notes(Version("shop", "local", "v1", "c" * 40, extra=told))
-    assert [next(word for word in ("What starts api", "/opt/shop/src", "prestart") if word in one) for one in found] == [
-        "What starts api", "/opt/shop/src", "prestart",
+    assert [next(word for word in ("What starts api", "/opt/shop/src", "shop_static", "prestart") if word in one) for one in found] == [
+        "What starts api", "/opt/shop/src", "shop_static", "prestart",
     ]  # fmt: skip
     assert notes(Version("shop", "local", "v1", "c" * 40)) == []
 
