@@ -75,8 +75,9 @@ def env_holds(
 def judge(facts: EnvFacts, spec: EnvFile, secrets: Mapping[str, str], place: str) -> Answer:
     """Return what ``facts`` and ``secrets`` say together. All problems are told at once."""
     values = {**facts.values, **{key: value for key, value in secrets.items() if value}}
-    problems = [problem for key in spec.required if (problem := _required(key, values, spec))]
-    problems += [problem for key in spec.forms if (problem := _form(key, values, spec))]
+    wrong = {key: problem for key in spec.required if (problem := _required(key, values, spec))}
+    wrong |= {key: problem for key in spec.forms if key not in wrong and (problem := _form(key, values, spec))}
+    problems = list(wrong.values())
     if facts.unread:
         lines = ", ".join(map(str, facts.unread))
         problems.append(f"no KEY=VALUE in line {lines}, so that what follows may be read wrongly")
@@ -166,10 +167,10 @@ def _required(key: str, values: Mapping[str, str | None], spec: EnvFile) -> str:
 
 
 def _form(key: str, values: Mapping[str, str | None], spec: EnvFile) -> str:
-    value = values.get(key)
-    if not value or _compiled(spec.forms[key]).match(value):
+    # a key that is not there is as good as empty: one that may be says so by a form that nothing has too
+    if _compiled(spec.forms[key]).match(values.get(key) or ""):
         return ""
-    return f"{key} does not have the form {spec.forms[key]}"
+    return f"{key} {'does not have' if values.get(key) else 'is not set, and needs'} the form {spec.forms[key]}"
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -242,7 +242,7 @@ class EnvFile(Model):
     required: list[EnvironmentKey] = example(["DATABASE_URL", "SECRET_KEY"], "Keys that must be set and not empty.", [])
     forms: dict[EnvironmentKey, Form] = example(
         {"DATABASE_URL": "^postgresql\\+psycopg://"},
-        "How values of these keys must begin: regular expressions.",
+        "How values of these keys must begin: regular expressions. A key that is not set counts as empty; one that may be left out has a form for that too: `^(redis://|$)`.",
         {},
     )
     placeholders: list[Pattern] = example(

@@ -72,13 +72,25 @@ def test_what_is_wrong_is_named_by_its_key(tmp_path: Path, content: str, problem
 
 
 def test_a_key_must_have_its_form(tmp_path: Path) -> None:
-    """The form is a regular expression for the beginning; a key that is not set has none to keep."""
-    forms = {"DATABASE_URL": r"^postgresql\+psycopg://", "CACHE_URL": "^redis://"}
+    """The form is a regular expression for the beginning; one that also fits nothing lets a key be left out."""
+    forms = {"DATABASE_URL": r"^postgresql\+psycopg://", "CACHE_URL": "^(redis://|$)"}
     good = asked(tmp_path, f"DATABASE_URL=postgresql+psycopg://a:{SECRET}@db/shop", forms=forms)
     assert good.state is GateState.PASS
     bad = asked(tmp_path, f"DATABASE_URL=postgres://a:{SECRET}@db/shop", forms=forms)
     assert bad.state is GateState.FAIL
     assert r"DATABASE_URL does not have the form ^postgresql\+psycopg://" in bad.reason
+
+
+@pytest.mark.parametrize("content", ["", "STRIPE_SECRET_KEY=", "STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY=''", "#STRIPE_SECRET_KEY=sk_live_1"])
+@pytest.mark.parametrize("required", [[], ["STRIPE_SECRET_KEY"]])
+def test_an_environment_that_gives_a_key_a_form_needs_the_key(tmp_path: Path, content: str, required: list[str]) -> None:
+    """A key that is not there has no form that begins with something; it is told once, and the block may hold it."""
+    spec = {"required": required, "forms": {"STRIPE_SECRET_KEY": "^sk_live_"}}
+    result = asked(tmp_path, content, **spec)
+    assert result.state is GateState.FAIL
+    assert result.reason.count("STRIPE_SECRET_KEY") == 1
+    assert asked(tmp_path, content, secrets={"STRIPE_SECRET_KEY": f"sk_live_{SECRET}"}, **spec).state is GateState.PASS
+    assert asked(tmp_path, content, secrets={"STRIPE_SECRET_KEY": f"sk_test_{SECRET}"}, **spec).state is GateState.FAIL
 
 
 def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
