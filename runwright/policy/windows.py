@@ -2,7 +2,9 @@
 
 A window's times are local times of its zone. It opens on its ``days``; one that ends earlier than it begins ends on the
 next day. Nothing is open on an ``except_dates`` day, also not the rest of a window that began the evening before.
-Where clocks change, a time that there is twice is the first of the two, one that is skipped is the moment after the gap.
+Where clocks change, times mean what RFC 5545 (3.3.5) says: one that there is twice is the first of the two, one that is
+skipped is read with the offset from before the gap (02:30 is 03:30, where clocks go from 02:00 to 03:00). A window of
+which nothing is left by that (02:30 to 03:00) does not open on that day.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dateutil import rrule, tz
+from dateutil import rrule
 
 from runwright.errors import InputError
 from runwright.policy.wording import as_time
@@ -104,7 +106,8 @@ def _parts(window: Window, zone: ZoneInfo, day: date, excepted: set[date]) -> It
 
 
 def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
-    return tz.resolve_imaginary(datetime.combine(day, at, tzinfo=zone)).astimezone(UTC)
+    # without `fold` Python takes the offset from before a change of the clocks, in a gap as well (PEP 495)
+    return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
 
 
 def _local(moment: datetime, zone: ZoneInfo) -> str:

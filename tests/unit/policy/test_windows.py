@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -62,6 +62,46 @@ def test_a_time_that_there_is_twice_is_the_first() -> None:
     one = window(days=["SU"], **{"from": "01:00", "to": "02:30"})
     assert open_now(one, berlin("2026-10-25T02:15", fold=0)).open
     assert not open_now(one, berlin("2026-10-25T02:15", fold=1)).open
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "start", "end", "opens", "closes"),
+    [
+        # the very example of RFC 5545, 3.3.5: 02:30 in New York on the second Sunday of March 2007 is 03:30
+        ("America/New_York", "2007-03-11", "02:30", "05:00", "2007-03-11T07:30", "2007-03-11T09:00"),
+        ("America/New_York", "2026-03-08", "02:30", "05:00", "2026-03-08T07:30", "2026-03-08T09:00"),
+        ("America/New_York", "2026-03-08", "01:00", "02:30", "2026-03-08T06:00", "2026-03-08T07:30"),
+        ("America/New_York", "2026-03-07", "22:00", "02:30", "2026-03-08T03:00", "2026-03-08T07:30"),
+        ("America/New_York", "2026-03-08", "02:10", "02:50", "2026-03-08T07:10", "2026-03-08T07:50"),
+        ("America/New_York", "2026-11-01", "01:30", "03:00", "2026-11-01T05:30", "2026-11-01T08:00"),
+        ("America/New_York", "2026-10-31", "23:00", "01:30", "2026-11-01T03:00", "2026-11-01T05:30"),
+        ("Europe/Berlin", "2027-03-28", "02:00", "04:00", "2027-03-28T01:00", "2027-03-28T02:00"),
+        ("Australia/Lord_Howe", "2026-10-04", "02:15", "04:00", "2026-10-03T15:45", "2026-10-03T17:00"),  # half an hour
+        ("America/Santiago", "2026-09-06", "00:30", "03:00", "2026-09-06T04:30", "2026-09-06T06:00"),  # at midnight
+        ("America/Santiago", "2026-09-05", "22:00", "02:00", "2026-09-06T02:00", "2026-09-06T05:00"),
+        ("Africa/Cairo", "2026-04-24", "00:15", "02:00", "2026-04-23T22:15", "2026-04-23T23:00"),
+        ("Pacific/Apia", "2011-12-30", "10:00", "12:00", "2011-12-30T20:00", "2011-12-30T22:00"),  # a day that was skipped
+    ],
+)  # fmt: skip
+def test_times_that_clocks_skip_or_repeat_are_those_of_rfc_5545(
+    zone: str, day: str, start: str, end: str, opens: str, closes: str
+) -> None:
+    """A skipped time is read with the offset from before the gap, a repeated one is the first. Moments are in UTC."""
+    name = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")[date.fromisoformat(day).weekday()]
+    one = window(timezone=zone, days=[name], **{"from": start, "to": end})
+    first, last = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (opens, closes))
+    before = open_now(one, first - timedelta(seconds=1))
+    assert (before.open, before.next_opening) == (False, first)
+    assert open_now(one, first).closes_at == last
+    assert open_now(one, last - timedelta(seconds=1)).open
+    assert not open_now(one, last).open
+
+
+def test_a_window_of_which_a_gap_leaves_nothing_does_not_open_on_that_day() -> None:
+    """Its beginning moves past its end; nothing is ever open after `to`."""
+    one = window(days=["SU"], **{"from": "02:30", "to": "03:15"})
+    assert open_now(one, berlin("2026-03-22T02:45")).open
+    assert not any(open_now(one, berlin("2026-03-29T00:00") + timedelta(minutes=m)).open for m in range(6 * 60))
 
 
 def test_the_zone_of_the_asker_does_not_matter() -> None:
