@@ -51,10 +51,14 @@ def unchanged(text: str) -> str:
 
 
 class Performer:
-    """Performs one action. ``clean`` takes the secrets out of everything that an error shows."""
+    """Performs one action. ``clean`` takes the secrets out of everything that an error shows, ``clean_printed`` out of
+    what a program or a server has said in it."""
 
-    def __init__(self, clean: Clean = unchanged, lost: Lost = never_lost) -> None:
+    def __init__(
+        self, clean: Clean = unchanged, lost: Lost = never_lost, *, clean_printed: Clean | None = None
+    ) -> None:
         self.clean = clean
+        self.clean_printed = clean_printed or clean
         self._lost = lost
 
     def perform(self, action: Action[T], do: Do, mark: str, started: Callable[[Process], None]) -> T:
@@ -103,7 +107,7 @@ class Performer:
 
     def _failed(self, action: Command[Any], output: Output) -> ActionError:
         lines = [line for line in output.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-        shown = "\n".join(f"  | {self.clean(line)[:400]}" for line in lines[-SHOWN_LINES:])
+        shown = "\n".join(f"  | {self.clean_printed(line)[:400]}" for line in lines[-SHOWN_LINES:])
         ended = f"was killed by signal {-output.code}" if output.code < 0 else f"exited with {output.code}"
         return ActionError(f"{action.argv[0]} {ended}: {action.says}." + (f"\n{shown}" if shown else ""))
 
@@ -112,8 +116,10 @@ class Performer:
     ) -> Any:
         try:
             return parse(given)
-        except RunwrightError:
-            raise
+        except RunwrightError as error:
+            if (what := self.clean_printed(error.what)) == error.what:  # it may quote what it could not read
+                raise
+            raise type(error)(what, state=error.state, next=error.next) from None
         except Exception as error:  # noqa: BLE001 - whatever a parser raises, its input was not understood
             # the text of a foreign exception may quote what it could not read; only its kind is shown
             raise ObservationError(
@@ -136,7 +142,9 @@ class Performer:
             except (ActionError, ObservationError) as error:
                 last = f"the last try failed: {error.what}"
             if time.monotonic() + action.every_seconds > until:
-                raise DeadlineError(f"Waited {action.deadline_seconds:g} s in vain: {action.says}; {self.clean(last)}.")
+                raise DeadlineError(
+                    f"Waited {action.deadline_seconds:g} s in vain: {action.says}; {self.clean_printed(last)}."
+                )
             time.sleep(action.every_seconds)
 
 

@@ -7,6 +7,10 @@ Git print it; base64 (both alphabets) and hexadecimal, also in the middle of som
 each line of a secret of several lines, and what else is secret inside of one (`secret_parts`): the key in a JSON text, the
 password in a connection string or a URL, the token in the address of a webhook. Besides, the password of any URL.
 What is not found: a secret that was compressed, encrypted, cut in pieces or wrapped over lines by somebody else.
+
+Of the application's own variables it takes what is secret (`variables`). A short password such as ``shop`` is also the
+name of the system, and our own sentences must stay readable: short ones, and words of the runbook, are taken out only of
+what programs, servers and people say (`clean_printed`).
 """
 
 from __future__ import annotations
@@ -14,8 +18,8 @@ from __future__ import annotations
 import base64
 import codecs
 import re
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property, partial
 from itertools import groupby
 from typing import Any, Final
 
@@ -44,10 +48,18 @@ _DOUBLED: Final = frozenset("'\"$%")  # YAML and SQL, CSV, Compose, configparser
 class Redactor:
     """Replaces every secret in a text by ``[secret NAME]``. Where secrets overlap, the longest is replaced first."""
 
-    def __init__(self, secrets: Mapping[str, str], *, development: bool = False) -> None:
-        """Take ``secrets`` by name; user names among them (USER_NAMES) are not redacted.
+    def __init__(
+        self,
+        secrets: Mapping[str, str],
+        *,
+        development: bool = False,
+        variables: Iterable[tuple[str, str]] = (),
+        public: Collection[str] = (),
+    ) -> None:
+        """Take ``secrets`` by name; user names among them (USER_NAMES) are not redacted. ``variables`` are (name, text) of
+        what is secret in the application's environment, ``public`` are words that our own sentences need.
 
-        Raise InputError, which names the keys and never a value, if one is shorter than eight characters. In
+        Raise InputError, which names the keys and never a value, if a secret is shorter than eight characters. In
         ``development`` a short one is accepted, and is redacted only where it stands as a word of its own.
         """
         known = {name: value.strip() for name, value in secrets.items() if name not in USER_NAMES}
@@ -57,9 +69,10 @@ class Redactor:
                 f"These secrets have fewer than {MIN_SECRET_CHARACTERS} characters: {', '.join(short)}.",
                 next="Set longer ones with `runwright secrets set`. What is no secret belongs into the runbook or the env file.",
             )
-        pairs = sorted(_parts(known), key=lambda pair: len(pair[1]), reverse=True)
-        branches = [(name, first, rest) for name, value in pairs for first, rest in _spellings(value)]
-        self._pattern, self._names = _compiled(branches)
+        given = list(variables)
+        long = [(name, text) for name, text in given if len(text) >= MIN_SECRET_CHARACTERS and text not in public]
+        self._everywhere = _Finder((*_parts(known), *long))
+        self._in_print = _Finder((*_parts(known), *given)) if len(long) < len(given) else self._everywhere
         self._count = len(known)
 
     def __repr__(self) -> str:
@@ -70,9 +83,11 @@ class Redactor:
 
     def clean(self, text: str) -> str:
         """Return ``text`` without secrets; without any in it, the same text."""
-        if self._pattern is not None:
-            text = self._pattern.sub(self._replacement, text)
-        return _URL_PASSWORD.sub(_hidden_password, text) if "://" in text else text
+        return self._everywhere.clean(text)
+
+    def clean_printed(self, text: str) -> str:
+        """Return ``text``, which a program, a server or a person has written, without secrets, short ones included."""
+        return self._in_print.clean(text)
 
     def clean_bytes(self, data: bytes) -> bytes:
         """Return ``data``, which may be no text, without secrets."""
@@ -96,12 +111,30 @@ class Redactor:
         """Return something to feed an output to, piece by piece."""
         return CleanStream(self)
 
-    def _replacement(self, found: re.Match[str]) -> str:
-        return f"[secret {self._names[int(found.lastindex or 0) - 1]}]"
-
     def _cut(self, text: str, at: int) -> int:
         """Return ``at``, or the start of the secret that it would cut in two."""
-        for found in self._pattern.finditer(text) if self._pattern is not None else ():
+        return self._everywhere.cut(text, at)
+
+
+class _Finder:
+    """One expression for many secrets, given as (name, text). It is made when it is needed first: that takes a while."""
+
+    def __init__(self, secrets: Iterable[tuple[str, str]]) -> None:
+        self._secrets = sorted(dict.fromkeys(secrets), key=lambda pair: len(pair[1]), reverse=True)
+
+    @cached_property
+    def _compiled(self) -> tuple[re.Pattern[str] | None, list[str]]:
+        return _compiled([(name, first, rest) for name, value in self._secrets for first, rest in _spellings(value)])
+
+    def clean(self, text: str) -> str:
+        pattern, names = self._compiled
+        if pattern is not None:
+            text = pattern.sub(lambda found: f"[secret {names[int(found.lastindex or 0) - 1]}]", text)
+        return _URL_PASSWORD.sub(_hidden_password, text) if "://" in text else text
+
+    def cut(self, text: str, at: int) -> int:
+        pattern, _ = self._compiled
+        for found in pattern.finditer(text) if pattern is not None else ():
             if found.start() < at < found.end():
                 return found.start()
         return at

@@ -12,6 +12,9 @@ from typing import Any, Final
 from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 _PEM_FRAME: Final = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
+_PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.~=-][A-Za-z0-9_.~=+/-]{19,}")
+_HEXADECIMAL: Final = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
 _SENSITIVE: Final = re.compile(r"(?i)key|secret|token|pass|pwd|credential|auth$")
 _ADDRESS: Final = re.compile(r"(?i)ur[il]$")
 """Names such as `token_uri`: where something is, which everybody may know."""
@@ -33,13 +36,31 @@ def parts(value: str) -> set[str]:
     return {line for text in (value, *_inside(value), *_leaves(value)) for line in _lines(text)}
 
 
+def credentials(value: str) -> set[str]:
+    """Return the texts inside of ``value``, which as a whole may be no secret, that must not be seen.
+
+    They are the lines of a private key, what `parts` finds in JSON and in connection strings, and of a URL the password,
+    the values of sensitive names in the query, and what was made at random.
+    """
+    texts = [*_inside(value, secret=False), *_leaves(value, secret=False)]
+    return {line for text in (*texts, *([value] if _PRIVATE_KEY.search(value) else ())) for line in _lines(text)}
+
+
+def made_at_random(text: str) -> bool:
+    """Return whether ``text`` looks like a token or a key: long, of digits and letters in both cases, or hexadecimal."""
+    if not _TOKEN.fullmatch(text) or not any(c.isdigit() for c in text):
+        return False
+    return bool(_HEXADECIMAL.fullmatch(text)) or (any(c.islower() for c in text) and any(c.isupper() for c in text))
+
+
 def _lines(text: str) -> Iterator[str]:
     for line in text.splitlines():
         if not _PEM_FRAME.fullmatch(line.strip()):
             yield line.strip()
 
 
-def _inside(text: str) -> Iterator[str]:
+def _inside(text: str, *, secret: bool = True) -> Iterator[str]:
+    """Yield what is secret in a connection string or a URL; ``secret``: the text is one as a whole."""
     yield from _assigned(text)
     try:
         url = urlsplit(text) if "://" in text else None
@@ -51,12 +72,12 @@ def _inside(text: str) -> Iterator[str]:
     if password:
         yield password
         yield unquote(password)
-    yield from _queried(url)
+    yield from _queried(url, every=secret)
     if url.scheme in ("http", "https") and not password:
-        yield from _in_path(url)
+        yield from _in_path(url) if secret else _random_in(url)
 
 
-def _leaves(text: str) -> Iterator[str]:
+def _leaves(text: str, *, secret: bool = True) -> Iterator[str]:
     """Yield what JSON in ``text`` holds under a sensitive name, at any depth, and what is inside of its other texts."""
     if not text.lstrip().startswith(("{", "[")):
         return
@@ -75,7 +96,7 @@ def _leaves(text: str) -> Iterator[str]:
         elif isinstance(value, str) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
             if sensitive:
                 yield str(value)
-            yield from _inside(str(value))
+            yield from _inside(str(value), secret=secret)
 
 
 def _assigned(text: str) -> Iterator[str]:
@@ -92,11 +113,11 @@ def _assigned(text: str) -> Iterator[str]:
             yield re.split(r"[\s&]", found["bare"], maxsplit=1)[0]
 
 
-def _queried(url: SplitResult) -> Iterator[str]:
-    """Yield the values in the query: all of a web address, of others (sslmode=verify-full) what has a sensitive name."""
+def _queried(url: SplitResult, *, every: bool) -> Iterator[str]:
+    """Yield the values in the query: of a web address ``every`` one, else (sslmode=verify-full) what has a sensitive name."""
     for pair in url.query.split("&"):
         name, _, value = pair.partition("=")
-        if url.scheme in ("http", "https") or _SENSITIVE.search(name):
+        if (every and url.scheme in ("http", "https")) or _SENSITIVE.search(name):
             yield from (value, unquote(value), unquote_plus(value))
 
 
@@ -109,4 +130,11 @@ def _in_path(url: SplitResult) -> Iterator[str]:
     yield unquote(last)
     for text in (*before, url.username or ""):
         if len(text) >= RANDOM_CHARACTERS and any(c.isdigit() for c in text):
+            yield unquote(text)
+
+
+def _random_in(url: SplitResult) -> Iterator[str]:
+    """Yield what was made at random of the path, or in the place of the user, of an address that is no secret itself."""
+    for text in (*url.path.split("/"), url.username or ""):
+        if made_at_random(text):
             yield unquote(text)

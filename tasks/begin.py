@@ -21,8 +21,9 @@ from runwright.policy.support import unsupported
 from runwright.runbook.drill import Break, Drills
 from runwright.runbook.loader import load_system
 from runwright.runbook.model import PRODUCTION_WATCH_SECONDS, Runbook
-from runwright.runbook.snapshot import to_json
+from runwright.runbook.snapshot import from_json, to_json
 from runwright.versions import checked_ref
+from tasks.redacting import written
 from tasks.work import sayer
 
 BECAUSE = 400
@@ -49,8 +50,10 @@ def released(
     with _ledger() as ledger:
         checked_ref(version)
         runbook = checked(system, environment, watch_minutes)
-        parameters = {"attestations": attestations, "watch_minutes": watch_minutes, "adopt": adopt}
-        with _opened(ledger, runbook, environment, version, "deploy", parameters, deployer) as release_id:
+        clean = written(runbook, environment)
+        stated = {gate: clean(name) if isinstance(name, str) else name for gate, name in attestations.items()}
+        parameters = {"attestations": stated, "watch_minutes": watch_minutes, "adopt": adopt}
+        with _opened(ledger, runbook, environment, version, "deploy", parameters, clean(deployer)) as release_id:
             yield release_id
 
 
@@ -74,7 +77,8 @@ def drilled(system: str, environment: str, by: str, watch_minutes: float | None,
                 next="Give watch_minutes, or a `watch` in the runbook's `drill` section.",
             )
         parameters = {"drill": way, "of": live.id, "watch_minutes": watch_minutes}
-        with _opened(ledger, runbook, environment, live.ref, "drill", parameters, deployer) as release_id:
+        who = written(runbook, environment)(deployer)
+        with _opened(ledger, runbook, environment, live.ref, "drill", parameters, who) as release_id:
             yield release_id
 
 
@@ -237,6 +241,8 @@ def taken_up(
         if asked.get("to"):
             checked_target(ledger, release, str(asked["to"]))
         ledger.releases.attach(release.id, _run_id(), procedure)
+        clean = written(from_json(release.runbook), environment)
+        asked |= {name: clean(str(asked.get(name) or "")) for name in ("reason", "deployer")}
         sayer()(f"{procedure} of {release.id}, asked for by {asked.get('deployer') or getpass.getuser()}.")
         if procedure == "rollback":
             _ask(ledger, release, asked)

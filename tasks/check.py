@@ -156,7 +156,7 @@ def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
             return GateState.PASS, "Nothing runs yet: this is the first release."
         health = [p for p in work.runbook.verify.health if p in work.runbook.probes_of(work.release.environment)]
         results = [
-            ask_probe(work.do, p, work.values(), lambda: datetime.now(UTC)) for p in health if p.method != "POST"
+            ask_probe(work.do, p, work.probing(), lambda: datetime.now(UTC)) for p in health if p.method != "POST"
         ]
         if not results:
             return GateState.BLIND, "The runbook has no health probe to judge by."
@@ -221,7 +221,7 @@ def _window(_: Work, gate: Gate, now: datetime) -> GateResult:
 
 def _command(work: Work, gate: Gate, now: datetime) -> GateResult:
     assert gate.command is not None
-    return command_passes(work.do, gate.id, gate.command, now=now, clean=work.performer.clean)
+    return command_passes(work.do, gate.id, gate.command, now=now, clean=work.performer.clean_printed)
 
 
 def _attest(work: Work, gate: Gate, now: datetime) -> GateResult:

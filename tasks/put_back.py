@@ -152,7 +152,7 @@ def start_previous(work: Work, do: Do, previous: Version) -> None:
         work.router.ensure(do, f"{key}/router")
         work.router.switch(do, courses.upstream(work, do, slot), f"{key}/switch")
     ahead = schema_moved(work)
-    prove(work, work.values(), key=f"{key}/live", staged=False, schema_ahead=ahead, smoke=False)
+    prove(work, work.probing(), key=f"{key}/live", staged=False, schema_ahead=ahead, smoke=False)
     if work.platform.strategy == "two_colours":
         for other in courses.COLOURS:
             if other != slot_of(work, do, previous):
@@ -168,7 +168,7 @@ def keep_what_it_printed(work: Work, do: Do, key: str) -> None:
     if not isinstance(work.platform, Compose) or path.exists():
         return
     try:
-        if text := work.performer.clean(work.platform.printed(do, work.id)):
+        if text := work.performer.clean_printed(work.platform.printed(do, work.id)):
             says = f"keep what {work.release.ref} printed in {path}"
             do(WriteFile(says=says, key=f"{key}/printed", path=path, content=text.encode(), mode=0o600))
             work.ledger.records.add_note(work.id, "printed", f"What {work.release.ref} printed last is in {path}.")

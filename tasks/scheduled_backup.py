@@ -17,6 +17,7 @@ from runwright.runbook.snapshot import to_json
 from tasks.back_up import take
 from tasks.holding import holding
 from tasks.old_backups import prune
+from tasks.redacting import written
 from tasks.saying import sayer
 from tasks.step import without_secrets
 from tasks.work import Work, at_work
@@ -39,7 +40,7 @@ def scheduled_backup(system: str, environment: str, deployer: str) -> str:
         run_id=str(flow_run.get_id() or uuid.uuid4()),
         runbook=to_json(runbook),
         parameters={},
-        deployer=deployer,
+        deployer=written(runbook, environment)(deployer),
     )
     with holding(record.id, "backup", wait=True), at_work(record.id) as work:
         location = without_secrets(work, _backup)

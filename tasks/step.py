@@ -81,15 +81,15 @@ def step(*, retried: bool = False) -> Callable[[Callable[[Work], Any]], Callable
 
 def without_secrets(work: Work, function: Callable[[Work], Any]) -> Any:
     """Call ``function(work)``; let no error leave with a secret in it, and no foreign error with its text."""
-    clean = work.performer.clean
+    clean, clean_printed = work.performer.clean, work.performer.clean_printed
     try:
         return function(work)
     except RunwrightError as error:
         raise type(error)(clean(error.what), state=clean(error.state), next=clean(error.next)) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a secret
-        work.say(clean("".join(traceback.format_exception(error))), level="debug")
+        work.say(clean_printed("".join(traceback.format_exception(error))), level="debug")
         raise RunwrightError(
-            f"Something happened that Runwright did not expect: {clean(f'{type(error).__name__}: {error}')[:400]}",
+            f"Something happened that Runwright did not expect: {clean_printed(f'{type(error).__name__}: {error}')[:400]}",
             state="The step ended there; the journal says what was changed.",
             next="The debug log of the run holds the traceback. Please report it.",
         ) from None

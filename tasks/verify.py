@@ -32,7 +32,7 @@ def verify_staged(work: Work) -> str:
     if work.platform.strategy == "recreate":
         return "replaced in place: verified live"
     upstream = courses.upstream(work, work.do, courses.new_slot(work, work.do))
-    results = prove(work, work.values(upstream), key="deploy/staged", staged=True)
+    results = prove(work, work.probing(upstream), key="deploy/staged", staged=True)
     return summary(results)
 
 
@@ -43,7 +43,7 @@ def verify_live(work: Work) -> str:
     runs_what_was_asked(work, work.version, work.do)
     results: list[ProbeResult] = []
     try:
-        prove(work, work.values(), key="deploy/live", staged=False, results=results)
+        prove(work, work.probing(), key="deploy/live", staged=False, results=results)
     finally:
         keep(work, results)
     return summary(results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, cast
@@ -159,7 +160,7 @@ class Watcher:
     def _step(self, last: float) -> policy.Decision:
         # a watch changes nothing until it ends: nothing else would tell it that it lost the lease
         renewed(self.work.id)
-        results = {probe.id: ask(self.work.do, probe, self.work.values(), self.clock) for probe in self._health()}
+        results = {probe.id: ask(self.work.do, probe, self.work.probing(), self.clock) for probe in self._health()}
         for rule in self.rules:
             self._sample(rule, results)
         at = self.clock()
@@ -205,6 +206,7 @@ class Watcher:
             return
         self.due[rule.id] = time.monotonic() + every - 0.05
         sample = self._measured(rule, results)
+        sample = replace(sample, reason=self.work.redaction.known()(sample.reason))
         self.samples[rule.id].append(sample)
         row = Measurement(rule.id, sample.at, sample.state, sample.value, sample.requests, sample.reason)
         self.work.ledger.records.add_measurements(self.work.id, [row])
@@ -216,7 +218,7 @@ class Watcher:
         except (CancelledError, FencedError, LedgerError):
             raise
         except RunwrightError as error:
-            return Sample(self.clock(), None, None, "blind", self.work.performer.clean(error.what))
+            return Sample(self.clock(), None, None, "blind", self.work.performer.clean_printed(error.what))
 
     def _asked_for(self, rule: Rule, results: dict[str, ProbeResult]) -> Any:
         do = self.work.do
@@ -235,7 +237,7 @@ class Watcher:
 
     def _asked(self, probe_id: str, number: int) -> ProbeResult:
         probe = next(p for p in self.work.runbook.probes_of(self.work.release.environment) if p.id == probe_id)
-        return ask(self.work.do, probe, self.work.values(), self.clock, key=f"watch/{probe_id}/{number}")
+        return ask(self.work.do, probe, self.work.probing(), self.clock, key=f"watch/{probe_id}/{number}")
 
     def _require_released(self) -> None:
         """Raise VerificationError if what was watched is not what was released: then nothing was proven of that."""

@@ -20,7 +20,6 @@ from runwright.platforms.shape import Platform
 from runwright.policy.support import unsupported
 from runwright.policy.watch import with_probe_rules
 from runwright.probes.values import Values
-from runwright.redaction import Redactor
 from runwright.routers.shape import Router
 from runwright.runbook.checks import Rule
 from runwright.runbook.model import Runbook
@@ -31,6 +30,7 @@ from runwright.traffic import Upstream
 from runwright.versions import Version
 from tasks import drivers
 from tasks.holding import held, taken_up_again
+from tasks.redacting import Redaction
 from tasks.saying import sayer as sayer
 from tasks.site import Folders, Site
 
@@ -51,6 +51,7 @@ class Work:
     ledger: Ledger
     site: Site
     performer: Performer
+    redaction: Redaction
     do: Executor
     say: Callable[..., None]
 
@@ -108,6 +109,11 @@ class Work:
             return None
         return self.ledger.releases.get(self.release.previous_id).version
 
+    @property
+    def versions(self) -> list[Version]:
+        """The version that is released, if it is resolved, and the way back: what may run."""
+        return [version for version in (self.release.version, self.previous) if version is not None]
+
     def values(self, upstream: Upstream | None = None) -> Values:
         """What the references of the runbook mean; with ``upstream``: as seen by the test route to a staged version."""
         urls = dict(self.place.urls)
@@ -115,7 +121,12 @@ class Work:
         if door is not None:
             urls["front"] = door.url
         facts = {"id": self.id, "version": self.release.ref, "commit": self.release.commit or ""}
-        return Values(urls=urls, secrets=self.secrets, release=facts)
+        return Values(urls, self.secrets, facts, clean=self.redaction.clean)
+
+    def probing(self, upstream: Upstream | None = None) -> Values:
+        """`values` for probes: what they are answered may hold any secret of the application. Which there are is read
+        now, and not while an answer is waited for."""
+        return replace(self.values(upstream), clean=self.redaction.known())
 
     def fact(self, name: str) -> Any:
         """Return what an earlier step wrote down, or None."""
@@ -148,14 +159,14 @@ def at_work(release_id: str) -> Iterator[Work]:
             raise NotBuiltError(sentence)
         secrets = load_secrets(runbook.block_of(release.environment), place.tier)
         lease = held(release_id)
-        performer = Performer(
-            Redactor(secrets, development=place.tier == "development").clean,
-            lost=lambda: lease.lost if lease else None,
-        )
         folders = Folders.of(release.system, release.environment, release.id)
         site = Site(runbook, release.environment, folders, secrets)
+        redaction = Redaction(site, lambda: work.versions)
+        performer = Performer(
+            redaction.clean, lost=lambda: lease.lost if lease else None, clean_printed=redaction.clean_printed
+        )
         # its executor is made below: what it guards is the work itself
-        work = Work(release, ledger, site, performer, do=None, say=say)  # type: ignore[arg-type]
+        work = Work(release, ledger, site, performer, redaction, do=None, say=say)  # type: ignore[arg-type]
         work.do = Executor(
             ledger.journal(release_id),
             performer,

@@ -9,6 +9,7 @@ import typer
 
 from deployments.cli.options import Json, Plain, ReleaseArgument, Why, named
 from deployments.cli.output import Output
+from deployments.cli.redacting import written_about
 from runwright.errors import LeaseHeldError, RefusedError
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def clear(
                 f"{found.ref} is not in quarantine in {found.system}/{found.environment}.",
                 state="Nothing was done: it may be released.",
             )
-        ledger.releases.clear_quarantine(held.id, who, reason)
+        clean = written_about(held)
+        ledger.releases.clear_quarantine(held.id, clean(who), clean(reason))
         _tell(
             out,
             ledger.releases.get(held.id),
@@ -97,6 +99,8 @@ def _decide(
             )
         states = {ReleaseState.FROZEN, *besides}
         _check_left(ledger, found, states)
+        clean = written_about(found)
+        who, reason = clean(who), clean(reason)
         because = f"{who} {did}: {reason}"
         after = ledger.releases.advance(found.id, to, because, expect=states)
         ledger.records.add_approval(found.id, "frozen", name=who, text=f"{did}: {reason}", plan_hash=found.plan_hash)

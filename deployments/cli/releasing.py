@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from deployments.cli.outcomes import Wanted
     from deployments.cli.prefect_api import Prefect
     from runwright.ledger import Ledger, Release
+
+
+WRITTEN = ("attestations", "reason", "deployer")
+"""Parameters that hold what a person wrote."""
 
 
 def start_and_follow(
@@ -38,10 +43,26 @@ def start_and_follow(
 
         registered = prefect.the(f"{flow}/{place.deployment}")
         need_a_worker(prefect, registered.work_pool)
+        parameters = without_secrets(parameters, place, release)
         run_id = prefect.start(registered, parameters)
         started(out, flow, place, run_id, address_of(run_id))
         if follow:
             follow_to_the_end(out, PrefectRuns(prefect, registered.work_pool), run_id, flow, release)
+
+
+def without_secrets(parameters: dict[str, Any], place: Place, release: Release | None) -> dict[str, Any]:
+    """Return ``parameters`` without secrets in what a person has written: Prefect shows them to everybody."""
+    from deployments.cli.redacting import written, written_about
+    from runwright.runbook.loader import load_system
+
+    typed = {name: value for name in WRITTEN if (value := parameters.get(name)) and value != getpass.getuser()}
+    if not typed:
+        return parameters
+    clean = written_about(release) if release else written(load_system(place.system).runbook, place.environment)
+    return parameters | {
+        name: {key: clean(text) for key, text in value.items()} if isinstance(value, dict) else clean(value)
+        for name, value in typed.items()
+    }
 
 
 def need_a_worker(prefect: Prefect, pool: str) -> None:

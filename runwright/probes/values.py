@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,8 @@ class Values:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     release: Mapping[str, str] = field(default_factory=dict)
     saved: Mapping[str, str] = field(default_factory=dict, repr=False)
+    clean: Callable[[str], str] = str
+    """Takes the application's own secrets out of what it answered."""
 
     def fill(self, template: str) -> str:
         """Return ``template`` with every reference replaced. Raise InputError, which names no value, if one is missing."""
@@ -71,7 +73,7 @@ class Values:
 
     def redact(self, text: str) -> str:
         """Return ``text`` without any secret or saved value, in every usual spelling."""
-        return self._redactor.clean(text)
+        return self.clean(self._redactor.clean(text))
 
     @cached_property
     def _redactor(self) -> Redactor:

@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +19,7 @@ from runwright.platforms.compose.adopt import adopt
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.containers import Container, containers_of, volumes_of
 from runwright.platforms.compose.copies import Place
+from runwright.platforms.compose.environment import Variables, carried, configured
 from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
@@ -253,6 +254,20 @@ class Compose:
     def printed(self, do: Do, release_id: str) -> str:
         """Return what the containers that ``release_id`` started printed last, "" if there are none. May hold secrets."""
         return printed(do, [c for c in self._ours(do) if c.release == release_id])
+
+    def variables(self, do: Do, versions: Iterable[Version]) -> Variables:
+        """Return the variables of the services of ``versions``; if none was prepared, as the user's own folder has them.
+
+        May hold secrets. Raise ActionError or InputError if the files of one are not there, or not right.
+        """
+        projects = [self._project(version) for version in versions if version.extra.get("files")]
+        if not projects:
+            projects = [project_in_tree(do, Place(self.target, self.top, self.state, self.env))[0]]
+        return tuple(pair for project in projects for pair in configured(do, project))
+
+    def carried(self, do: Do, names: Collection[str]) -> Variables:
+        """Return what the containers of the project carry of the variables ``names``. May hold secrets. Raise ActionError."""
+        return carried(do, self.target.project, names)
 
     def adopt(self, do: Do, prefix: str) -> Version | None:
         """Return what runs now as a version that can be started again, or None if nothing of ours runs.

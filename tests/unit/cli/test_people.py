@@ -130,3 +130,23 @@ def test_a_drill_is_never_accepted(call: Call, opened: Opened, ledger: Ledger) -
     assert "is a drill" in found.stderr
     assert ledger.releases.get(release.id).state is S.FROZEN
     assert "accept" not in frozen_next(ledger, release)
+
+
+def test_what_a_person_writes_is_kept_without_secrets(
+    call: Call, ledger: Ledger, opened: Opened, tmp_path: Path
+) -> None:
+    """A line of a log is easily pasted, and is in the history for good."""
+    (tmp_path / ".env").write_text("DB_PASS=hunter22\n")
+    target = {"platform": "compose", "project": "shop", "directory": str(tmp_path)}
+    book = {
+        "system": "shop",
+        "source": {"repo": "shop"},
+        "components": {"web": {}},
+        "environments": {"production": {"tier": "development", "target": target}},
+    }
+    release = opened("v1", to=S.FROZEN, runbook=book)
+    found = call("accept", "--why", "password hunter22 was wrong", "--name", "Ada", release.id)
+    assert found.exit_code == 0, found.output
+    said = "Ada accepted it: password [secret DB_PASS] was wrong"
+    assert ledger.releases.get(release.id).because == said
+    assert "hunter22" not in found.output + ledger.records.approvals(release.id)[0].text

@@ -81,9 +81,13 @@ def test_a_key_must_have_its_form(tmp_path: Path) -> None:
     assert r"DATABASE_URL does not have the form ^postgresql\+psycopg://" in bad.reason
 
 
-@pytest.mark.parametrize("content", ["", "STRIPE_SECRET_KEY=", "STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY=''", "#STRIPE_SECRET_KEY=sk_live_1"])
+@pytest.mark.parametrize(
+    "content", ["", "STRIPE_SECRET_KEY=", "STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY=''", "#STRIPE_SECRET_KEY=sk_live_1"]
+)
 @pytest.mark.parametrize("required", [[], ["STRIPE_SECRET_KEY"]])
-def test_an_environment_that_gives_a_key_a_form_needs_the_key(tmp_path: Path, content: str, required: list[str]) -> None:
+def test_an_environment_that_gives_a_key_a_form_needs_the_key(
+    tmp_path: Path, content: str, required: list[str]
+) -> None:
     """A key that is not there has no form that begins with something; it is told once, and the block may hold it."""
     spec = {"required": required, "forms": {"STRIPE_SECRET_KEY": "^sk_live_"}}
     result = asked(tmp_path, content, **spec)
