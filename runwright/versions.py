@@ -85,3 +85,8 @@ class Version:
                 "revisions": None if revisions is None else tuple(revisions),
             }
         )
+
+
+def valid_tag(version: str) -> str:
+    """Return ``version`` as a tag of an image: a git ref may hold "/" and "+", a tag may not."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", version).lstrip(".-")[:128] or "unnamed"

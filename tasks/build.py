@@ -8,6 +8,7 @@ from runwright import source
 from runwright.actions import Command
 from runwright.versions import Artifact
 from tasks import drivers
+from tasks.recorded import recorded
 from tasks.registry import logged_in
 from tasks.step import step
 from tasks.work import Work, with_version
@@ -28,13 +29,14 @@ def build_now(work: Work) -> dict[str, str]:
     with logged_in(work):
         tree = work.folders.tree
         source.checkout(work.do, work.folders.mirror, work.version.commit, tree, key="prepare/tree")
-        builder = drivers.builder(work.site, work.do)
+        builder = drivers.builder(work.site, recorded(work))
         artifacts: list[Artifact] = []
         for name, component in work.runbook.components.items():
             key = f"prepare/build/{name}"
             artifacts.append(builder.build(work.do, tree, name, component, work.version.commit, work.release.ref, key))
             work.say(f"{name} is {artifacts[-1].identity}")
-        version = work.platform.prepare(work.do, replace(work.version, artifacts=tuple(artifacts)), "prepare")
+        made = replace(work.version, artifacts=tuple(artifacts), extra={"remarks": builder.remarks})
+        version = work.platform.prepare(work.do, made, "prepare")
         with_version(work, artifacts=version.artifacts, extra=version.extra)
     folder = tree.parent
     work.do(Command(says=f"remove {folder}", key="prepare/tidy", argv=("rm", "-rf", "--", str(folder))))

@@ -16,7 +16,7 @@ from runwright.policy.rollback import Cause, Decision, Migration, Serving, Situa
 from runwright.recovery import end_or_await
 from tasks import courses, drivers
 from tasks.plan import migrations_of
-from tasks.registry import login_file
+from tasks.registry import logged_in, login_file
 from tasks.shown import show_decision
 from tasks.step import step
 from tasks.work import Work
@@ -238,8 +238,9 @@ def kept(work: Work) -> bool:
     """Return whether the artifacts of the way back are still there."""
     if work.previous is None:
         return False
-    builder = drivers.builder(work.site, work.do)
-    return all(builder.exists(work.do, artifact) for artifact in work.previous.artifacts)
+    with logged_in(work):
+        builder = drivers.builder(work.site)
+        return all(builder.exists(work.do, artifact) for artifact in work.previous.artifacts)
 
 
 def _quietly(read: Callable[[], Any]) -> Any:

@@ -11,6 +11,7 @@ from runwright.actions import Do, Process, Read
 from runwright.builders.command import CommandBuilder
 from runwright.builders.compose_build import ComposeBuild
 from runwright.builders.docker import Docker
+from runwright.builders.pulled import Recorded
 from runwright.builders.shape import Builder
 from runwright.databases.postgres import Postgres
 from runwright.databases.shape import Database
@@ -151,23 +152,19 @@ def database(site: Site, fill: Callable[[str], str]) -> Database | None:
             raise NotBuiltError(f"Runwright cannot back up {kind} yet.")
 
 
-def builder(site: Site, do: Do) -> Builder:
-    """Return what makes the system's artifacts."""
+def builder(site: Site, recorded: Mapping[str, Recorded] | None = None) -> Builder:
+    """Return what makes the system's artifacts. recorded: what is known of its components that are pulled."""
     driver = platform(site)
     if isinstance(driver, Compose):
-        firsts = {name: (c.services or [name])[0] for name, c in site.book.components.items()}
-
-        def compose() -> ComposeBuild:
-            return ComposeBuild(driver.build_argv(do), driver.top, firsts, driver.compose_env)
-
-        needs = any(c.context is None for c in site.book.components.values())
+        services = {name: tuple(c.services or [name]) for name, c in site.book.components.items()}
         return Docker(
             site.book.system,
             site.environment,
             site.folders.state,
             registry=site.place.registry,
-            compose=compose() if needs and site.folders.tree.exists() else None,
+            compose=ComposeBuild(driver.build_argv, driver.top, services, driver.compose_env),
             env=registry_env(site),
+            recorded=recorded,
         )
     return CommandBuilder(site.folders.artifacts, sys.executable)
 

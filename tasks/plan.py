@@ -87,7 +87,7 @@ def cannot_return(previous: Version | None, migrations: MigrationPlan | None) ->
 
 def notes(version: Version) -> list[str]:
     """Return what a person should know about a version that was put in place, a sentence each."""
-    found = []
+    found = list(version.extra.get("remarks", []))
     if services := version.extra.get("migrates_at_start"):
         found.append(
             f"What starts {', '.join(services)} migrates. Take that out of the start command: after the next migration "

@@ -25,6 +25,7 @@ from tasks.decide import aim, decided, schema_moved
 from tasks.downtime import note_downtime
 from tasks.holding import held, holding, renewed
 from tasks.notify import ended, notify
+from tasks.registry import logged_in
 from tasks.shown import show_breached_watch
 from tasks.step import step
 from tasks.verify import prove, runs_what_was_asked
@@ -142,7 +143,8 @@ def start_previous(work: Work, do: Do, previous: Version) -> None:
     key = prefix(work)
     keep_what_it_printed(work, do, key)
     if isinstance(work.platform, Compose):
-        previous = work.platform.prepare(do, previous, key)
+        with logged_in(work):
+            previous = work.platform.prepare(do, previous, key)
         work.platform.start(do, previous, "", key, work.id, keep=True, anew=courses.made_for_a_drill(work, do))
         runs_what_was_asked(work, previous, do)
     else:

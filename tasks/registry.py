@@ -11,6 +11,7 @@ from pathlib import Path
 from runwright.effects.files import write_file
 from tasks.work import Work
 
+DOCKER_HUB = "https://index.docker.io/v1/"
 OWN_PLUGINS = Path("~/.docker/cli-plugins")
 
 
@@ -23,16 +24,17 @@ def login_file(work: Work) -> Path:
 def logged_in(work: Work) -> Iterator[None]:
     """Write the login that Docker reads from a folder of ours (0600), and remove it at the end.
 
-    Without a registry in the runbook, or without a password in the block, Docker uses whatever login it has.
+    It is for the registries that the runbook names, and for no other that a version's Compose file may name. Without one, or
+    without a password in the block, Docker uses whatever login it has.
     """
-    registry, password = work.place.registry, work.secrets.get("registry_password")
-    if registry is None or not password:
+    hosts, password = _hosts(work), work.secrets.get("registry_password")
+    if not hosts or not password:
         yield
         return
     user = work.secrets.get("registry_username", "")
     login = base64.b64encode(f"{user}:{password}".encode()).decode()
     content = {
-        "auths": {registry.prefix.partition("/")[0]: {"auth": login}},
+        "auths": {host: {"auth": login} for host in hosts},
         # a folder of our own must not hide the plugins (Compose, BuildKit) that the user has installed for himself
         "cliPluginsExtraDirs": [str(OWN_PLUGINS.expanduser())],
     }
@@ -42,3 +44,16 @@ def logged_in(work: Work) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _hosts(work: Work) -> list[str]:
+    """Return the registries that the runbook names, as Docker's logins do."""
+    named = [work.place.registry.prefix + "/"] if work.place.registry else []
+    named += [c.image for c in work.runbook.components.values() if c.image]
+    return list(dict.fromkeys(_host(name) for name in named))
+
+
+def _host(image: str) -> str:
+    host, slash, _ = image.partition("/")
+    # a first part that is no host is an account of Docker's own registry
+    return host if slash and ("." in host or ":" in host or host == "localhost") else DOCKER_HUB

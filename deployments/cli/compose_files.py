@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from runwright.actions import Command, Do
 from runwright.errors import InputError
 from runwright.platforms.compose.sources import BASE_NAMES, OVERRIDE_NAMES
 
+COMPOSE_SECONDS = 60.0
+_TRIED = 5
+_MOST = 3
 _NAME = re.compile(r"(docker-)?compose([._-][\w.-]+)?\.ya?ml", re.ASCII)
 
 
@@ -70,6 +75,62 @@ def likely(paths: Iterable[str]) -> tuple[str, ...]:
         return PurePosixPath(path).name not in BASE_NAMES, path.count("/"), path
 
     return tuple(sorted((path for path in paths if _is_base(PurePosixPath(path).name)), key=rank))
+
+
+def refuse_elsewhere(do: Do, given: Given, tracked: list[str]) -> None:
+    """Raise InputError if no Compose file was named, none is in the folder, and git has ``tracked`` some further down."""
+    directory = given.directory
+    if given.files or usual(directory):
+        return
+    found = likely(tracked)
+    if found:
+        whole = next((name for name in found[:_TRIED] if _is_whole(do, directory, name)), None)
+        named = f"Name the one that the application runs from: `{_init(directory, [whole])}`." if whole else ""
+        raise InputError(
+            f"There is no Compose file in {directory}; git tracks {few(found)}.",
+            state="Nothing was written.",
+            next=named
+            if whole
+            else "None is whole by itself: name all that the application runs from, each with -f, in their order.",
+        )
+
+
+def left_out(do: Do, given: Given) -> list[str]:
+    """Return a remark if other Compose files lie beside those that Compose takes by itself."""
+    others = () if given.files else beside(given.directory)
+    if not others:
+        return []
+    taken = usual(given.directory)
+    whole = _is_whole(do, given.directory, others[0])
+    again = _init(given.directory, [others[0]] if whole else [*taken[:1], others[0]])
+    alone = "" if whole else f" {others[0]} only adds to another file, so both are named."
+    return [
+        f"Compose takes {' and '.join(taken)}; {few(others)} {'lies' if len(others) == 1 else 'lie'} beside it. "
+        f"If another file is what really runs, run init again with it: `{again}` (-f for each file, in their order).{alone}"
+    ]
+
+
+def _is_whole(do: Do, directory: Path, file: str) -> bool:
+    """Return whether Compose can run ``file`` without another one that it adds to."""
+    words = ("-f", str(directory / file), "config", "--no-interpolate", "--quiet")
+    command = Command(
+        says=f"ask Compose whether {file} is whole by itself",
+        argv=("docker", "compose", "--project-directory", str((directory / file).parent), *words),
+        deadline_seconds=COMPOSE_SECONDS,
+        ok=frozenset(range(256)),
+        parse=lambda output: output.code == 0,
+    )
+    return do(command)
+
+
+def _init(directory: Path, files: Sequence[str]) -> str:
+    return f"runwright init {shlex.quote(str(directory))} " + " ".join(f"-f {shlex.quote(file)}" for file in files)
+
+
+def few(names: tuple[str, ...]) -> str:
+    """Return some of ``names``, and how many more there are."""
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
 
 
 def _is_base(name: str) -> bool:

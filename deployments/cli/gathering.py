@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from deployments.cli.compose_files import Given, beside, likely, placed, usual
-from runwright.actions import Command, Do, Output
+from deployments.cli.compose_files import COMPOSE_SECONDS, Given, left_out, placed, refuse_elsewhere, usual
+from runwright.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.at_start import MIGRATES
 from runwright.platforms.compose.config import parse_config
+from runwright.platforms.compose.wellformed import yaml_mistakes
+from runwright.runbook.compose_images import built_twice, origins
+from runwright.runbook.dockerfile import base_image
 from runwright.runbook.draft import DraftFacts, ServiceFacts, service_facts
 
-_COMPOSE_SECONDS = 60.0
 _STARTS = ("*.sh", "*Dockerfile*", "*compose*.y*ml", "Procfile")
 """Where a command that a container starts with is written."""
 _MOST = 3
+_DOCKERFILE_CHARACTERS = 100_000
+_PARTS = re.compile(r"(?:\$\{[^}]*\}|[^:])+")
+_DEFAULT = re.compile(r"\$\{\w+:?-([^{}]*)\}")
+
+Parsed = tuple[str, tuple[ServiceFacts, ...], list[str]]
+"""The project's name, its services, and remarks."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Application(Given):
     def argv(self, *, interpolate: bool) -> tuple[str, ...]:
         """Return the command that prints what Compose understands."""
         words = ["docker", "compose", "--project-directory", str(self.directory)]
+        words += [] if interpolate else ["--profile", "*"]
         words += [word for name in self.files for word in ("-f", str(self.directory / name))]
         if self.env_file and interpolate:
             words += ["--env-file", str(self.directory / self.env_file)]
@@ -62,7 +70,7 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
     application = Application(directory, given.files, given.env_file, root)
     project, services, more = _read(do, application)
     alembic, others = _alembic(do, application, services) if top else (None, [])
-    remarks += [*more, *_left_out(given)]
+    remarks += [*more, *left_out(do, given)]
     if others:
         remarks.append(f"There is more than one alembic.ini: that in {alembic} was chosen, not {', '.join(others)}.")
     remote = _git(do, directory, "remote", "get-url", "origin") if top else []
@@ -76,6 +84,7 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
         env_file=application.env_file,
         at_start=tuple(_git(do, root, "grep", "-lE", MIGRATES, "--", *_STARTS)[:_MOST]) if alembic else (),
         system=root.name if _by_folder(project, application) else "",
+        django=tuple(_folders_of(do, root, "manage.py")) if top else (),
     )
     return Gathered(facts, tuple(remarks))
 
@@ -87,71 +96,78 @@ def _by_folder(project: str, application: Application) -> bool:
 
 
 def _read(do: Do, application: Application) -> tuple[str, tuple[ServiceFacts, ...], list[str]]:
-    """Return the project, its services, and a remark if variables could not be filled in."""
+    """Return the project, its services, and remarks: that variables could not be filled in, that an image is built twice."""
     try:
-        return (*_compose(do, application, interpolate=True), [])
+        found, refused = _compose(do, application, interpolate=True), None
     except ActionError as error:
-        refused = error
+        found, refused = None, error
     try:
-        found = _compose(do, application, interpolate=False)
+        as_written = _compose(do, application, interpolate=False)
     except ActionError:
-        _refuse_elsewhere(do, application)
-        raise
-    return (*found, [f"Variables were left as they are written, because with them: {refused.what}"])
+        as_written = None
+    if found is None and as_written is None:
+        tracked = _git(do, application.directory, "ls-files", "--", "*compose*.y*ml")
+        refuse_elsewhere(do, application, tracked)
+        files = [application.directory / name for name in application.files or usual(application.directory)]
+        if mistakes := yaml_mistakes(files):
+            raise InputError(
+                " ".join(mistakes), state="Nothing was written.", next="Correct the file, then run init again."
+            )
+        assert refused is not None
+        raise refused
+    remarks = [f"Variables were left as they are written, because with them: {refused.what}"] if refused else []
+    project, services, again = found or as_written or ("", (), [])
+    services = _with_bases(do, application.root, services)
+    if found is not None and as_written is not None:
+        services = _joined(services, as_written[1])
+    return project, services, [*remarks, *again]
 
 
-def _refuse_elsewhere(do: Do, application: Application) -> None:
-    """Raise InputError if no Compose file was named, none is in the folder, and git tracks some further down."""
-    directory = application.directory
-    if application.files or usual(directory):
-        return
-    found = likely(_git(do, directory, "ls-files", "--", "*compose*.y*ml"))
-    if found:
-        raise InputError(
-            f"There is no Compose file in {directory}; git tracks {_few(found)}.",
-            state="Nothing was written.",
-            next=f"Name the one that the application runs from: `{_init(directory, found[0])}`.",
-        )
-
-
-def _left_out(given: Given) -> list[str]:
-    """Return a remark if other Compose files lie beside those that Compose takes by itself."""
-    others = () if given.files else beside(given.directory)
-    if not others:
-        return []
-    taken = usual(given.directory)
-    again = _init(given.directory, others[0])
-    return [
-        f"Compose takes {' and '.join(taken)}; {_few(others)} {'lies' if len(others) == 1 else 'lie'} beside it. "
-        f"If another file is what really runs, run init again with it: `{again}` (-f for each file, in their order)."
+def _joined(services: tuple[ServiceFacts, ...], as_written: tuple[ServiceFacts, ...]) -> tuple[ServiceFacts, ...]:
+    """Return ``services`` with what only the file itself tells, and those that are behind a profile."""
+    raw = {service.name: service for service in as_written}
+    active = {service.name for service in services}
+    told = [
+        replace(s, profiles=(), written=raw[s.name].written, hidden_ports=raw[s.name].hidden_ports)
+        if s.name in raw
+        else s
+        for s in services
     ]
+    return (*told, *(service for service in as_written if service.name not in active and service.profiles))
 
 
-def _init(directory: Path, file: str) -> str:
-    return f"runwright init {shlex.quote(str(directory))} -f {shlex.quote(file)}"
+def _with_bases(do: Do, root: Path, services: tuple[ServiceFacts, ...]) -> tuple[ServiceFacts, ...]:
+    """Return ``services`` with the images that they are built on, as far as their Dockerfiles tell."""
+
+    def text(dockerfile: str) -> str:
+        if "\n" in dockerfile:  # it stands in the Compose file
+            return dockerfile
+        try:
+            return (root / dockerfile).read_text(errors="replace")[:_DOCKERFILE_CHARACTERS]
+        except (OSError, ValueError):
+            return ""
+
+    def look() -> tuple[ServiceFacts, ...]:
+        return tuple(replace(s, base=base_image(text(s.dockerfile), s.target)) if s.dockerfile else s for s in services)
+
+    return do(Read(says="read what the images are built on", function=look))
 
 
-def _few(names: tuple[str, ...]) -> str:
-    """Return some of ``names``, and how many more there are."""
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(names[:_MOST]) + more
-
-
-def _compose(do: Do, application: Application, *, interpolate: bool) -> tuple[str, tuple[ServiceFacts, ...]]:
+def _compose(do: Do, application: Application, *, interpolate: bool) -> Parsed:
     return do(
         Command(
             says=f"read what the Compose files in {application.directory} say",
             argv=application.argv(interpolate=interpolate),
             cwd=application.directory,
-            deadline_seconds=_COMPOSE_SECONDS,
+            deadline_seconds=COMPOSE_SECONDS,
             ok=frozenset(range(256)),
             parse=lambda output: parse_services(output, application.root),
         )
     )
 
 
-def parse_services(output: Output, root: Path) -> tuple[str, tuple[ServiceFacts, ...]]:
-    """Return the project's name and its services from ``docker compose config --format json``; no secret is kept.
+def parse_services(output: Output, root: Path) -> Parsed:
+    """Return the project's name, its services and remarks from ``docker compose config --format json``; no secret is kept.
 
     Raise ActionError if Compose refused the files.
     """
@@ -159,7 +175,17 @@ def parse_services(output: Output, root: Path) -> tuple[str, tuple[ServiceFacts,
         parse_config(output)  # raises, with Compose's own words and without the values of an env file
     config = json.loads(output.stdout)
     config["services"] = {key: _long_forms(said or {}) for key, said in (config.get("services") or {}).items()}
-    return str(config.get("name", "")), service_facts(config, str(root))
+    known = origins(config["services"], str(config.get("name", "")), root)
+    remarks = [
+        f"{_and(names)} are built differently, and their images have the same name, {image}: Compose starts all of them from "
+        "the one that it built last. They are components of their own here, and each runs what it says."
+        for image, names in built_twice(known).items()
+    ]
+    return str(config.get("name", "")), service_facts(config, str(root)), remarks
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _long_forms(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,12 +200,20 @@ def _long_forms(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _long_port(port: Any) -> dict[str, Any] | None:
+    """Return a port as a mapping, with what a variable has by default for its value; None if it is published on none."""
     if isinstance(port, Mapping):
-        return dict(port)
-    parts = str(port).partition("/")[0].split(":")
-    if len(parts) < 2 or not (parts[-1].isdigit() and parts[-2].isdigit()):
-        return None  # a range, or a variable: nobody knows which port it is
+        return {**port, "published": with_defaults(str(port.get("published") or ""))}
+    parts = _PARTS.findall(with_defaults(str(port)).partition("/")[0])
+    if len(parts) < 2 or not parts[-1].isdigit():
+        return None
     return {"published": parts[-2], "target": int(parts[-1])}
+
+
+def with_defaults(text: str) -> str:
+    """Return ``text`` with the defaults of its variables in their place: "${PORT:-80}" is "80", "${PORT}" stays."""
+    while (filled := _DEFAULT.sub(lambda found: found[1], text)) != text:
+        text = filled
+    return text
 
 
 def _git(do: Do, folder: Path, *words: str) -> list[str]:
@@ -210,13 +244,17 @@ def without_login(address: str) -> str:
 
 def _alembic(do: Do, application: Application, services: tuple[ServiceFacts, ...]) -> tuple[str | None, list[str]]:
     """Return the folder of the alembic.ini that is probably meant, and the folders of the others."""
-    lines = _git(do, application.root, "ls-files", "--", "alembic.ini", "**/alembic.ini")
-    found = [str(Path(line).parent) for line in lines]
+    found = _folders_of(do, application.root, "alembic.ini")
     if not found:
         return None, []
     built = {os.path.normpath(service.context) for service in services if service.context}
     chosen = next((folder for folder in found if folder in built), found[0])
     return chosen, [folder for folder in found if folder != chosen]
+
+
+def _folders_of(do: Do, root: Path, name: str) -> list[str]:
+    """Return the folders of the repository in which git tracks a file of that name."""
+    return [str(Path(line).parent) for line in _git(do, root, "ls-files", "--", name, f"**/{name}")]
 
 
 def _files(application: Application) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def init(
     from deployments.cli.looking import Looking
     from runwright.effects.files import write_file
     from runwright.runbook.draft import draft
-    from runwright.runbook.loader import SYSTEMS_VARIABLE, USUAL_NAME
+    from runwright.runbook.loader import SYSTEMS_VARIABLE
 
     out = Output(as_plain=plain)
     path = Path(os.path.normpath(output.expanduser().absolute()))
@@ -67,22 +67,47 @@ def init(
         raise typer.Exit(Exit.INPUT)
     out.line()
     out.line("Next: read it, correct what is guessed, then")
-    if path != Path.cwd() / USUAL_NAME or os.environ.get(SYSTEMS_VARIABLE):
-        out.line(f"    export RUNWRIGHT_SYSTEMS={shlex.quote(str(path))}")
+    if places := places_with(path):
+        out.line(f"    export {SYSTEMS_VARIABLE}={places}")
     out.line("    runwright check && runwright up")
 
 
 def _guesses(out: Output, path: Path, text: str) -> None:
-    guesses = [
-        (f"{path.name}:{number}", line.partition("check:")[2].strip())
-        for number, line in enumerate(text.splitlines(), 1)
-        if "check:" in line and not line.startswith("# How")
-    ]
+    guesses = [(f"{path.name}:{number}", said) for number, said in guesses_in(text)]
     if guesses:
         out.line()
         out.line("Guessed; please look:")
         out.table(("where", "what"), guesses)
         out.line()
+
+
+def guesses_in(text: str) -> list[tuple[int, str]]:
+    """Return (line, what is said) of every comment with `check:`; one that goes on in the next lines is whole."""
+    found: list[tuple[int, str]] = []
+    goes_on = False
+    for number, line in enumerate(text.splitlines(), 1):
+        comment = line.partition(" # ")[2] or (line.strip()[1:].strip() if line.strip().startswith("#") else "")
+        if "check: " in comment and not line.startswith("# How"):
+            found.append((number, comment.replace("check: ", "", 1)))
+        elif goes_on and line.strip().startswith("#"):
+            found[-1] = (found[-1][0], f"{found[-1][1]} {comment}")
+            continue
+        goes_on = "check: " in comment and line.strip().startswith("#")
+    return found
+
+
+def places_with(path: Path) -> str:
+    """Return what RUNWRIGHT_SYSTEMS must hold so that ``path`` is found, and what was found before; "" if it is found.
+
+    Another file of the same system is left out, and so is what is not there.
+    """
+    from runwright.runbook.loader import own_places, system_of
+
+    places = [place for place in own_places() if place.exists()]
+    if path in places or (path.is_file() and path.parent in places):
+        return ""
+    others = [p for p in places if p.is_dir() or not path.is_file() or system_of(p) != system_of(path)]
+    return shlex.quote(os.pathsep.join(map(str, [*others, path])))
 
 
 def check(file: Files = None, as_json: Json = False, plain: Plain = False) -> None:
@@ -106,18 +131,26 @@ def check(file: Files = None, as_json: Json = False, plain: Plain = False) -> No
 
 def _check_one(out: Output, path: Path) -> dict[str, Any]:
     """Check one runbook and tell what was found; return it as JSON values."""
+    from deployments.cli.checked_compose import look
+    from deployments.cli.looking import Looking
+    from runwright.errors import RunbookError
     from runwright.policy.support import unsupported
     from runwright.runbook.loader import load
 
     try:
         loaded = load(os.path.normpath(path.absolute()))
+        compose = look(Looking(), loaded.runbook)
+        if compose.mistakes:
+            count = amount(len(compose.mistakes), "mistake")
+            raise RunbookError("\n\n".join([f"{path} has {count}, seen with its Compose files:", *compose.mistakes]))
     except RunwrightError as error:
         out.warn(str(error))
         return {"path": str(path), "ok": False, "mistakes": error.what, "next": error.next}
+    warnings = [*loaded.warnings, *compose.warnings]
     later = {name: why for name in loaded.runbook.environments if (why := unsupported(loaded.runbook, name))}
     if not out.as_json:
         out.line(f"{path}: {loaded.runbook.system}, {', '.join(loaded.runbook.environments)}: no mistakes", style="ok")
-        for warning in loaded.warnings:
+        for warning in warnings:
             out.line(f"    worth a look: {warning}", style="warn")
         for name, why in later.items():
             out.line(f"    {name}: {why}", style="warn")
@@ -126,7 +159,7 @@ def _check_one(out: Output, path: Path) -> dict[str, Any]:
         "ok": True,
         "system": loaded.runbook.system,
         "environments": list(loaded.runbook.environments),
-        "warnings": list(loaded.warnings),
+        "warnings": warnings,
         "not_supported": later,
     }
 

@@ -27,6 +27,7 @@ class CommandBuilder:
     def __init__(self, store: Path, python: str) -> None:
         self._store = store
         self._python = python
+        self.remarks: list[str] = []
 
     def build(
         self, do: Do, tree: Path, component: str, spec: Component, commit: str, version: str, key: str

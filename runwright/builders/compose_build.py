@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,75 +12,86 @@ from typing import Any
 import yaml
 
 from runwright.actions import Command, Do, Output
-from runwright.errors import InputError
+from runwright.errors import InputError, RefusedError
+from runwright.runbook.compose_images import misfits, origins
 from runwright.runbook.model import Component
 
 
 @dataclass(frozen=True)
 class ComposeBuild:
     """How Compose is called for what is in the tree: `Compose.build_argv`, the user's folder that stands for the top of
-    the tree, the first service of each component, and what it interpolates from (may hold secrets)."""
+    the tree, the services of each component, and what it interpolates from (may hold secrets)."""
 
-    argv: tuple[str, ...]
+    argv: Callable[[Do], tuple[str, ...]]
     top: Path
-    services: Mapping[str, str]
+    services: Mapping[str, tuple[str, ...]]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def read(self, do: Do, service: str) -> ComposeService:
-        """Return how ``service`` is built. Raise InputError if it is not."""
+    def read(self, do: Do, component: str) -> ComposeService:
+        """Return what the services of ``component`` are started from.
+
+        Raise InputError if there is no such service, RefusedError if they are not all started from one image of theirs.
+        """
         return do(
             Command(
-                says=f"read how {service} is built",
-                argv=(*self.argv, "config", "--format", "json"),
+                says=f"read how {component} is built",
+                argv=(*self.argv(do), "config", "--format", "json"),
                 env=self.env,
-                parse=lambda output: parse_build(output, service),
-                assume=ComposeService(),
+                parse=lambda output: parse_build(output, component, self.services[component], self.top),
+                assume=ComposeService(self.services[component][0]),
             )
         )
 
 
 @dataclass(frozen=True)
 class ComposeService:
-    """What the Compose files say of how a service is built: folders ("" is its context, other names are additional
-    contexts), and build arguments with their values."""
+    """What the Compose files say of a component: the service by which it is built, "" if none is, and its image then.
 
+    contexts: folders ("" is the context, other names are additional contexts). build_key: `Build.key`.
+    """
+
+    service: str = ""
+    image: str = ""
     contexts: Mapping[str, str] = field(default_factory=dict)
-    args: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    build_key: str = ""
 
 
 def override(
-    service: str, said: ComposeService, spec: Component, top: Path, tree: Path, labels: Mapping[str, str], tag: str
+    said: ComposeService, spec: Component, top: Path, tree: Path, labels: Mapping[str, str], tag: str
 ) -> bytes:
-    """Return the Compose file by which ``service`` is built from ``tree`` and called ``tag``; ``top``: see `ComposeBuild`.
+    """Return the Compose file by which a component is built from ``tree`` and called ``tag``; ``top``: see `ComposeBuild`.
 
     Raise InputError if it is built from what is not in the repository.
     """
     build: dict[str, Any] = {"labels": dict(labels), "args": dict(spec.build_args)}
     for name, folder in said.contexts.items():
-        moved = _moved(folder, service, top, tree)
+        moved = _moved(folder, said.service, top, tree)
         if name == "":
             build["context"] = moved
         else:
             build.setdefault("additional_contexts", {})[name] = moved
-    return yaml.safe_dump({"services": {service: {"image": tag, "build": _escaped(build)}}}).encode()
+    return yaml.safe_dump({"services": {said.service: {"image": tag, "build": _escaped(build)}}}).encode()
 
 
-def parse_build(output: Output, service: str) -> ComposeService:
-    """Return how ``service`` is built, from ``docker compose config``. Raise InputError if it is not built."""
-    services = json.loads(output.stdout).get("services") or {}
-    build = (services.get(service) or {}).get("build")
-    if not build:
+def parse_build(output: Output, component: str, services: tuple[str, ...], top: Path) -> ComposeService:
+    """Return what the ``services`` of a component are started from, from ``docker compose config``; raise as ``read`` does."""
+    config = json.loads(output.stdout)
+    known = origins(config.get("services") or {}, str(config.get("name", "")), top)
+    if missing := [name for name in services if name not in known]:
         raise InputError(
-            f"Service {service} is not built by the Compose files.",
-            next="Give its component a `context` in the runbook, or name a service that has `build`.",
+            f"The Compose files of this version have no service {', '.join(missing)}; they have {', '.join(sorted(known)) or 'none'}.",
+            state="Nothing was built.",
+            next="Correct `components` in the runbook, or enable the service's profile with `profiles` in its target.",
         )
-    if isinstance(build, str):
-        return ComposeService({"": build})
-    args = build.get("args") or {}
-    if isinstance(args, list):
-        args = {name: value if told else None for name, told, value in (str(arg).partition("=") for arg in args)}
+    for wrong, next_ in misfits(component, services, known):
+        raise RefusedError(wrong, state="Nothing was built.", next=next_)
+    builder = next((name for name in services if known[name].own), "")
+    if not builder:
+        return ComposeService(image=config["services"][services[0]].get("image") or "")
+    build = config["services"][builder]["build"]
     contexts = {"": build.get("context", "."), **(build.get("additional_contexts") or {})}
-    return ComposeService(contexts, {name: None if value is None else str(value) for name, value in args.items()})
+    origin = known[builder].build
+    return ComposeService(builder, "", contexts, origin.key() if origin else "")
 
 
 def _moved(folder: str, service: str, top: Path, tree: Path) -> str:

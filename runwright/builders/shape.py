@@ -11,7 +11,12 @@ from runwright.versions import Artifact
 
 
 class Builder(Protocol):
-    """Makes a component's artifact. The same commit is never built twice: what is whole already is used again."""
+    """Makes a component's artifact. The same commit is never built twice: what is whole already is used again.
+
+    remarks: what a person should know about what was made, a sentence each.
+    """
+
+    remarks: list[str]
 
     def build(
         self, do: Do, tree: Path, component: str, spec: Component, commit: str, version: str, key: str

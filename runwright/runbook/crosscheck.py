@@ -75,6 +75,11 @@ def _services(book: Runbook) -> Iterator[Mistake]:
                 what = f"the service `{service}` belongs to the component `{first[service]}` already; a service runs one of them."
                 yield Mistake(path, what)
             first.setdefault(service, name)
+        if component.image and (component.context or component.build_args or component.dockerfile):
+            what = (
+                "an image that is pulled is not built: leave out `image`, or `context`, `dockerfile` and `build_args`."
+            )
+            yield Mistake(("components", name, "image"), what)
 
 
 def _environments(book: Runbook) -> Iterator[Mistake]:
@@ -96,6 +101,9 @@ def _target(book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
         if place.router is None:
             what = "the host platform runs two colours and needs a `router` that sends traffic to one of them."
             yield Mistake(path, what, ("router: {kind: forwarder, listen: 8080}",))
+        for name, component in book.components.items():
+            if component.image:
+                yield Mistake(("components", name, "image"), "the host platform runs no images; leave it out.")
         if "front" in place.urls:
             yield Mistake((*path, "urls", "front"), "`front` is the forwarder's address by itself; leave it out.")
     elif place.router is not None:

@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator
 
 from runwright.runbook.base import as_duration
-from runwright.runbook.guesses import DraftFacts, Guess, Probe, ServiceFacts, guess, service_facts, system_name
+from runwright.runbook.facts import DraftFacts, ServiceFacts, service_facts
+from runwright.runbook.guesses import Guess, Probe, guess, system_name
 from runwright.runbook.healthchecks import ready_seconds
 from runwright.runbook.yamltext import flow, scalar
 
 __all__ = ["DraftFacts", "ServiceFacts", "draft", "service_facts"]
 
+_COMMIT = re.compile(r"sha|commit|revision")
+_DJANGO = (200, 301, 302, 404)
+"""What Django answers where it works and has no page: a redirect, or that there is none."""
 _CHIEF = ("ready", "health", "live", "ping", "status", "up")
 
 
@@ -31,18 +35,44 @@ def _head(facts: DraftFacts) -> Iterator[str]:
 
 def _components(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
     replaced = {s.name for services in guessed.components.values() for s in services}
-    kept = [s.name for s in facts.services if s.name not in replaced]
+    kept = [s.name for s in facts.services if s.name not in replaced and not s.profiles]
     stay = f"; {', '.join(kept)} {'stays as it is' if len(kept) == 1 else 'stay as they are'}" if kept else ""
     yield f"# What is built and replaced{stay}."
     if ending := [s.name for s in facts.services if s.ends]:
         yield f"# check: {', '.join(ending)} runs once and ends: a release does not run it"
+    for name, why in guessed.asked.items():
+        yield f"# check: {name} {why}: a release leaves it alone"
     yield "components:"
     for name, services in guessed.components.items():
-        note = "" if any(s.context for s in services) else " # check: it is pulled, not built"
-        yield f"  {name}: {{services: {flow([s.name for s in services])}}}{note}"
+        yield _component(name, services)
     if not guessed.components:
         yield "  app: {} # check: no service of the project has a `build`"
     yield ""
+
+
+def _component(name: str, services: tuple[ServiceFacts, ...]) -> str:
+    said: dict[str, object] = {"services": [s.name for s in services]}
+    if any(s.context for s in services):
+        return f"  {name}: {flow(said)}"
+    written = services[0].written
+    if "$" not in written:
+        return f"  {name}: {flow(said)} # check: it is pulled as the Compose file of each version names it, not built"
+    image = _by_version(written)
+    if image is None:
+        return f'  {name}: {flow(said)} # check: how CI names the image of a version: image: "…:${{release.version}}"'
+    return f"  {name}: {flow(said | {'image': image})} # check: how CI names the image of a version"
+
+
+def _by_version(written: str) -> str | None:
+    """Return an image's name with the release's version (or commit) for the variable that is its tag; None if it is all one."""
+    name, colon, tag = written.partition(":$")
+    if not colon or "$" in name or not re.fullmatch(r"[a-z0-9][a-z0-9._/:-]*", name):
+        return None
+    found = re.fullmatch(r"\{?(\w+)[^}]*\}?([A-Za-z0-9_.-]*)", tag)
+    if found is None:
+        return None
+    fact = "commit" if _COMMIT.search(found[1].lower()) else "version"
+    return f"{name}:${{release.{fact}}}{found[2]}"
 
 
 def _environment(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
@@ -65,6 +95,8 @@ def _environment(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
         through = f"through {', '.join(dict.fromkeys(guessed.through.values()))}, " if guessed.through else ""
         yield f"    urls: {flow(guessed.urls)} # check: {through}as seen from where Runwright runs"
     else:
+        for service in (s for services in guessed.components.values() for s in services if s.hidden_ports):
+            yield f"    # check: {service.name} is published on {service.hidden_ports[0]}, which has no value here"
         yield '    # check: no port is published; name the address that clients use: urls: {web: "https://…"}'
     if guessed.database is not None:
         yield f"    database: {flow(_database(guessed.database))}{_doubt(guessed.database)}"
@@ -100,10 +132,14 @@ def _checks(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
         yield "  deadline: 1m # so long a version that starts and does not work may serve before it is put back"
         yield "  health:"
         for probe in guessed.probes:
-            doubt = " # check: no healthcheck names a path" if probe.path == "/" else ""
+            doubt = "" if probe.known else " # check: no healthcheck names a path"
             if not doubt and probe.component in guessed.through:
                 doubt = f" # check: whether {guessed.through[probe.component]} passes this path on"
-            yield f'    - {{id: {probe.id}, get: "${{url.{probe.component}}}{probe.path}"}}{doubt}'
+            status = ""
+            if probe.django and not probe.known:
+                status = f", status: {list(_DJANGO)}"
+                doubt = " # check: Django need not have a page here; better a path that asks the database"
+            yield f'    - {{id: {probe.id}, get: "${{url.{probe.component}}}{probe.path}"{status}}}{doubt}'
         yield ""
     yield "watch:"
     yield "  duration: 5m # in production never under 30m"

@@ -6,76 +6,28 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
-from runwright.runbook.healthchecks import judged_seconds
+from runwright.runbook.facts import DraftFacts, ServiceFacts
+from runwright.runbook.recognised import URL, is_postgres, is_proxy, is_store, serves, why_asked
 
-_URL = re.compile(r"https?://[^\s'\"\\)<>|;,]+")
 _LOCAL = {"localhost", "127.0.0.1", "0.0.0.0", "::1"}  # noqa: S104 - recognised, not listened on
-_POSTGRES = re.compile(r"(^|/)(postgres|postgis|timescaledb|pgvector)([:@]|$)")
-_POSTGRES_NAMES = ("POSTGRES_DB", "POSTGRES_USER")
-_PROXY = re.compile(r"(^|[/_-])(nginx|caddy|traefik|haproxy|envoy|httpd|apache)([:@_-]|$)|proxy")
-_BEHIND = re.compile(
-    r"work|celery|beat|cron|queue|task|job|schedul|consum|listen|migrat|prestart|init|seed|flower|test"
-)
 _HTTPS = (443, 8443)
 _LONGEST_NAME = 48
 
 
 @dataclass(frozen=True)
-class ServiceFacts:
-    """One service of the Compose project.
-
-    context: the folder that it is built from, relative to the repository ("." for its root); "" if it is pulled.
-    ports: (port on the host, port in the container). exposed: ports in the container that others reach.
-    healthcheck: its command, as one line. judged_seconds: after how long it has passed or failed; None without one.
-    ends: others wait until it has run and ended well.
-    postgres: POSTGRES_DB and POSTGRES_USER, if it has them. Nothing else of an environment is kept.
-    """
-
-    name: str
-    image: str = ""
-    context: str = ""
-    ports: tuple[tuple[int, int], ...] = ()
-    exposed: tuple[int, ...] = ()
-    healthcheck: str = ""
-    judged_seconds: float | None = None
-    depends_on: tuple[str, ...] = ()
-    ends: bool = False
-    postgres: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DraftFacts:
-    """What is known of a system before it has a runbook.
-
-    project: the Compose project's name. directory: where it runs, absolute. repo: where its code is.
-    system: what the system is called, if that is not the project's name.
-    files: the Compose files, if they are not those that Compose finds by itself.
-    alembic: the folder of the repository that holds alembic.ini ("." for its root), None if there is none.
-    env_file: the env file that Compose uses, if it is not ``.env`` in the directory.
-    at_start: the files of the repository that run `alembic upgrade`: a container that starts probably does.
-    """
-
-    project: str
-    directory: str
-    repo: str
-    services: tuple[ServiceFacts, ...]
-    files: tuple[str, ...] = ()
-    alembic: str | None = None
-    env_file: str = ""
-    at_start: tuple[str, ...] = ()
-    system: str = ""
-
-
-@dataclass(frozen=True)
 class Probe:
-    """A path that a healthcheck asks, and the component whose published port answers it."""
+    """A path that a healthcheck asks, and the component whose published port answers it.
+
+    known: whether a healthcheck asks it; otherwise it is "/". django: Django answers, which need not have a page there.
+    """
 
     id: str
     component: str
     path: str
+    known: bool = True
+    django: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +35,7 @@ class Guess:
     """What is concluded.
 
     components: services by component; the first one of each is the one that serves.
+    asked: {service: why} of those that a release leaves alone, and that may be meant all the same.
     through: {component: proxy} of the addresses that are a proxy's.
     migrates: (component, folder of alembic.ini in its image, whether that is certain).
     """
@@ -93,57 +46,27 @@ class Guess:
     through: Mapping[str, str]
     probes: tuple[Probe, ...]
     migrates: tuple[str, str, bool] | None
-
-
-def service_facts(config: Mapping[str, Any], root: str) -> tuple[ServiceFacts, ...]:
-    """Return the services of a parsed ``docker compose config --format json``; ``root`` is the repository's folder.
-
-    The rendered file holds every secret of the system: what is returned holds none.
-    """
-    services = {name: said or {} for name, said in (config.get("services") or {}).items()}
-    ending = {
-        name
-        for said in services.values()
-        if isinstance(said.get("depends_on"), Mapping)
-        for name, how in said["depends_on"].items()
-        if (how or {}).get("condition") == "service_completed_successfully"
-    }
-    return tuple(_service(name, said, root, ends=name in ending) for name, said in services.items())
-
-
-def _service(name: str, said: Mapping[str, Any], root: str, *, ends: bool) -> ServiceFacts:
-    context = (said.get("build") or {}).get("context", "")
-    environment = said.get("environment") or {}
-    check = said.get("healthcheck") or {}
-    test = check.get("test") or ""
-    ports = ((str(p.get("published") or ""), p.get("target")) for p in said.get("ports") or [])
-    return ServiceFacts(
-        name=name,
-        image=said.get("image") or "",
-        context=os.path.relpath(context, root) if context.startswith("/") else context,
-        ports=tuple((int(on), int(to)) for on, to in ports if on.isdigit() and to),
-        exposed=tuple(int(port) for port in map(str, said.get("expose") or ()) if port.isdigit()),
-        healthcheck=test if isinstance(test, str) else " ".join(map(str, test)),
-        judged_seconds=judged_seconds(check),
-        depends_on=tuple(said.get("depends_on") or ()),
-        ends=ends,
-        postgres={key: str(environment[key]) for key in _POSTGRES_NAMES if environment.get(key)},
-    )
+    asked: Mapping[str, str] = field(default_factory=dict)
 
 
 def guess(facts: DraftFacts) -> Guess:
     """Return what ``facts`` suggest."""
-    database = next((s for s in facts.services if _is_postgres(s)), None)
-    others = [s for s in facts.services if s is not database]
-    proxies = [s for s in others if s.ports and _is_proxy(s)]
+    active = [s for s in facts.services if not s.profiles]
+    database = next((s for s in active if is_postgres(s)), None)
+    asked = {s.name: why for s in facts.services if (why := why_asked(s))}
+    others = [s for s in active if s is not database]
+    proxies = [s for s in others if s.ports and is_proxy(s)]
     fronted = {name for proxy in proxies for name in proxy.depends_on}
-    lasting = [s for s in others if not s.ends]
+    lasting = [s for s in others if not s.ends and s.name not in asked and not is_store(s)]
     components = _grouped([s for s in lasting if s.context] or _not_infrastructure(lasting), fronted)
     urls, through = _addresses(components, proxies, fronted)
-    asked = [(name, path) for name in urls for path in _paths(components[name], anywhere=name in through)]
-    ids = _unique(_slug(path) if len(urls) == 1 else f"{name[:26]}-{_slug(path)}" for name, path in asked)
-    probes = tuple(Probe(one, name, path) for one, (name, path) in zip(ids, asked, strict=True))
-    return Guess(components, database, urls, through, probes, _migrates(facts, components, urls))
+    asks = [(name, path) for name in urls for path in _paths(components[name], anywhere=name in through) or [""]]
+    ids = _unique(_slug(path) if len(urls) == 1 else f"{name[:26]}-{_slug(path)}" for name, path in asks)
+    probes = tuple(
+        Probe(one, name, path or "/", bool(path), any(_around(s, at) for s in components[name] for at in facts.django))
+        for one, (name, path) in zip(ids, asks, strict=True)
+    )
+    return Guess(components, database, urls, through, probes, _migrates(facts, components, urls), asked)
 
 
 def _addresses(
@@ -152,12 +75,12 @@ def _addresses(
     """Return {component: address}, and {component: proxy} of those that only a proxy's port leads to."""
     urls: dict[str, str] = {}
     through: dict[str, str] = {}
-    applications = {name: group for name, group in components.items() if not (group[0].ports and _is_proxy(group[0]))}
+    applications = {name: group for name, group in components.items() if not (group[0].ports and is_proxy(group[0]))}
     known = {s.name for group in applications.values() for s in group} & fronted
     for name, group in applications.items():
         published = [port for service in group for port in service.ports]
         # a proxy that names nothing of ours (it may find its services by labels) leads to whatever serves
-        behind = {s.name for s in group} & known if known else _serves(group[0], fronted) >= 0
+        behind = {s.name for s in group} & known if known else serves(group[0], fronted) >= 0
         if published:
             urls[name] = _address(published)
         elif proxies and behind:
@@ -182,27 +105,11 @@ def system_name(text: str) -> str:
     return name[:_LONGEST_NAME].rstrip("-")
 
 
-def _is_postgres(service: ServiceFacts) -> bool:
-    return bool(_POSTGRES.search(service.image)) or (not service.context and bool(service.postgres))
-
-
 def _not_infrastructure(services: list[ServiceFacts]) -> list[ServiceFacts]:
-    """Return what is somebody's application in a project that builds nothing: the services that wait for others."""
-    return [s for s in services if s.depends_on] or services[:1]
-
-
-def _is_proxy(service: ServiceFacts) -> bool:
-    return bool(_PROXY.search(service.image) or _PROXY.search(service.name))
-
-
-def _serves(service: ServiceFacts, fronted: set[str]) -> int:
-    """Return how much speaks for it that clients reach this service; below 0: it works behind the others."""
-    return (
-        8 * bool(service.ports)
-        + 4 * (service.name in fronted)
-        + 2 * bool(service.exposed or _URL.search(service.healthcheck))
-        - 5 * bool(_BEHIND.search(service.name.lower()))
-    )
+    """Return what is somebody's application in a project that builds nothing: what has a version in its name that a
+    variable gives, or the services that wait for others."""
+    ours = [s for s in services if not is_proxy(s)] or services
+    return [s for s in ours if "$" in s.written] or [s for s in ours if s.depends_on] or ours[:1]
 
 
 def _grouped(services: list[ServiceFacts], fronted: set[str]) -> dict[str, tuple[ServiceFacts, ...]]:
@@ -213,11 +120,11 @@ def _grouped(services: list[ServiceFacts], fronted: set[str]) -> dict[str, tuple
     """
 
     def rank(service: ServiceFacts) -> int:
-        return -_serves(service, fronted)
+        return -serves(service, fronted)
 
     groups: dict[str, list[ServiceFacts]] = {}
     for service in sorted(services, key=rank):
-        groups.setdefault(service.context or service.image or service.name, []).append(service)
+        groups.setdefault(service.made_from or service.context or service.image or service.name, []).append(service)
     ordered = _needed_first(list(groups.values()))
     names = _unique(system_name(together[0].name) for together in ordered)
     return dict(zip(names, map(tuple, ordered), strict=True))
@@ -254,11 +161,11 @@ def _unique(names: Iterable[str]) -> list[str]:
 
 
 def _paths(services: Iterable[ServiceFacts], *, anywhere: bool) -> list[str]:
-    """Return the paths that healthchecks of ``services`` ask on a published port, or on any; "/" if none does."""
+    """Return the paths that healthchecks of ``services`` ask on a published port, or on any."""
     paths: list[str] = []
     for service in services:
         targets = {target for _, target in service.ports}
-        for found in _URL.findall(service.healthcheck):
+        for found in URL.findall(service.healthcheck):
             try:
                 url = urlsplit(found)
                 port = url.port or (443 if url.scheme == "https" else 80)
@@ -268,7 +175,7 @@ def _paths(services: Iterable[ServiceFacts], *, anywhere: bool) -> list[str]:
             plain = re.fullmatch(r"[A-Za-z0-9._~/-]+", path)
             if url.hostname in _LOCAL and (anywhere or port in targets) and plain and path not in paths:
                 paths.append(path)
-    return paths or ["/"]
+    return paths
 
 
 def _slug(path: str) -> str:
@@ -276,6 +183,11 @@ def _slug(path: str) -> str:
     if len(words) > 20:  # its last part says most
         words = re.sub(r"[^a-z0-9]+", "-", path.rstrip("/").rpartition("/")[2].lower()).strip("-")[:20].strip("-")
     return words if re.match(r"[a-z]", words) else "front"
+
+
+def _around(service: ServiceFacts, folder: str) -> bool:
+    """Return whether ``folder`` of the repository is in what the service is built from."""
+    return bool(service.context) and not os.path.relpath(folder, service.context).startswith("..")
 
 
 def _migrates(
@@ -292,7 +204,7 @@ def _migrates(
         (os.path.normpath(service.context), name)
         for name, services in components.items()
         for service in services
-        if service.context and not os.path.relpath(folder, service.context).startswith("..")
+        if _around(service, folder)
     ]
     if not around:
         return next(iter([*urls, *components])), ".", False

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from runwright.errors import InputError
-from runwright.runbook.base import Duration, EnvironmentKey, Model, Name, ServiceName, Text, Words, example
+from runwright.runbook.base import (
+    REFERENCE,
+    Duration,
+    EnvironmentKey,
+    Model,
+    Name,
+    ServiceName,
+    Text,
+    Words,
+    example,
+    references,
+)
 from runwright.runbook.checks import HttpProbe, Rule, Verify, Watch
 from runwright.runbook.drill import Drills
 from runwright.runbook.forms import Cron, TimeZone
 from runwright.runbook.gates import Gate
 from runwright.runbook.targets import Environment
+from runwright.versions import valid_tag
 
 PRODUCTION_WATCH_SECONDS = 1800.0
 """Production is never watched for less: what only shows under load shows within thirty minutes, and no parameter may shorten that."""
@@ -22,6 +35,32 @@ PRODUCTION_WATCH_SECONDS = 1800.0
 
 PathInImage = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9._/-]+$"), Words("a path of letters, digits and . _ / -", "a path")
+]
+
+
+_IMAGE_FACTS = {
+    "version": "the version as it was asked for (v1.4.0)",
+    "number": "the same without its v (1.4.0)",
+    "commit": "the whole commit",
+    "short": "its first seven characters",
+}
+_IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*[a-z0-9](:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?")
+
+
+def _checked_image(text: str) -> str:
+    for kind, name in references(text):
+        if kind != "release" or name not in _IMAGE_FACTS:
+            there = "; ".join(f"${{release.{n}}} is {meaning}" for n, meaning in _IMAGE_FACTS.items())
+            raise ValueError(f"${{{kind}.{name}}} is unknown here. {there}")
+    if not _IMAGE.fullmatch(REFERENCE.sub("0", text)):
+        raise ValueError("the name of an image is meant: registry, path, and a tag or a digest")
+    return text
+
+
+ImageName = Annotated[
+    str,
+    AfterValidator(_checked_image),
+    Words("the name of an image, which may hold ${release.…}", "the name of an image"),
 ]
 
 
@@ -48,6 +87,15 @@ class Component(Model):
     context: Text | None = example(
         "./backend", "The folder to build. Default on Compose: as the first service's `build` says.", None
     )
+    image: ImageName | None = example(
+        "ghcr.io/acme/api:${release.version}",
+        "An image that was built elsewhere, by CI, and is pulled; its digest is recorded and is what is deployed. "
+        "${release.version} is the version as it was asked for, ${release.number} the same without its v, ${release.commit} "
+        "the whole commit, ${release.short} its first seven characters. "
+        "Default on Compose, for services without `build`: what the version's Compose files say.",
+        None,
+        apart=True,
+    )
     dockerfile: Text | None = example("docker/Dockerfile", "The Dockerfile, relative to the context.", None)
     build_args: dict[EnvironmentKey, str] = example(
         {"API_URL": "https://api.example.com"}, "Build arguments that are no secrets.", {}
@@ -58,6 +106,12 @@ class Component(Model):
     per_environment: bool = example(
         False, "Whether each environment needs a build of its own (a web front end with addresses baked in).", False
     )
+
+    def image_of(self, commit: str, version: str) -> str:
+        """Return the name of the image that was built elsewhere for a version, "" if it is built here."""
+        number = version.removeprefix("v") if version[1:2].isdigit() else version
+        facts = {"version": valid_tag(version), "number": valid_tag(number), "commit": commit, "short": commit[:7]}
+        return REFERENCE.sub(lambda found: facts[found["name"]], self.image or "")
 
 
 class Migrate(Model):

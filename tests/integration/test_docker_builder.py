@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ import pytest
 from runwright.builders.compose_build import ComposeBuild
 from runwright.builders.docker import Docker as Builder
 from runwright.builders.docker import recipe
+from runwright.builders.pulled import Recorded
 from runwright.errors import ActionError, ObservationError
 from runwright.runbook.model import Component
 from runwright.runbook.targets import Registry
@@ -73,6 +76,16 @@ def registry(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield Login(host, {"DOCKER_CONFIG": str(folder)})
     finally:
         docker.run("rm", "--force", "--volumes", name)
+
+
+class DockerWith:
+    """Docker with an environment."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._env = env
+
+    def __call__(self, *words: str) -> None:
+        subprocess.run(["docker", *words], check=True, env={**os.environ, **self._env}, capture_output=True)
 
 
 def _wait_for(host: str) -> None:
@@ -181,7 +194,7 @@ def test_without_a_context_it_is_built_as_the_compose_file_says_from_the_tree(
     (user / "app" / "VERSION").write_text("edited by hand")
     (tree / "app" / "VERSION").write_text("from the tree")
     call = ("docker", "compose", "-p", system, "--project-directory", str(user), "-f", str(tree / "docker-compose.yml"))
-    compose = ComposeBuild(call, user, {"api": "api"})
+    compose = ComposeBuild(lambda _: call, user, {"api": ("api", "jobs")})
     do = Direct()
     builder = Builder(system, "test", state, compose=compose)
     built = builder.build(do, tree, "api", Component(services=["api", "jobs"]), COMMIT, "v1", "build")
@@ -235,3 +248,39 @@ def test_a_registry_that_refuses_the_login_is_no_missing_image(
     with pytest.raises(ObservationError, match="could not be asked"):
         builder.build(do, tree, "api", Component(context="app"), COMMIT, "v1", "build")
     assert do.keys == []
+
+
+def test_an_image_of_ci_is_pulled_by_its_tag_and_gone_back_to_by_its_digest(
+    docker: Docker, system: str, tree: Path, tmp_path: Path, registry: Login
+) -> None:
+    """With the login; after the tag has moved, the digest is still the first one. One that is not there is said to be missing."""
+    remote = f"{registry.host}/{system}/ci"
+
+    def pushed(text: str) -> str:
+        (tree / "app" / "Dockerfile").write_text(
+            f"FROM scratch\nLABEL runwright.system={system} is={text}\nCOPY VERSION /\n"
+        )
+        docker.run("build", "-q", "-t", f"{remote}:v1", str(tree / "app"))
+        DockerWith(registry.env)("push", "-q", f"{remote}:v1")
+        identity = docker.run("image", "inspect", "-f", "{{.Id}}", f"{remote}:v1")
+        docker.run("image", "rm", f"{remote}:v1")
+        return identity
+
+    spec = Component(image=f"{remote}:${{release.version}}")
+    ids = [pushed("one")]
+    first = Builder(system, "test", tmp_path, env=registry.env).build(Direct(), tree, "api", spec, COMMIT, "v1", "a")
+    ids.append(pushed("two"))
+    second = Builder(system, "test", tmp_path, env=registry.env).build(Direct(), tree, "api", spec, COMMIT, "v1", "b")
+    assert first.identity != second.identity
+    for artifact, identity in zip((first, second), ids, strict=True):
+        assert artifact.reference == f"{remote}@{artifact.identity}"
+        assert docker.run("image", "inspect", "-f", "{{.Id}}", artifact.reference) == identity
+    recorded = {"api": Recorded(first, "r-1 in staging")}
+    again = Builder(system, "test", tmp_path, env=registry.env, recorded=recorded)
+    assert again.build(Direct(), tree, "api", spec, COMMIT, "v1", "c") == first
+    with pytest.raises(ActionError, match=f"There is no image {remote}:v2 in its registry"):
+        Builder(system, "test", tmp_path, env=registry.env).build(Direct(), tree, "api", spec, COMMIT, "v2", "d")
+    with pytest.raises(ActionError, match="could not be pulled"):
+        Builder(system, "test", tmp_path, env={"DOCKER_CONFIG": str(tmp_path)}).build(
+            Direct(), tree, "api", spec, COMMIT, "v1", "e"
+        )

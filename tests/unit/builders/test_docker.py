@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,15 @@ import pytest
 import yaml
 
 from runwright.actions import Command, Output, WriteFile
-from runwright.builders.compose_build import ComposeBuild, ComposeService, parse_build
-from runwright.builders.docker import Docker, recipe, valid_tag
-from runwright.errors import ActionError, InputError, ObservationError
+from runwright.builders.compose_build import ComposeBuild, parse_build
+from runwright.builders.docker import Docker, recipe
+from runwright.errors import ActionError, InputError, ObservationError, RefusedError
 from runwright.performer import Performer
 from runwright.planning import Planner
 from runwright.runbook.model import Component
 from runwright.runbook.targets import Registry
 from runwright.testing.replies import Replies
-from runwright.versions import Artifact
+from runwright.versions import Artifact, valid_tag
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ABSENT = Output(1, b"", b"Error response from daemon: No such image: x")
@@ -29,9 +28,13 @@ TREE = Path("/tree")
 DOT = Component(context=".")
 
 
-def image(spec: Component = DOT, service: str = "", revision: str = COMMIT, digests: list[str] | None = None) -> Output:
+def call(_: object) -> tuple[str, ...]:
+    return ("docker", "compose", "-p", "shop")
+
+
+def image(spec: Component = DOT, build: str = "", revision: str = COMMIT, digests: list[str] | None = None) -> Output:
     """What Docker tells of an image that was built from ``revision`` as ``spec`` says."""
-    told = {"id": "sha256:abc", "digests": digests, "revision": revision, "build": recipe(spec, service)}
+    told = {"id": "sha256:abc", "digests": digests, "revision": revision, "build": recipe(spec, build)}
     return Output(0, json.dumps(told).encode(), b"")
 
 
@@ -70,7 +73,7 @@ BUILT = Component(context="./backend", dockerfile="Dockerfile", build_args={"A":
 
 
 @pytest.mark.parametrize(
-    ("now", "service", "same"),
+    ("now", "build", "same"),
     [
         ({}, "", True),
         ({"build_args": {"B": "2", "A": "1"}}, "", True),
@@ -79,12 +82,12 @@ BUILT = Component(context="./backend", dockerfile="Dockerfile", build_args={"A":
         ({"build_args": {}}, "", False),
         ({"dockerfile": "docker/Dockerfile"}, "", False),
         ({"context": "."}, "", False),
-        ({}, "jobs", False),
+        ({}, "another", False),
     ],
 )
-def test_a_recipe_is_what_the_runbook_says_about_building(now: dict[str, Any], service: str, same: bool) -> None:
+def test_a_recipe_is_what_the_runbook_says_about_building(now: dict[str, Any], build: str, same: bool) -> None:
     """Whatever else it says about a component makes no other image of it."""
-    assert (recipe(BUILT.model_copy(update=now), service) == recipe(BUILT)) is same
+    assert (recipe(BUILT.model_copy(update=now), build) == recipe(BUILT)) is same
 
 
 def test_an_image_of_another_commit_under_our_tag_is_an_error_after_a_build() -> None:
@@ -115,10 +118,11 @@ def test_a_compose_build_moves_every_context_into_the_tree_and_writes_no_secret(
             }
         }
     }
-    compose = ComposeBuild(("docker", "compose", "-p", "shop"), Path("/opt/shop"), {"api": "api"}, {"S": "geheim-2"})
+    compose = ComposeBuild(call, Path("/opt/shop"), {"api": ("api",)}, {"S": "geheim-2"})
     config = Output(0, json.dumps(rendered).encode(), b"")
     spec = Component(services=["api"])
-    built = image(spec, "api")
+    key = parse_build(config, "api", ("api",), Path("/opt/shop")).build_key
+    built = image(spec, key)
     do = Replies({"docker image inspect": [ABSENT, built], "config --format json": config}, lenient=True)
     builder(compose=compose).build(do, TREE, "api", spec, COMMIT, "v1", "build")
     assert do.keys == ["build/api/override", "build/api/build", "build/api/tag"]
@@ -126,7 +130,7 @@ def test_a_compose_build_moves_every_context_into_the_tree_and_writes_no_secret(
     assert isinstance(written, WriteFile)
     assert isinstance(command, Command)
     said = yaml.safe_load(written.content)["services"]["api"]
-    assert said["image"] == f"runwright/shop-api:{COMMIT[:12]}-{recipe(spec, 'api')[:8]}"
+    assert said["image"] == f"runwright/shop-api:{COMMIT[:12]}-{recipe(spec, key)[:8]}"
     assert said["build"]["context"] == "/tree/back$$end"
     assert said["build"]["additional_contexts"] == {"lib": "/tree/lib", "base": "docker-image://x"}
     assert command.argv[-5:] == ("-f", "/state/build-api.yml", "build", "--quiet", "api")
@@ -136,15 +140,13 @@ def test_a_compose_build_moves_every_context_into_the_tree_and_writes_no_secret(
 
 def test_what_lies_around_outside_of_the_repository_is_not_built() -> None:
     """A context above the folder of the Compose file is one of the repository; one beside the repository is refused."""
-    call = ("docker", "compose", "-p", "shop")
     spec = Component(services=["api"])
 
     def built(context: str, top: str) -> WriteFile:
         config = Output(0, json.dumps({"services": {"api": {"build": {"context": context}}}}).encode(), b"")
-        do = Replies(
-            {"docker image inspect": [ABSENT, image(spec, "api")], "config --format json": config}, lenient=True
-        )
-        builder(compose=ComposeBuild(call, Path(top), {"api": "api"})).build(
+        key = parse_build(config, "api", ("api",), Path(top)).build_key
+        do = Replies({"docker image inspect": [ABSENT, image(spec, key)], "config --format json": config}, lenient=True)
+        builder(compose=ComposeBuild(call, Path(top), {"api": ("api",)})).build(
             do, TREE, "api", spec, COMMIT, "v1", "build"
         )
         written = do.changes[0]
@@ -159,28 +161,54 @@ def test_what_lies_around_outside_of_the_repository_is_not_built() -> None:
         built("/opt/shop", "/opt/shop/deploy")
 
 
-def test_other_arguments_of_the_compose_file_make_another_image() -> None:
-    """What an env file puts into a build is part of it: an image with another address in it is not used again."""
+def config_of(**services: Any) -> Output:
+    """What Compose prints of a project with these services."""
+    return Output(0, json.dumps({"name": "shop", "services": services}).encode(), b"")
 
-    def args(said: object) -> Mapping[str, str | None]:
-        config = {"services": {"web": {"build": {"context": ".", "args": said}}}}
-        return parse_build(Output(0, json.dumps(config).encode(), b""), "web").args
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"args": {"URL": "https://two"}},
+        {"args": ["URL"]},
+        {"target": "production"},
+        {"dockerfile": "Other"},
+        {"dockerfile_inline": "FROM scratch"},
+        {"additional_contexts": {"lib": "/opt/shop/lib"}},
+        {"context": "/opt/shop/web"},
+    ],
+)
+def test_whatever_the_compose_file_says_otherwise_makes_another_image(other: dict[str, Any]) -> None:
+    """Also what an env file or a second Compose file puts into a build: an image that is made otherwise is not used again."""
+
+    def key(build: dict[str, Any], top: str = "/opt/shop") -> str:
+        return parse_build(config_of(web={"build": build}), "web", ("web",), Path(top)).build_key
+
+    usual = {"context": "/opt/shop", "args": {"URL": "https://one"}}
+    assert key(usual | other) != key(usual)
+    assert key({"context": "/srv/test", "args": ["URL=https://one"]}, "/srv/test") == key(usual), (
+        "each place has its folder"
+    )
     spec = Component(services=["web"])
-    one, two = args({"URL": "https://one", "PORT": 80}), args(["URL=https://two", "PORT=80", "HOME"])
-    assert one == {"URL": "https://one", "PORT": "80"}
-    assert two == {"URL": "https://two", "PORT": "80", "HOME": None}
-    assert len({recipe(spec, "web"), recipe(spec, "web", one), recipe(spec, "web", two)}) == 3
-    assert "https" not in repr(ComposeService({}, one)), "an argument may be a secret"
+    assert recipe(spec, key(usual | other)) != recipe(spec, key(usual))
+
+
+def test_a_component_is_built_by_the_service_that_has_the_build() -> None:
+    """Whichever of those that share its image is named first."""
+    config = config_of(jobs={"image": "shop-api"}, api={"build": {"context": "/opt/shop"}})
+    assert parse_build(config, "api", ("jobs", "api"), Path("/opt/shop")).service == "api"
 
 
 def test_what_cannot_be_built_is_told_before_anything_is_done() -> None:
-    """No context and no Compose; a service without a build."""
+    """No context and no Compose; a service that is not there; services that are not of one image."""
     do = Replies({"docker image inspect": ABSENT})
     with pytest.raises(InputError, match="no context"):
         builder().build(do, TREE, "api", Component(), COMMIT, "v1", "build")
-    with pytest.raises(InputError, match="not built"):
-        parse_build(Output(0, b'{"services": {"api": {"image": "x"}}}', b""), "api")
+    with pytest.raises(InputError, match="no service web; they have api"):
+        parse_build(config_of(api={"image": "x"}), "api", ("api", "web"), Path("/opt"))
+    two = config_of(api={"build": {"context": "/opt"}}, web={"build": {"context": "/opt", "target": "web"}})
+    with pytest.raises(RefusedError, match=r"built differently \(target the last one and web\)"):
+        parse_build(two, "api", ("api", "web"), Path("/opt"))
 
 
 def test_pushed_is_what_the_registry_has_under_one_digest() -> None:
@@ -203,7 +231,7 @@ def test_pushed_is_what_the_registry_has_under_one_digest() -> None:
 )
 def test_a_registry_that_does_not_answer_is_not_an_empty_one(code: int, error: str, there: bool | None) -> None:
     """Only its own "no" means that an image is not there."""
-    do = Replies({"docker manifest inspect": Output(code, b"", error.encode())})
+    do = Replies({"docker manifest inspect": Output(code, b"", error.encode()), "docker image inspect": ABSENT})
     artifact = Artifact("api", "r.example.com/shop/api@sha256:2", "sha256:2")
     if there is None:
         with pytest.raises(ObservationError, match="could not be asked"):
@@ -215,9 +243,9 @@ def test_a_registry_that_does_not_answer_is_not_an_empty_one(code: int, error: s
 def test_plain_http_is_allowed_to_this_machine_only() -> None:
     """A registry on the loopback address needs no certificate; every other does."""
     for reference, insecure in (("localhost:5000/x@sha256:1", True), ("localhost.example.com/x@sha256:1", False)):
-        do = Replies({"docker manifest inspect": Output(0, b"", b"")})
+        do = Replies({"docker manifest inspect": Output(0, b"", b""), "docker image inspect": ABSENT})
         builder().exists(do, Artifact("api", reference, "sha256:1"))
-        command = do.actions[0]
+        command = do.actions[1]
         assert isinstance(command, Command)
         assert ("--insecure" in command.argv) is insecure
 
@@ -233,7 +261,7 @@ def test_a_plan_shows_every_build_and_push() -> None:
     """Of two components that are not built yet, both appear, with the exact words."""
     plan = Planner(Performer())
     plan(WriteFile(says="something before", key="before", path=Path("/nowhere"), content=b""))
-    compose = ComposeBuild(("docker", "compose", "-p", "shop"), Path("/opt/shop"), {"web": "web"})
+    compose = ComposeBuild(call, Path("/opt/shop"), {"api": ("api",), "web": ("web",)})
     maker = builder("r.example.com/shop", compose)
     maker.build(plan, TREE, "api", Component(context="."), COMMIT, "v1", "build")
     maker.build(plan, TREE, "web", Component(), COMMIT, "v1", "build")

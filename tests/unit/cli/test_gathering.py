@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployments.cli.gathering import gather, without_login
+from deployments.cli.gathering import gather, parse_services, without_login
 from runwright.actions import Command, Output
 from runwright.errors import ActionError, InputError
 from runwright.runbook.draft import draft
@@ -49,6 +50,7 @@ def table(folder: Path, **others: Any) -> dict[str, Any]:
     """Replies of a repository whose application is in ``folder``."""
     config = json.loads(json.dumps(CONFIG).replace("CONTEXT", str(folder / "backend")))
     usual = {
+        "is whole by itself": Output(0, b"", b""),
         "show-toplevel": printed(f"{folder}\n"),
         "get-url": printed("https://ada:token-of-ada@github.com/acme/shop\n"),
         "ls-files": printed("tools/alembic.ini\nbackend/alembic.ini\n"),
@@ -121,6 +123,7 @@ def test_variables_that_are_not_set_do_not_stop_it(tmp_path: Path) -> None:
     replies = Replies(table(tmp_path) | {"config --format": [refused, printed(config)]})
     found = gather(replies, tmp_path)
     assert [s.ports for s in found.facts.services] == [((8080, 80),), (), ()]
+    assert found.facts.services[0].hidden_ports == ("${PORT}",)
     assert dict(found.facts.services[1].postgres) == {"POSTGRES_DB": "shop"}
     assert "TAG" in " ".join(found.remarks)
     assert any("--no-interpolate" in a.argv for a in replies.actions)  # type: ignore[attr-defined]
@@ -131,6 +134,84 @@ def test_files_that_compose_refuses_are_refused(tmp_path: Path) -> None:
     refused = Output(15, b"", b"yaml: line 3: mapping values are not allowed in this context\n")
     with pytest.raises(ActionError, match="mapping values"):
         gather(Replies(table(tmp_path) | {"config --format": refused}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("services:\n  a:\n    image: x\n   b: 1\n", "compose.yaml:4:4: this is no YAML"),
+        ("services:\n\ta: 1\n", "compose.yaml:2:1: this is no YAML"),
+        ("services:\n  a: {image: x, image: y}\n", "compose.yaml:2:17: `image` is written twice, first in line 2"),
+        ("services: [a\n", "compose.yaml:2:1: this is no YAML"),
+    ],
+)
+def test_a_compose_file_that_is_no_yaml_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    """Compose names neither the file nor always the right line."""
+    (tmp_path / "compose.yaml").write_text(text)
+    refused = Output(15, b"", b"yaml: line 1: did not find expected key\n")
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path}/{said}")):
+        gather(Replies(table(tmp_path) | {"config --format": refused}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("port", "published", "hidden"),
+    [
+        ("${PORT:-8080}:80", ((8080, 80),), ()),
+        ("${PORT-8080}:80/tcp", ((8080, 80),), ()),
+        ("${BIND:-127.0.0.1}:${PORT:-8080}:80", ((8080, 80),), ()),
+        ("${A:-${B:-8080}}:80", ((8080, 80),), ()),
+        ({"target": 80, "published": "${PORT:-8080}"}, ((8080, 80),), ()),
+        ("$PORT:80", (), ("$PORT",)),
+        ("${PORT:?must be set}:80", (), ("${PORT:?must be set}",)),
+        ("80", (), ()),
+    ],
+)
+def test_a_port_that_a_variable_names_is_its_default_or_asked_for(
+    port: Any, published: tuple[Any, ...], hidden: tuple[str, ...]
+) -> None:
+    """Where Compose could not fill it in."""
+    config = {"name": "shop", "services": {"api": {"build": "/a", "ports": [port]}}}
+    service = parse_services(printed(config), Path("/a"))[1][0]
+    assert (service.ports, service.hidden_ports) == (published, hidden)
+
+
+def test_what_only_the_file_tells_is_kept_beside_what_compose_makes_of_it(tmp_path: Path) -> None:
+    """How an image's name is made, a port that has no value, and services behind a profile."""
+    rendered = {
+        "name": "shop",
+        "services": {"api": {"image": "acme/api:", "ports": [{"target": 80}], "profiles": ["a"]}},
+    }
+    written = {
+        "api": {"image": "acme/api:${TAG}", "ports": ["${PORT}:80"], "profiles": ["a"]},
+        "debug": {"image": "x", "profiles": ["debug"]},
+    }
+    replies = table(tmp_path) | {"config --format": [printed(rendered), printed({"name": "shop", "services": written})]}
+    api, debug = gather(Replies(replies), tmp_path).facts.services
+    assert (api.image, api.written, api.hidden_ports) == ("acme/api:", "acme/api:${TAG}", ("${PORT}",))
+    assert (api.profiles, debug.profiles) == ((), ("debug",)), (
+        "one of COMPOSE_PROFILES is started without being asked for"
+    )
+
+
+def test_what_an_image_is_built_on_is_read_from_its_dockerfile(tmp_path: Path) -> None:
+    """Of the file that the Compose file names, or of its text; a file that is not there says nothing."""
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "Dockerfile").write_text("FROM postgres:15\n")
+    built = {
+        "db": {"build": {"context": str(tmp_path / "db")}},
+        "cache": {"build": {"context": str(tmp_path), "dockerfile_inline": "FROM redis:7\nRUN true\n"}},
+        "api": {"build": {"context": str(tmp_path)}},
+    }
+    replies = table(tmp_path) | {"config --format": printed({"name": "shop", "services": built})}
+    assert [s.base for s in gather(Replies(replies), tmp_path).facts.services] == ["postgres:15", "redis:7", ""]
+
+
+def test_an_image_that_is_built_twice_under_one_name_is_told(tmp_path: Path) -> None:
+    """Compose starts both from the one that it built last."""
+    built = {n: {"image": "acme/app", "build": {"context": str(tmp_path), "target": n}} for n in ("api", "web")}
+    replies = table(tmp_path) | {"config --format": printed({"name": "shop", "services": built})}
+    remarks = " ".join(gather(Replies(replies), tmp_path).remarks)
+    assert "api and web are built differently, and their images have the same name, acme/app:latest" in remarks
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -146,8 +227,7 @@ def test_a_folder_without_a_compose_file_names_those_that_git_tracks(tmp_path: P
         "deploy/compose.yaml\nx/my-compose.yml\nz/docker-compose.prod.yml\n"
     )
     none = Output(14, b"", b"no configuration file provided: not found\n")
-    replies = table(tmp_path) | {"config --format": none, "ls-files -- *compose": printed(tracked)}
-    replies = {"ls-files -- *compose": replies["ls-files -- *compose"]} | replies
+    replies = {"ls-files -- *compose": printed(tracked)} | table(tmp_path) | {"config --format": none}
     with pytest.raises(InputError) as caught:
         gather(Replies(replies), tmp_path)
     listed = "deploy/compose.yaml, a/b/compose.yaml, .github/docker-compose.test.yml and 1 more."
@@ -156,6 +236,24 @@ def test_a_folder_without_a_compose_file_names_those_that_git_tracks(tmp_path: P
     for other in ({"ls-files -- *compose": printed("")}, {"show-toplevel": FAILED, "ls-files": FAILED}):
         with pytest.raises(ActionError, match="no configuration file"):
             gather(Replies(other | {n: r for n, r in replies.items() if n not in other}), tmp_path)
+    whole = [Output(15, b"", b""), Output(15, b"", b""), Output(0, b"", b"")]
+    with pytest.raises(InputError) as caught:
+        gather(Replies(replies | {"is whole by itself": whole}), tmp_path)
+    assert caught.value.next.endswith("-f .github/docker-compose.test.yml`.")
+    with pytest.raises(InputError) as caught:
+        gather(Replies(replies | {"is whole by itself": whole[0]}), tmp_path)
+    assert caught.value.next.startswith("None is whole by itself: name all")
+
+
+def test_a_file_that_only_adds_to_another_is_not_suggested_alone(tmp_path: Path) -> None:
+    """Compose itself says whether it is whole."""
+    for name in ("docker-compose.yml", "docker-compose.prod.yml"):
+        (tmp_path / name).write_text("services: {}")
+    adds = table(tmp_path) | {"is whole by itself": Output(15, b"", b"neither an image nor a build context")}
+    told = " ".join(gather(Replies(adds), tmp_path).remarks)
+    assert "-f docker-compose.yml -f docker-compose.prod.yml`" in told
+    told = " ".join(gather(Replies(table(tmp_path)), tmp_path).remarks)
+    assert f"init {tmp_path} -f docker-compose.prod.yml`" in told
 
 
 @pytest.mark.parametrize(
@@ -276,4 +374,14 @@ def test_init_drafts_a_runbook_that_passes_its_own_check(docker: Docker, call: C
     again = call("init", str(app), "--output", str(out))
     assert again.exit_code == 2
     assert "--force" in again.stderr
+    (app / "backend" / "Other").write_text("FROM scratch\n")
+    compose = (app / "compose.yaml").read_text()
+    (app / "compose.yaml").write_text(compose + "  web: {build: {context: ./backend, dockerfile: Other}}\n")
+    out.write_text(text.replace("services: [api]", "services: [api, web]"))
+    refused = call("check", str(out))
+    assert refused.exit_code == 2
+    assert "api and web are built differently (Dockerfile backend/Dockerfile and backend/Other)" in refused.stderr
+    (app / "compose.yaml").write_text(compose + "  web: {\n")
+    assert f"{app}/compose.yaml:11:1: this is no YAML" in call("check", str(out)).stderr
+    (app / "compose.yaml").write_text(compose)
     assert call("init", str(app), "--output", str(out), "--force").exit_code == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.cli.runbook_commands import guesses_in, places_with
 from tests.unit.cli.conftest import Call
 
 
@@ -53,3 +54,36 @@ def test_what_is_written_for_prefect_deploy_is_the_runbooks_in_the_folder(
     assert "store-production" in text
     assert "shop-production" not in text
     assert json.loads(found.stdout)["deployments"] == text.count("entrypoint:")
+
+
+def test_a_guess_is_told_whole() -> None:
+    """Also what stands before its mark, and where it goes on in the next lines."""
+    text = "# How: check: this\nbackup: {} # beside this file; check: with room\n# check: a, b: take it out; an old\n# version cannot start.\n# Other.\nx: 1 # plain\n# more\n"
+    assert guesses_in(text) == [
+        (2, "beside this file; with room"),
+        (3, "a, b: take it out; an old version cannot start. Other."),
+    ]
+
+
+def test_what_was_found_before_is_still_found_after_the_suggested_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new runbook is added to the others, unless it is found already, or is of the same system as one of them."""
+    books = tmp_path / "books"
+    books.mkdir()
+    new = tmp_path / "new.yaml"
+    new.write_text("system: new\n")
+    (tmp_path / "old.yaml").write_text("system: new\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RUNWRIGHT_SYSTEMS", raising=False)
+    assert places_with(new) == str(new)
+    (tmp_path / "runwright.yaml").write_text("system: usual\n")
+    assert places_with(tmp_path / "runwright.yaml") == ""
+    assert places_with(new) == f"{tmp_path / 'runwright.yaml'}:{new}"
+    monkeypatch.setenv("RUNWRIGHT_SYSTEMS", f"{books}:{tmp_path / 'old.yaml'}")
+    assert places_with(new) == f"{books}:{new}"
+    assert places_with(books / "x.yaml") == f"{books}:{tmp_path / 'old.yaml'}:{books / 'x.yaml'}"
+    (books / "x.yaml").write_text("system: x\n")
+    assert places_with(books / "x.yaml") == ""
+    monkeypatch.setenv("RUNWRIGHT_SYSTEMS", str(tmp_path / "gone"))
+    assert places_with(new) == str(new)

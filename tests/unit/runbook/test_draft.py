@@ -230,6 +230,92 @@ def test_what_others_depend_on_comes_first(loaded, needs, components):
     assert book.migrate.component == next(name for name in components if name != "search")
 
 
+def built(name: str, **more) -> ServiceFacts:
+    return ServiceFacts(name, **{"context": ".", "made_from": name, **more})
+
+
+@pytest.mark.parametrize(
+    "service, why",
+    [
+        (built("db", base="postgres:15"), "is built on postgres:15, and holds data"),
+        (built("db", base="registry.example/postgis/postgis:15-3"), "holds data"),
+        (built("db", base="", healthcheck="CMD-SHELL pg_isready -U shop"), None),
+        (built("cache", base="redis:7-alpine"), "is built on redis:7-alpine, and holds data"),
+        (built("search", base="docker.elastic.co/elasticsearch/elasticsearch:8"), "holds data"),
+        (built("e2e", base="node:20"), "looks like tests"),
+        (built("api-tests"), "looks like tests"),
+        (built("mail", base="axllent/mailpit"), "stand-in for development (axllent/mailpit)"),
+        (built("aws", base="localstack/localstack:3"), "stand-in"),
+        (built("stripe-mock"), "looks like tests"),
+        (built("debug", profiles=("debug",)), "is started with the profile debug only"),
+    ],
+)
+def test_what_is_built_and_is_no_application_is_left_alone_and_asked_about(loaded, service, why):
+    """A database with a Dockerfile of its own is a database; tests, stand-ins and what is behind a profile are a question."""
+    known = facts(API, service)
+    assert loaded(known).services() == {"api": "api"}
+    assert why is None or f"# check: {service.name} " in draft(known)
+    assert (why or "") in draft(known)
+
+
+@pytest.mark.parametrize("name", ["latest-prices", "contest", "attestation", "reminder", "testimonials"])
+def test_a_name_that_only_sounds_like_tests_is_an_application(loaded, name):
+    """Words are whole ones."""
+    assert set(loaded(facts(API, built(name))).services()) == {"api", name}
+
+
+def test_a_web_server_with_a_dockerfile_of_its_own_is_replaced(loaded):
+    """It is built from the repository: its pages and its configuration are the version's."""
+    nginx = built("nginx", base="nginx:1.25", ports=((80, 80),), depends_on=("api",))
+    assert loaded(facts(API, nginx)).services() == {"api": "api", "nginx": "nginx"}
+
+
+def test_a_database_that_is_built_is_the_database(loaded):
+    """Not only one whose image has the name."""
+    place = loaded(facts(built("store", base="postgres:15"), API)).environments["development"]
+    assert place.database.service == "store"
+
+
+@pytest.mark.parametrize(
+    "written, image",
+    [
+        ("registry.example/acme/api:${VERSION:-latest}", "registry.example/acme/api:${release.version}"),
+        ("registry.example:5000/acme/api:$TAG", "registry.example:5000/acme/api:${release.version}"),
+        ("acme/api:${GIT_SHA}", "acme/api:${release.commit}"),
+        ("acme/api:${TAG:?set it}-slim", "acme/api:${release.version}-slim"),
+        ("${REGISTRY}/api:${TAG}", None),
+        ("acme/api:1.4.2", None),
+        ("acme/api@sha256:" + "0" * 64, None),
+    ],
+)
+def test_an_image_that_ci_built_is_named_by_the_version(loaded, written, image):
+    """A tag that a variable gives is the release's; otherwise the Compose file of each version names it."""
+    service = ServiceFacts("api", image=written, written=written, ports=((80, 80),))
+    known = facts(ServiceFacts("cache", image="redis:7"), service)
+    assert loaded(known).components["api"].image == image
+    assert loaded(known).services() == {"api": "api"}
+    assert "components:\n  api: " in draft(known)
+    assert "# check: " in draft(known).partition("components:")[2].splitlines()[1]
+
+
+def test_a_port_without_a_value_is_asked_for():
+    """By its variable."""
+    text = draft(facts(ServiceFacts("api", context=".", hidden_ports=("${PORT}",))))
+    assert "# check: api is published on ${PORT}, which has no value here" in text
+
+
+def test_a_page_that_django_need_not_have_is_no_failure(loaded):
+    """Where it works it answers with a redirect to its login, or that there is no page; a path of its own is asked as usual."""
+    django = ServiceFacts("web", context="app", ports=((8000, 8000),))
+    known = facts(django, django=("app/src",))
+    (probe,) = loaded(known).verify.health
+    assert (probe.get, list(probe.status)) == ("${url.web}/", [200, 301, 302, 404])
+    assert "# check: Django need not have a page here" in draft(known)
+    asked = replace(django, healthcheck="curl http://localhost:8000/healthz")
+    assert loaded(facts(asked, django=("app",))).verify.health[0].status == 200
+    assert loaded(facts(django, django=("other",))).verify.health[0].status == 200
+
+
 def test_a_service_that_runs_once_and_ends_is_no_part_of_a_component():
     """It would never be healthy; the draft says that a release does not run it."""
     rendered = {
@@ -275,15 +361,18 @@ def test_a_rendered_compose_file_gives_facts_without_its_secrets():
         }
     }
     found = service_facts(json.loads(json.dumps(rendered)), "/work/shop")
-    assert found[0] == ServiceFacts(
+    assert replace(found[0], made_from="") == ServiceFacts(
         "api",
         context="backend",
+        dockerfile="backend/Dockerfile",
         ports=((8000, 8080),),
         healthcheck="CMD curl http://localhost:8080/up",
         judged_seconds=240.0,
         depends_on=("db",),
     )
-    assert found[1] == ServiceFacts("db", image="postgres:15", postgres={"POSTGRES_DB": "shop"})
+    assert found[1] == ServiceFacts(
+        "db", image="postgres:15", written="postgres:15", made_from="postgres:15", postgres={"POSTGRES_DB": "shop"}
+    )
     assert "hunter2" not in repr(found)
 
 

@@ -55,7 +55,7 @@ MISTAKES = {
     "a nested key misspelt": (wrong(("  health:", "  healthcheck:")), "verify.healthcheck", "`healthcheck` is no key here. Did you mean `health`?"),
     "a required key misspelt, said once": (wrong(("      project: shop", "      projet: shop")), "environments.production.target.projet", "Did you mean `project`?"),
     "a key in the wrong place": (wrong(("  duration: 30m", "  smoke: []")), "watch.smoke", "There is one in `verify`"),
-    "a key of another tool": (wrong(("  web: {}", "  web: {image: nginx}")), "components.web.image", "Here are: services, context, dockerfile"),
+    "a key of another tool": (wrong(("  web: {}", "  web: {restart: always}")), "components.web.restart", "Here are: services, context, image, dockerfile"),
     "a key missing": (wrong(("      project: shop\n", "")), "environments.production.target.project", "`project` is missing.\n    For example:\n        project: shop"),
     "an empty section": (wrong(("migrate: {tool: alembic}", "migrate:\ndescription: shop\nschedules:")), ":28:1: schedules", "nothing stands here"),
     "a list where keys are meant": (wrong(("migrate: {tool: alembic}", "migrate: [alembic]")), "migrate", "a group of keys is meant"),

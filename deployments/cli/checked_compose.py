@@ -1,0 +1,113 @@
+"""What `check` sees in the Compose files that a runbook speaks of, as they are on this machine now."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from runwright.actions import Command, Do, Output
+from runwright.errors import ActionError, InputError, RunwrightError
+from runwright.platforms.compose.cli import Project
+from runwright.platforms.compose.copies import Place
+from runwright.platforms.compose.release import project_in_tree
+from runwright.platforms.compose.sources import compose_files, top_of
+from runwright.platforms.compose.wellformed import yaml_mistakes
+from runwright.policy.support import unsupported
+from runwright.runbook.compose_images import Origin, built_twice, misfits, origins
+from runwright.runbook.model import Runbook
+from runwright.runbook.targets import ComposeTarget
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the Compose files have to do with a runbook: what is wrong, and what is worth a second look."""
+
+    mistakes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def look(do: Do, book: Runbook) -> Seen:
+    """Return what the Compose files of every environment say; of an environment whose files are not here, nothing."""
+    mistakes: dict[str, None] = {}
+    warnings: dict[str, None] = {}
+    for name, place in book.environments.items():
+        if not isinstance(place.target, ComposeTarget) or unsupported(book, name):
+            continue
+        there = _where(do, place.target, book)
+        if there is None:
+            continue
+        if shutil.which("docker") is None:
+            return Seen(warnings=("The Compose files were not looked at: docker is not on PATH.",))
+        try:
+            known = _read(do, *there)
+        except RunwrightError as error:
+            mistakes |= dict.fromkeys([f"{name}: {error.what}"])
+            continue
+        mistakes |= dict.fromkeys(_misfits(book, known))
+        missing = [service for service in book.services() if service not in known]
+        warnings |= dict.fromkeys(
+            f"{name}: the Compose files have no service {service}; they have {', '.join(sorted(known)) or 'none'}."
+            for service in missing
+        )
+        warnings |= dict.fromkeys(
+            f"{' and '.join(services)} are built differently, and Compose calls both {image}: what it starts by itself is the one "
+            "that it built last. A release starts each from its own."
+            for image, services in built_twice(known).items()
+        )
+    return Seen(tuple(mistakes), tuple(warnings))
+
+
+def _misfits(book: Runbook, known: dict[str, Origin]) -> list[str]:
+    found = []
+    for name, component in book.components.items():
+        found += [f"{what} {next_}" for what, next_ in misfits(name, component.services or [name], known)]
+    return found
+
+
+def _where(do: Do, target: ComposeTarget, book: Runbook) -> tuple[ComposeTarget, Path] | None:
+    """Return the target and the folder that holds its files: the one that it runs from, or else the repository, if one is here."""
+    for top in (top_of(target), Path(book.source.repo)):
+        try:
+            files = compose_files(do, target, top)
+        except (InputError, OSError):
+            continue
+        if Path(target.directory).is_dir():
+            return target, top
+        return target.model_copy(update={"directory": str((top / files[0]).parent), "env_file": None}), top
+    return None
+
+
+def _read(do: Do, target: ComposeTarget, top: Path) -> dict[str, Origin]:
+    """Return what each service is started from. Raise InputError for a file that is no YAML, ActionError if Compose refuses it."""
+    files = [top / name for name in compose_files(do, target, top)]
+    try:
+        project, _ = project_in_tree(do, Place(target, top, top, {}))
+        return _origins(do, project, top, interpolate=True)
+    except RunwrightError:
+        if mistakes := yaml_mistakes(files):
+            raise InputError(" ".join(mistakes), next="Correct the file.") from None
+    # the values of its variables may be in the environment's block, which is not looked into here
+    project = Project(target.project, Path(target.directory), tuple(files), profiles=tuple(target.profiles))
+    return _origins(do, project, top, interpolate=False)
+
+
+def _origins(do: Do, project: Project, top: Path, *, interpolate: bool) -> dict[str, Origin]:
+    def parse(output: Output) -> dict[str, Origin]:
+        if output.code:
+            lines = output.stderr.decode("utf-8", "replace").strip().splitlines() or [f"it exited with {output.code}"]
+            raise ActionError(f"Docker Compose refuses {', '.join(str(f) for f in project.files)}: {lines[-1]}")
+        config = json.loads(output.stdout)
+        return origins(config.get("services") or {}, project.name, top)
+
+    flags = () if interpolate else ("--no-interpolate",)
+    return do(
+        Command(
+            says=f"read what the Compose files of {project.name} say",
+            argv=project.argv("config", "--format", "json", *flags),
+            env=project.env,
+            ok=frozenset(range(256)),
+            parse=parse,
+        )
+    )

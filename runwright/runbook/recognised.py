@@ -1,0 +1,63 @@
+"""What a service of a Compose project probably is: a database, a proxy, tests, a stand-in, or what users reach."""
+
+from __future__ import annotations
+
+import re
+
+from runwright.runbook.facts import ServiceFacts
+
+URL = re.compile(r"https?://[^\s'\"\\)<>|;,]+")
+_POSTGRES = re.compile(r"(^|/)(postgres|postgis|timescaledb|pgvector)([:@]|$)")
+_STORES = re.compile(
+    r"(^|/)(postgres|postgis|timescaledb|pgvector|mysql|mariadb|percona|mongo|mongodb|redis|valkey|keydb|memcached|rabbitmq|"
+    r"cassandra|clickhouse(-server)?|elasticsearch|opensearch|influxdb|neo4j|couchdb|kafka|zookeeper|nats|mosquitto|"
+    r"meilisearch|typesense|qdrant|weaviate|etcd|consul|vault)([:@]|$)"
+)
+"""Images of what holds data: also with a Dockerfile of its own it is not what a release replaces."""
+_STAND_INS = re.compile(
+    r"localstack|mail(hog|pit|catcher|dev)|greenmail|smtp4dev|(^|/)minio([:@/]|$)|stripe-(mock|cli)|wiremock|mockserver|"
+    r"azurite|emulator|fake-|elasticmq|dynamodb-local|moto(server)?([:@/]|$)|selenium|browserless|playwright|cypress|(^|[/_-])mock"
+)
+"""Images that stand in for something else where software is developed and tested."""
+_TESTS = re.compile(
+    r"(^|[._-])(e2e|tests?|testing|pytest|jest|cypress|playwright|selenium|lint(er)?|coverage|mock|emulator)([._-]|$)"
+)
+_PROXY = re.compile(r"(^|[/_-])(nginx|caddy|traefik|haproxy|envoy|httpd|apache)([:@_-]|$)|proxy")
+_BEHIND = re.compile(
+    r"work|celery|beat|cron|queue|task|job|schedul|consum|listen|migrat|prestart|init|seed|flower|test"
+)
+
+
+def why_asked(service: ServiceFacts) -> str:
+    """Return why a release leaves a service alone that may be meant all the same; "" if nothing speaks for asking."""
+    if service.profiles:
+        return f"is started with the profile {' or '.join(service.profiles)} only"
+    if _TESTS.search(service.name.lower()):
+        return "looks like tests"
+    image = service.base or service.image
+    if _STAND_INS.search(image.lower()) or _STAND_INS.search(service.name.lower()):
+        return f"looks like a stand-in for development ({image})" if image else "looks like a stand-in for development"
+    return f"is built on {service.base}, and holds data" if service.context and is_store(service) else ""
+
+
+def is_postgres(service: ServiceFacts) -> bool:
+    known = bool(_POSTGRES.search(service.base or service.image))
+    return known or (not service.context and bool(service.postgres)) or "pg_isready" in service.healthcheck
+
+
+def is_store(service: ServiceFacts) -> bool:
+    return is_postgres(service) or bool(_STORES.search(service.base or service.image))
+
+
+def is_proxy(service: ServiceFacts) -> bool:
+    return bool(_PROXY.search(service.image) or _PROXY.search(service.name))
+
+
+def serves(service: ServiceFacts, fronted: set[str]) -> int:
+    """Return how much speaks for it that clients reach this service; below 0: it works behind the others."""
+    return (
+        8 * bool(service.ports)
+        + 4 * (service.name in fronted)
+        + 2 * bool(service.exposed or URL.search(service.healthcheck))
+        - 5 * bool(_BEHIND.search(service.name.lower()))
+    )
