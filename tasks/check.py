@@ -11,6 +11,7 @@ from runwright.amounts import amount
 from runwright.errors import RefusedError
 from runwright.ledger.records import GateResult as Kept
 from runwright.ledger.states import ReleaseState
+from runwright.platforms.compose.driver import Compose
 from runwright.policy.gates import Checklist, GateResult, GateState, ask, attested, decide
 from runwright.policy.windows import open_now
 from runwright.probes.ci import ci_passed
@@ -153,6 +154,12 @@ def _baseline(work: Work, gate: Gate, now: datetime) -> GateResult:
                 )
             if still:
                 return GateState.WARN, f"Nothing runs ({', '.join(still)} ended or keeps being restarted): no way back."
+            if isinstance(work.platform, Compose) and (others := work.platform.others(work.do)):
+                running = f"of its project there runs {', '.join(others)}"
+                return (
+                    GateState.PASS,
+                    f"None of the services of this runbook runs yet ({running}): this is its first release.",
+                )
             return GateState.PASS, "Nothing runs yet: this is the first release."
         health = [p for p in work.runbook.verify.health if p in work.runbook.probes_of(work.release.environment)]
         results = [

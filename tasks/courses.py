@@ -78,7 +78,9 @@ def switch(work: Work, do: Do, version: Version, slot: str) -> None:
     """Send the users to the new version."""
     if work.platform.strategy == "recreate":
         if isinstance(work.platform, Compose):
-            work.platform.start(do, version, "", "deploy", work.id, anew=made_for_a_drill(work, do))
+            # asked for real, also where only the plan is written: what lives beside is part of it
+            beside, anew = work.platform.beside(work.do, version), made_for_a_drill(work, do)
+            work.platform.start(do, version, "", "deploy", work.id, anew=anew, beside=beside)
             if work.release.previous_id is None:
                 work.platform.start_rest(do, version, "deploy")  # nothing ran before: not even a proxy
         else:
@@ -87,6 +89,32 @@ def switch(work: Work, do: Do, version: Version, slot: str) -> None:
     assert work.router is not None
     work.router.ensure(do, "deploy/router")
     work.router.switch(do, upstream(work, do, slot), "deploy/switch")
+
+
+def beside(work: Work) -> tuple[str, ...]:
+    """Return what a person should know of what lives beside the version that is released, a sentence each.
+
+    Raise RefusedError if it could not start beside that, or would leave users with a proxy that finds nobody.
+    """
+    if not isinstance(work.platform, Compose):
+        return ()
+    found = work.platform.beside(work.do, work.version)
+    if found.taken:
+        raise RefusedError(
+            f"{work.version.name} could not start: {'; '.join(found.taken)}.",
+            state="Nothing was changed.",
+            next="Stop or rename what is in the way (`docker ps` shows it); if it is an earlier version of this system that "
+            "was started by hand, release that version first, by its own services' names: then it is the way back.",
+        )
+    for proxy in found.proxies:
+        if proxy.refuses:
+            raise RefusedError(
+                f"{proxy.container} ({proxy.program}) refuses its own configuration: {proxy.refuses}",
+                state="Nothing was changed; it serves on with what it read when it started.",
+                next="Addresses move with this release, and it could not be told. Put its configuration right: "
+                f"`{' '.join(proxy.check)}` must succeed.",
+            )
+    return (*found.anew(work.version), *found.notes)
 
 
 def made_for_a_drill(work: Work, do: Do) -> bool:

@@ -224,9 +224,11 @@ def serving(work: Work) -> Serving:
     running = facts.identities(slot)
     if not running:
         return Serving.NOTHING
-    new = drivers.expected(work.site, work.version) if work.release.version else {}
-    old = drivers.expected(work.site, work.previous) if work.previous else {}
-    if all(new.get(service) == identity for service, identity in running.items()):
+    new = drivers.expected(work.platform, work.version) if work.release.version else {}
+    old = drivers.expected(work.platform, work.previous) if work.previous else {}
+    # what only the old version has may be left running beside the new one
+    shared = {service: identity for service, identity in running.items() if service in new or service not in old}
+    if shared and all(new.get(service) == identity for service, identity in shared.items()):
         return Serving.NEW
     if all(old.get(service) == identity for service, identity in running.items()):
         return Serving.OLD

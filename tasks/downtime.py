@@ -9,8 +9,9 @@ from runwright.ledger.journal import Entry
 from runwright.policy.wording import as_time
 from tasks.work import Work
 
-TAKES_AWAY = ("drain", "up")
-"""The changes after which a service may be away: it is stopped for migrations, or it is replaced in place."""
+TAKES_AWAY = ("drain", "stop", "up")
+"""The changes after which a service may be away: it is stopped for migrations, or since the new version has no such
+service, or it is replaced in place."""
 NOTE = "downtime"
 
 

@@ -62,8 +62,8 @@ def application_secrets(secrets: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in secrets.items() if name not in RESERVED and name == name.upper()}
 
 
-def platform(site: Site) -> Platform:
-    """Return where the system runs."""
+def platform(site: Site, before: Version | None = None, version: Version | None = None) -> Platform:
+    """Return where the system runs. before, version: what ``version`` replaces: it may have services of its own."""
     target = site.place.target
     match target:
         case HostTarget():
@@ -78,6 +78,7 @@ def platform(site: Site) -> Platform:
                 env,
                 system=site.book.system,
                 environment=site.environment,
+                gone=Compose.gone(before, version, site.book.services()),
             )
         case LaterTarget():
             raise NotBuiltError(f"Runwright cannot deploy to {target.platform} yet.")
@@ -169,25 +170,23 @@ def builder(site: Site, recorded: Mapping[str, Recorded] | None = None) -> Build
     return CommandBuilder(site.folders.artifacts, sys.executable)
 
 
-def expected(site: Site, version: Version) -> dict[str, str]:
-    """Return {service: identity} that the platform shows when ``version`` runs."""
-    driver = platform(site)
+def expected(driver: Platform, version: Version) -> dict[str, str]:
+    """Return {service: identity} that ``driver`` shows when ``version`` runs."""
     if isinstance(driver, Compose):
         return driver.expected(version)
     return {artifact.component: artifact.identity for artifact in version.artifacts}
 
 
-def strange(site: Site, version: Version, fact: ServiceFact) -> tuple[str, ...]:
+def strange(driver: Platform, version: Version, fact: ServiceFact) -> tuple[str, ...]:
     """Return, as phrases, what of a running instance is not ``version``: another artifact, or what is mounted over it.
 
     A service that ``version`` does not have is none of its.
     """
-    wanted = expected(site, version).get(fact.service)
+    wanted = expected(driver, version).get(fact.service)
     if wanted is None:
         return ()
     if fact.identity != wanted:
         return (f"{fact.service} runs {fact.identity[:19]}, and {version.name} is {wanted[:19]}",)
-    driver = platform(site)
     return driver.unplanned(version, fact) if isinstance(driver, Compose) else ()
 
 

@@ -46,6 +46,7 @@ def make_plan(work: Work) -> dict[str, Any]:
     level = level_of(migrations, new=previous is None and bool(work.fact("new-database")))
     if refuses := cannot_return(previous.version if previous else None, migrations):
         level = max(level, Level.L3)
+    beside = courses.beside(work)
     slot = courses.new_slot(work, work.do)
     steps, depends = changes(work, migrations, slot)
     made: dict[str, Any] = {
@@ -53,7 +54,7 @@ def make_plan(work: Work) -> dict[str, Any]:
         "artifacts": {a.component: a.identity for a in work.version.artifacts},
         "migrations": migrations.as_json() if migrations else None,
         "level": level.name,
-        "notes": [*([refuses] if refuses else []), *notes(work.version)],
+        "notes": [*([refuses] if refuses else []), *notes(work.version), *beside],
         "previous": previous.id if previous else None,
         "steps": [[s.key, s.says, s.exact] for s in steps],
         "depends": depends,

@@ -145,7 +145,8 @@ def start_previous(work: Work, do: Do, previous: Version) -> None:
     if isinstance(work.platform, Compose):
         with logged_in(work):
             previous = work.platform.prepare(do, previous, key)
-        work.platform.start(do, previous, "", key, work.id, keep=True, anew=courses.made_for_a_drill(work, do))
+        beside, anew = work.platform.beside(do, previous), courses.made_for_a_drill(work, do)
+        work.platform.start(do, previous, "", key, work.id, keep=True, anew=anew, beside=beside)
         runs_what_was_asked(work, previous, do)
     else:
         slot = slot_of(work, do, previous)

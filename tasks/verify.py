@@ -119,7 +119,7 @@ def _answered(result: ProbeResult) -> bool:
 
 def runs_what_was_asked(work: Work, version: Version, do: Do) -> None:
     """Raise VerificationError unless every service runs the very artifact of ``version``, with nothing else mounted over it."""
-    wanted = drivers.expected(work.site, version)
+    wanted = drivers.expected(work.platform, version)
     slot = courses.new_slot(work, do) if work.platform.strategy == "two_colours" else ""
     observed = work.platform.observe(do)
     running = observed.identities(slot)
@@ -135,7 +135,7 @@ def runs_what_was_asked(work: Work, version: Version, do: Do) -> None:
 def strange(work: Work, version: Version, observed: Observed, slot: str = "") -> list[str]:
     """Return, as phrases, what runs (in ``slot``, if one is given) and is not ``version``. What is stopped is none of it."""
     here = (fact for fact in observed.running if not slot or fact.slot == slot)
-    return [phrase for fact in here for phrase in drivers.strange(work.site, version, fact)]
+    return [phrase for fact in here for phrase in drivers.strange(work.platform, version, fact)]
 
 
 def listed(results: Iterable[ProbeResult]) -> str:

@@ -83,7 +83,7 @@ class Work:
     @property
     def platform(self) -> Platform:
         """Where the system runs."""
-        return drivers.platform(self.site)
+        return drivers.platform(self.site, self.before, self.release.version)
 
     @property
     def router(self) -> Router | None:
@@ -113,6 +113,14 @@ class Work:
     def versions(self) -> list[Version]:
         """The version that is released, if it is resolved, and the way back: what may run."""
         return [version for version in (self.release.version, self.previous) if version is not None]
+
+    @property
+    def before(self) -> Version | None:
+        """What is replaced: the way back, or, as long as that is not settled, what was proven last."""
+        if self.release.previous_id is not None:
+            return self.previous
+        live = self.ledger.releases.live(self.release.system, self.release.environment)
+        return live.version if live is not None and live.id != self.id else None
 
     def values(self, upstream: Upstream | None = None) -> Values:
         """What the references of the runbook mean; with ``upstream``: as seen by the test route to a staged version."""

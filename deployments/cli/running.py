@@ -83,5 +83,5 @@ def _wanted(releases: Sequence[Release]) -> dict[str, dict[str, str]]:
     """Return {id: {service: identity}} as each was released, without those that have nothing that could run yet."""
     from tasks import drivers
 
-    found = {r.id: drivers.expected(_site(r), r.version) for r in releases if r.version is not None}
+    found = {r.id: drivers.expected(drivers.platform(_site(r)), r.version) for r in releases if r.version is not None}
     return {id: services for id, services in found.items() if services}

@@ -104,6 +104,11 @@ class ComposeTarget(Model):
         "What becomes of a mount that hides files which the image has from the repository and whose own files git does not know: keep it, or leave it out. By the path in the repository, an absolute path, or the volume's name; the plan says so. Without it the release is refused.",
         {},
     )
+    orphans: Literal["stop", "leave"] = example(
+        "leave",
+        "What becomes of services that the version before has and the new one does not: `stop` before the new one starts (they are started again on the way back), or `leave` running. What Runwright did not release is never stopped.",
+        "stop",
+    )
     allow_source_mounts: bool = example(
         False,
         "Whether a service may have its source code mounted from the host. Then the code that runs is not the image's; development only.",

@@ -147,6 +147,29 @@ def test_first_deploy_starts_what_is_needed_then_the_application_then_everything
     assert sorted(running.split()) == [f"{shop.project}-{s}-1" for s in ("api", "db", "front", "jobs")]
 
 
+def test_what_hangs_on_a_replaced_container_is_made_anew_with_it_and_back(shop: Shop) -> None:
+    """A service in the network of another one, and one beside that, live in what runs now, forwards and on the way back."""
+    do, platform = Direct(), shop.platform(files=["docker-compose.yml", "beside.yml"])
+    one = shop.deploy(platform, do, "one", "r1")
+    platform.start_rest(do, one, "r1")
+
+    def uses(service: str, of: str) -> bool:
+        mode = shop.docker.run("inspect", "-f", "{{.HostConfig.%s}}" % of, f"{shop.project}-{service}-1")  # noqa: UP031
+        on = {"NetworkMode": "api", "PidMode": "edge"}[of]
+        return mode == f"container:{shop.started(on).split()[1]}"
+
+    before, kept = shop.started("edge"), shop.started("db")
+    two = shop.prepared(platform, do, "two", "r2")
+    platform.start(do, two, "", "r2", "r2", beside=platform.beside(do, two))
+    assert uses("edge", "NetworkMode")
+    assert uses("meter", "PidMode")
+    assert shop.started("edge") != before
+    platform.start(do, one, "", "back", "r2", keep=True, beside=platform.beside(do, one))
+    assert uses("edge", "NetworkMode")
+    assert uses("meter", "PidMode")
+    assert shop.started("db") == kept
+
+
 def test_a_proxy_that_ends_right_after_it_started_fails_the_first_release(shop: Shop) -> None:
     """Running for a moment is not healthy: what is started besides the application has to stay up as well."""
     (shop.user / "Caddyfile").write_text("localhost {\n  no_such_directive\n}\n")

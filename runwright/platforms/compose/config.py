@@ -12,6 +12,9 @@ from runwright.actions import Command, Do, Output
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.cli import Project
 
+DEPENDS = "depends on"
+"""How a service hangs on another one that it goes on running without: all that it may lose is an address that it knows."""
+
 
 @dataclass(frozen=True)
 class Mount:
@@ -46,6 +49,8 @@ class ServiceConfig:
     entrypoint, command: None if the image's own is used. healthcheck: whether the file has one; the image may have one too.
     awaits_end_of: what it depends on with `service_completed_successfully`: that runs once and ends.
     mounted_otherwise: its configs and secrets, and what `volumes_from` brings; mounts_of_containers: of which containers too.
+    hangs_on: {service or container: how, as words before its name}: it is lost if that is made anew without it.
+    container_name: "" if Compose gives it one. published: (address of this machine or "", port), of single ports only.
     """
 
     name: str
@@ -62,6 +67,9 @@ class ServiceConfig:
     awaits_end_of: tuple[str, ...] = ()
     mounted_otherwise: tuple[Mount, ...] = ()
     mounts_of_containers: tuple[str, ...] = ()
+    hangs_on: Mapping[str, str] = field(default_factory=dict, hash=False)
+    container_name: str = ""
+    published: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,20 @@ class ComposeConfig:
     def run_once(self) -> frozenset[str]:
         """The services that another one waits for until they have ended: a migration, a seed. No release runs them."""
         return frozenset(name for service in self.services.values() for name in service.awaits_end_of)
+
+    def followers(self, project: str) -> dict[str, dict[str, str]]:
+        """Return {service: {other: how it hangs on the other}}: whom `docker compose up` makes anew together with the other.
+
+        What only depends on the other is among it, as `DEPENDS`. What runs once is not: no release runs it.
+        """
+        names = {c.container_name or f"{project}-{name}-1": name for name, c in self.services.items()}
+        found = {}
+        for name, service in self.services.items():
+            used = {names.get(other, other): how for other, how in service.hangs_on.items()}
+            used = {**dict.fromkeys(service.depends_on, DEPENDS), **used}
+            if used and name not in self.run_once:
+                found[name] = {other: how for other, how in used.items() if other in self.services}
+        return {name: used for name, used in found.items() if used}
 
     def needed_by(self, services: Iterable[str]) -> tuple[str, ...]:
         """Return what must run for ``services``, however far down, without them: first what depends on nothing.
@@ -180,7 +202,30 @@ def _service(name: str, raw: Mapping[str, Any], data: Mapping[str, Any]) -> Serv
         replicas=None if replicas is None else int(replicas),
         entrypoint=_words(raw.get("entrypoint")),
         command=_words(raw.get("command")),
+        hangs_on=_hangs_on(raw),
+        container_name=str(raw.get("container_name") or ""),
+        published=tuple(found for p in raw.get("ports") or () if (found := _published(p)) is not None),
     )
+
+
+def _hangs_on(raw: Mapping[str, Any]) -> dict[str, str]:
+    needed, linked = raw.get("depends_on"), {str(link).partition(":")[0] for link in raw.get("links") or ()}
+    # Compose writes links and shared namespaces among what a service depends on, as if somebody had asked for a restart
+    asked = (n for n, how in needed.items() if (how or {}).get("restart")) if isinstance(needed, Mapping) else ()
+    found = {name: "is to be restarted with" for name in asked if name not in linked}
+    for key, what in (("network_mode", "network"), ("pid", "processes"), ("ipc", "memory")):
+        kind, _, name = str(raw.get(key) or "").partition(":")
+        if name and kind in ("service", "container"):
+            found[name] = f"uses the {what} of"
+    for entry in raw.get("volumes_from") or ():
+        found[str(entry).removeprefix("container:").partition(":")[0]] = "uses the volumes of"
+    return found
+
+
+def _published(raw: Any) -> tuple[str, str] | None:
+    if not isinstance(raw, dict) or not str(raw.get("published") or "").isdigit():
+        return None
+    return str(raw.get("host_ip") or ""), str(raw["published"])
 
 
 def _awaited(raw: Any) -> tuple[str, ...]:

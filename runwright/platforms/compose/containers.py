@@ -13,10 +13,11 @@ from runwright.errors import ActionError, DeadlineError, ObservationError
 from runwright.platforms.shape import ServiceFact
 
 PROJECT = "com.docker.compose.project"
-RELEASE, COMMIT, SYSTEM, ENVIRONMENT, KEY = (
-    f"runwright.{name}" for name in ("release", "commit", "system", "environment", "key")
+RELEASE, COMMIT, SYSTEM, ENVIRONMENT, KEY, BESIDE = (
+    f"runwright.{name}" for name in ("release", "commit", "system", "environment", "key", "beside")
 )
 _LABELS = {
+    "project": PROJECT,
     "service": "com.docker.compose.service",
     "oneoff": "com.docker.compose.oneoff",
     "files": "com.docker.compose.project.config_files",
@@ -32,6 +33,8 @@ _FORMAT = (
     '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Image}},"state":{{json .State.Status}},'
     '"exit_code":{{.State.ExitCode}},"oom_killed":{{.State.OOMKilled}},"created":{{json .Created}},"started":{{json .State.StartedAt}},'
     '"restarts":{{.RestartCount}},"ports":{{json .NetworkSettings.Ports}},"mounts":{{json .Mounts}},'
+    '"networks":{{json .NetworkSettings.Networks}},'
+    '"shares":[{{json .HostConfig.NetworkMode}},{{json .HostConfig.PidMode}},{{json .HostConfig.IpcMode}}],'
     '"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}}'
     + "".join(f',"{name}":{{{{json (index .Config.Labels "{label}")}}}}' for name, label in _LABELS.items())
     + "}"
@@ -49,6 +52,8 @@ class Container:
     start it.
     mounts: what is mounted from the host and which volumes, as (source or the volume's name, path in the container).
     created, started: ISO 8601. files, directory, env_files: what Compose wrote down when it made it.
+    project: "" if it is not Compose's. networks: their names. published: (address, port) of this machine.
+    shares: ids or names of the containers whose network, processes or memory it uses.
     """
 
     id: str
@@ -72,6 +77,10 @@ class Container:
     system: str = ""
     environment: str = ""
     mounts: tuple[tuple[str, str], ...] = ()
+    project: str = ""
+    networks: frozenset[str] = frozenset()
+    published: tuple[tuple[str, int], ...] = ()
+    shares: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -138,6 +147,20 @@ def containers_of(do: Do, project: str) -> tuple[Container, ...] | None:
     return do(inspect(ids))
 
 
+def running_here(do: Do) -> tuple[Container, ...]:
+    """Return all containers that run on this machine, whoever started them; none in a plan, where nobody knows yet."""
+    ids = do(
+        Command(
+            says="list the containers that run on this machine",
+            argv=("docker", "ps", "--no-trunc", "--format", "{{.ID}}"),
+            parse=_ids,
+            assume=None,
+        )
+    )
+    found = do(inspect(ids)) if ids else None
+    return found or ()
+
+
 def inspect(ids: Iterable[str], *, says: str = "look at the containers") -> Command[tuple[Container, ...] | None]:
     """Return the read that tells how the containers ``ids`` fare. One that vanished is left out."""
     # 1 is its exit code if one of them vanished meanwhile; the others are printed all the same
@@ -180,7 +203,8 @@ def parse_containers(output: Output) -> tuple[Container, ...]:
 
 
 def _container(raw: dict[str, object]) -> Container:
-    ports, mounts = raw.pop("ports"), raw.pop("mounts", None)
+    mounts, published = raw.pop("mounts", None), _published(raw.pop("ports"))
+    networks, shares = raw.pop("networks"), raw.pop("shares")
     given = {name: value for name, value in raw.items() if name not in ("name", "oneoff", "files", "env_files")}
     return Container(
         **given,  # type: ignore[arg-type]
@@ -188,8 +212,11 @@ def _container(raw: dict[str, object]) -> Container:
         oneoff=str(raw["oneoff"]).lower() == "true",
         files=_list(raw["files"]),
         env_files=_list(raw["env_files"]),
-        port=_published(ports),
         mounts=_mounts(mounts),
+        port=published[0][1] if published else None,
+        networks=frozenset(networks if isinstance(networks, dict) else ()),
+        published=published,
+        shares=_shared(shares),
     )
 
 
@@ -206,11 +233,16 @@ def _list(raw: object) -> tuple[str, ...]:
     return tuple(part for part in str(raw or "").split(",") if part)
 
 
-def _published(ports: object) -> int | None:
+def _published(ports: object) -> tuple[tuple[str, int], ...]:
     if not isinstance(ports, dict):
-        return None
-    found = [int(b["HostPort"]) for bindings in ports.values() for b in bindings or () if b.get("HostPort")]
-    return found[0] if found else None
+        return ()
+    bindings = [b for some in ports.values() for b in some or () if b.get("HostPort")]
+    return tuple((str(b.get("HostIp") or ""), int(b["HostPort"])) for b in bindings)
+
+
+def _shared(modes: object) -> tuple[str, ...]:
+    found = (str(mode).partition(":") for mode in (modes if isinstance(modes, list) else ()))
+    return tuple(of for kind, _, of in found if kind == "container")
 
 
 class Settled:

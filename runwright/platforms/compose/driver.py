@@ -21,6 +21,7 @@ from runwright.platforms.compose.containers import Container, containers_of, vol
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.environment import Variables, carried, configured
 from runwright.platforms.compose.images import Image, image_of
+from runwright.platforms.compose.neighbours import NOBODY, Neighbours, known_services, neighbours
 from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
 from runwright.platforms.compose.sources import top_of
@@ -38,6 +39,7 @@ class Compose:
 
     tree: where the clean worktree of a commit is when `prepare` is called. state: our own folder for this environment.
     env: what Compose interpolates from besides the env file; may hold secrets, and DOCKER_CONFIG for pulls.
+    gone: services of the version before that the files of the new one have no more.
     """
 
     strategy: Strategy = "recreate"
@@ -53,15 +55,18 @@ class Compose:
         *,
         system: str,
         environment: str,
+        gone: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.target = target
         self.services = dict(services)
+        self._gone = frozenset(gone) - set(services)
+        self._all = (*self.services, *sorted(self._gone))
         self.tree = tree
         self.state = state
         self.env = dict(env or {})
         self._names = (system, environment)
-        self._starting = Starting(target, self.services, clock)
+        self._starting = Starting(target, self._all, self._gone, clock)
 
     # ------------------------------------------------------------------------------------------------- what is there
 
@@ -103,9 +108,20 @@ class Compose:
     def expected(self, version: Version) -> dict[str, str]:
         """Return {service: image id} that `observe` shows when ``version``, which was prepared, runs.
 
-        A service that the runbook of ``version`` had and this one has no more is left alone, and so not shown.
+        A service that the runbook of ``version`` had, that this one has no more, and that is still in the Compose files is
+        left alone, and so not shown.
         """
-        return {name: image for name, image in version.extra.get("images", {}).items() if name in self.services}
+        return {name: image for name, image in version.extra.get("images", {}).items() if name in self._all}
+
+    def others(self, do: Do) -> tuple[str, ...]:
+        """Return the names of the project's containers that run and are none of the application's own services."""
+        there = containers_of(do, self.target.project) or ()
+        return tuple(c.name for c in there if c.running and not c.oneoff and c.service not in self._all)
+
+    def beside(self, do: Do, version: Version) -> Neighbours:
+        """Return what lives beside the services of ``version``, which was prepared, and what becomes of it."""
+        leave = self.target.orphans == "leave"
+        return neighbours(do, self.target.project, version, self._all, self._gone, leave=leave)
 
     def unplanned(self, version: Version, fact: ServiceFact) -> tuple[str, ...]:
         """Return what is mounted into a container of ``version`` that this was not prepared to have, as phrases.
@@ -210,10 +226,12 @@ class Compose:
         *,
         keep: bool = False,
         anew: bool = False,
+        beside: Neighbours = NOBODY,
     ) -> None:
         """Make ``version``, which was prepared, run in place of what runs, and wait until it is healthy.
 
-        What it depends on is started first if it does not run; nothing else in the project is touched. With ``keep``
+        What it depends on is started first if it does not run. What hangs on what is replaced is made anew with it, and
+        proxies are told: those that ``beside`` shows. Nothing else in the project is touched. With ``keep``
         the containers of ``version`` that ``release_id`` did not make are left as they are, and only started again if
         they were stopped: Compose would make them anew if an env file was changed since, and a system that serves
         would take over a mistake in it on its way back. With ``anew`` containers are replaced although they are of ``version``
@@ -221,7 +239,7 @@ class Compose:
         Raise DeadlineError if it does not get healthy in time, ActionError as soon as a container ends or is restarted.
         """
         self._require_images(do, version)
-        self._starting.replace(do, version, self._project(version), prefix, release_id, keep=keep, anew=anew)
+        self._starting.replace(do, version, self._project(version), prefix, release_id, beside, keep=keep, anew=anew)
 
     def start_rest(self, do: Do, version: Version, prefix: str) -> None:
         """Start what has no container yet besides the application (a proxy, mostly), as `docker compose up` would.
@@ -235,7 +253,8 @@ class Compose:
 
     def stop(self, do: Do, slot: str, prefix: str) -> None:  # noqa: ARG002
         """Stop the application's own services; database, proxy and the rest stay up."""
-        running = [c for c in self._ours(do) if c.state not in ("exited", "created")]
+        left = self._gone if self.target.orphans == "leave" else ()
+        running = [c for c in self._ours(do) if c.state not in ("exited", "created") and c.service not in left]
         if running:
             do(
                 Command(
@@ -274,7 +293,7 @@ class Compose:
 
         ``extra["drifted"]`` names the services whose files or env file were changed since they were started.
         """
-        there = [c for c in self._ours(do) if c.running]
+        there = [c for c in ours(self.services, containers_of(do, self.target.project)) if c.running]
         if not there:
             return None
         system, environment = self._names
@@ -284,10 +303,18 @@ class Compose:
         )
         return adopt(do, there, self.services, blank, self.state, project, prefix)
 
+    @staticmethod
+    def gone(before: Version | None, version: Version | None, services: Collection[str]) -> frozenset[str]:
+        """Return the services that ``before`` ran and that ``version`` has no more in its files; as long as it is not
+        prepared, those that are not among ``services``."""
+        ran = frozenset(before.extra.get("images", ())) if before is not None else frozenset[str]()
+        known = known_services(version) if version is not None and version.extra.get("files") else frozenset(services)
+        return ran - known
+
     # ------------------------------------------------------------------------------------------------------- details
 
     def _ours(self, do: Do) -> tuple[Container, ...]:
-        return ours(self.services, containers_of(do, self.target.project))
+        return ours(self._all, containers_of(do, self.target.project))
 
     def _folder(self, version: Version) -> str:
         # one commit may be built or run otherwise a second time: what the first release of it runs from must stay

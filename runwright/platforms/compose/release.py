@@ -96,7 +96,6 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
         "mounts": {name: _mounted(rendered.services[name], images[name], copies) for name in services},
         "kept_mounted": copies.kept,
         "migrates_at_start": migrating(do, config.services, services, images, place.tree),
-        "run_once": sorted(config.run_once),
         "left_out": copies.left_out,
     }
     return replace(version, extra={**version.extra, **facts(kept, config, services, images), **told})
@@ -142,7 +141,11 @@ def facts(
         "images": {name: images[name].id for name in services},
         "dependencies": list(config.needed_by(services)),
         "others": [name for name in config.services if name not in services and name not in config.run_once],
-        "replicas": {n: r for n in services if (r := config.services[n].replicas) is not None},
+        "replicas": {n: r for n, s in config.services.items() if (r := s.replicas) is not None},
+        "followers": config.followers(project.name),
+        "run_once": sorted(config.run_once),
+        "names": {n: s.container_name for n, s in config.services.items() if s.container_name},
+        "published": {n: [list(p) for p in found] for n in services if (found := config.services[n].published)},
         "bare": [n for n in services if swallows_command(_entrypoint(config.services[n], images[n]))],
     }
 

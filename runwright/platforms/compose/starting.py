@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from runwright.actions import Command, Do, Wait, WriteFile
@@ -18,6 +18,7 @@ from runwright.platforms.compose.containers import (
     never_ready,
     require_sound,
 )
+from runwright.platforms.compose.neighbours import Neighbours, meets
 from runwright.platforms.compose.override import ServiceOverride, override_file
 from runwright.runbook.targets import ComposeTarget
 from runwright.versions import Version
@@ -30,11 +31,15 @@ STOP_SECONDS = 120.0
 
 
 class Starting:
-    """Starts what belongs to ``target``; ``services`` ({service: component}) are the application's own."""
+    """Starts what belongs to ``target``; ``services`` are the application's own, among them ``gone``: those that only the
+    version before has, of what this release replaces."""
 
-    def __init__(self, target: ComposeTarget, services: Mapping[str, str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, target: ComposeTarget, services: Iterable[str], gone: Collection[str], clock: Callable[[], float]
+    ) -> None:
         self._target = target
-        self._services = services
+        self._services = list(services)
+        self._gone = gone
         self._clock = clock
 
     def replace(
@@ -44,37 +49,66 @@ class Starting:
         project: Project,
         prefix: str,
         release_id: str,
+        beside: Neighbours,
         *,
         keep: bool,
         anew: bool,
     ) -> None:
         """Make ``version`` run in place of what runs, and wait until it is healthy: see `Compose.start`."""
         there = containers_of(do, self._target.project)
+        there = beside.there if there is None else there
         before = _restarts(there)
-        self._finish_leftovers(do, there, prefix)
-        kept = self._kept(do, version, there, prefix, release_id) if keep else set()
+        self._finish_leftovers(do, version, there, prefix)
+        kept = self._kept(version, there, beside, release_id) if keep else frozenset()
         # what the way back makes anew carries its name, so that another try of it does not keep that too
-        stay = [] if anew else [c for c in there or () if not keep or c.service in kept]
-        path = self._label(do, version, stay, prefix, release_id)
+        stay = {} if anew else self._labelled(version, [c for c in there or () if not keep or c.service in kept])
+        self._make_way(do, version, there, prefix)
+        again = self._start_again(do, kept, there, prefix)
+        mine = [s for s in self._services if s in version.extra["images"]]
+        moved = {s for s in mine if s not in (kept if keep else stay)} | again
+        with_them = beside.with_them(version, moved, release_id)
+        path = self._label(do, version, stay, [s for s in with_them if s not in mine], prefix, release_id)
         project = project.plus(path)
         self.others(do, project, version.extra["dependencies"], there, f"{prefix}/dependencies")
-        groups = [left for group in self._groups(version) if (left := [s for s in group if s not in kept])]
-        for number, group in enumerate(groups, 1):
-            name = f"{prefix}/up" if len(groups) == 1 else f"{prefix}/up/{'+'.join(group)}"
-            flags = ["--no-deps", *(["--force-recreate"] if anew else []), *_scale(group, there, version, stopped=anew)]
-            self._up(do, project, flags, group, name)
-            if number < len(groups):
-                self._settle(do, version, group, 0.0, before)
-        if keep:
-            self._stop_what_did_not_run(do, version, there, prefix)
-        self._settle(
-            do, version, [s for s in self._services if s in version.extra["images"]], self._target.settle, before
-        )
+        groups = [left for group in self._groups(mine) if (left := [s for s in group if s not in kept])]
+        for number, group in enumerate(groups or ([[]] if again else [])):
+            later = {s for other in groups[number + 1 :] for s in other}
+            base = moved & {*group, *(again if number == 0 else ())}
+            found = beside.with_them(version, base, release_id)
+            names = [*group, *(s for s in found if s not in later and s not in group)]
+            name = f"{prefix}/up" if len(groups) < 2 else f"{prefix}/up/{'+'.join(group)}"
+            self._free_ports(do, version, group, [c for c in ours(later, there) if c.running], name)
+            if names:  # without any, Compose would start everything
+                scale = _scale(names, there, version, stopped=anew)
+                self._up(do, project, ["--no-deps", *(["--force-recreate"] if anew else []), *scale], names, name)
+            # at once, so that nobody waits for healthchecks; what it says is heard when everything has settled
+            self._tell(do, beside, name, strict=False)
+            if number + 1 < len(groups):
+                self._settle(do, version, names, 0.0, before)
+        watched = [s for s in with_them if all(c.running and c.health != "unhealthy" for c in ours([s], there))]
+        self._settle(do, version, list(dict.fromkeys((*mine, *watched))), self._target.settle, before)
+        if moved:
+            self._tell(do, beside, prefix, strict=not keep)
 
-    def _finish_leftovers(self, do: Do, there: Iterable[Container] | None, prefix: str) -> None:
+    def _tell(self, do: Do, beside: Neighbours, key: str, *, strict: bool) -> None:
+        """Let the proxies beside look names up again. Not strict: one that refuses its configuration stays as it is."""
+        for proxy in beside.proxies:
+            if not (proxy.manages or strict):
+                continue  # a restart drops requests: once is enough
+            do(
+                Command(
+                    says=f"let {proxy.container} ({proxy.program}) look up names again",
+                    key=f"{key}/told/{proxy.container}",
+                    argv=proxy.tell,
+                    ok=frozenset({0}) if strict else frozenset(range(256)),
+                    deadline_seconds=STOP_SECONDS,
+                )
+            )
+
+    def _finish_leftovers(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str) -> None:
         """Finish what an interrupted Compose left: a new container beside the old one, or one that was never renamed."""
         names = {c.name for c in there or ()}
-        for container in ours(self._services, there):
+        for container in ours([*self._services, *version.extra.get("followers", ())], there):
             meant = container.meant_name
             if meant is None:
                 continue
@@ -93,24 +127,38 @@ class Starting:
             names.add(meant)
 
     def _kept(
-        self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str, release_id: str
-    ) -> set[str]:
-        """Return the services whose containers are those of ``version``; start the stopped ones of them again."""
-        kept = set()
+        self, version: Version, there: Iterable[Container] | None, beside: Neighbours, release_id: str
+    ) -> frozenset[str]:
+        """Return the services whose containers are those of ``version`` and stay, be it that they are started again."""
+        sound, steady = set(), set()
+        names = version.extra.get("names", {})
         for service, image in version.extra["images"].items():
             mine = [c for c in ours(self._services, there) if c.service == service]
             known = all(
                 c.image == image
                 and c.release != release_id
                 and c.meant_name is None
+                and names.get(service, c.name) == c.name
                 and (c.commit == version.commit or (version.adopted and not c.release))
                 for c in mine
             )
-            sound = all(c.state == "exited" or (c.running and c.health in (None, "healthy")) for c in mine)
-            if not (mine and known and sound):
-                continue
-            kept.add(service)
-            if stopped := [c for c in mine if not c.running]:
+            if (
+                mine
+                and known
+                and all(c.state == "exited" or (c.running and c.health in (None, "healthy")) for c in mine)
+            ):
+                sound.add(service)
+                if all(c.running for c in mine):
+                    steady.add(service)
+        # one that uses the network of what is made anew, or started again, is dead without it
+        return frozenset(sound - set(beside.with_them(version, set(version.extra["images"]) - steady, release_id)))
+
+    def _start_again(self, do: Do, kept: Collection[str], there: Iterable[Container] | None, prefix: str) -> set[str]:
+        """Start the stopped containers of the services that are kept; return those services."""
+        again = set()
+        for service in (s for s in self._services if s in kept):
+            if stopped := [c for c in ours([service], there) if not c.running]:
+                again.add(service)
                 do(
                     Command(
                         says=f"start {', '.join(c.name for c in stopped)} again",
@@ -119,31 +167,61 @@ class Starting:
                         deadline_seconds=STOP_SECONDS,
                     )
                 )
-        return kept
+        return again
 
-    def _stop_what_did_not_run(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str) -> None:
-        """Stop the services that a release started and that did not run with ``version``: they are of the version that is
-        taken back, and a worker of it would go on working."""
+    def _make_way(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str) -> None:
+        """Stop the application's services that ``version`` does not have: those of the version before that this one has
+        lost, or those that a release started that is taken back. A worker would go on working, a port stay taken.
+
+        They are kept, stopped, for the way back; one that has the name of what is started gets another.
+        """
+        images, names = version.extra["images"], version.extra.get("names", {})
+        stays = self._gone if self._target.orphans == "leave" else ()
         later = [
             c
             for c in ours(self._services, there)
-            if c.service not in version.extra["images"] and c.release and c.state not in ("exited", "created")
+            if c.service not in images and (c.release or c.service in self._gone) and c.service not in stays
         ]
-        if later:
-            names = ", ".join(c.name for c in later)
+        if running := [c for c in later if c.state not in ("exited", "created")]:
+            they = "it" if len(running) == 1 else "them"
             do(
                 Command(
-                    says=f"stop {names}: with {version.name} {'it' if len(later) == 1 else 'they'} did not run",
+                    says=f"stop {', '.join(c.name for c in running)}: {version.name} does not have {they}",
                     key=f"{prefix}/stop",
-                    argv=("docker", "stop", *(c.id for c in later)),
+                    argv=("docker", "stop", *(c.id for c in running)),
+                    deadline_seconds=STOP_SECONDS,
+                )
+            )
+        for container in ours(self._services, there):
+            if container.name in names.values() and names.get(container.service) != container.name:
+                other = f"{container.name}-{container.id[:12]}"
+                do(
+                    Command(
+                        says=f"rename {container.name} to {other}: {version.name} gives its name to another service",
+                        key=f"{prefix}/rename/{container.name}",
+                        argv=("docker", "rename", container.id, other),
+                    )
+                )
+
+    def _free_ports(self, do: Do, version: Version, group: Iterable[str], later: Iterable[Container], key: str) -> None:
+        """Stop what is replaced later and holds a port that ``group`` publishes now."""
+        published = version.extra.get("published", {})
+        wanted = [(address, int(port)) for service in group for address, port in published.get(service, ())]
+        held = [c for c in later if any(p == q and meets(a, b) for a, p in c.published for b, q in wanted)]
+        if held:
+            do(
+                Command(
+                    says=f"stop {', '.join(c.name for c in held)}: {', '.join(group)} takes its port",
+                    key=f"{key}/free",
+                    argv=("docker", "stop", *(c.id for c in held)),
                     deadline_seconds=STOP_SECONDS,
                 )
             )
 
-    def _label(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str, release_id: str) -> Path:
-        """Write which release starts each service. One that runs this version already keeps its label, and so is
-        not replaced for a label's sake."""
-        already = {
+    def _labelled(self, version: Version, there: Iterable[Container]) -> dict[str, str]:
+        """Return {service: release} of what runs ``version`` already: it keeps its label, and so is not replaced for a
+        label's sake."""
+        return {
             c.service: c.release
             for c in ours(self._services, there)
             if c.running
@@ -151,17 +229,24 @@ class Starting:
             and c.commit == version.commit
             and c.image == version.extra["images"].get(c.service)
         }
+
+    def _label(
+        self, do: Do, version: Version, stay: Mapping[str, str], beside: Iterable[str], prefix: str, release_id: str
+    ) -> Path:
+        """Write which release starts each service, and which makes what is ``beside`` anew."""
         overrides = {
-            s: ServiceOverride(labels={containers.RELEASE: already.get(s, release_id)}) for s in version.extra["images"]
+            s: ServiceOverride(labels={containers.RELEASE: stay.get(s, release_id)}) for s in version.extra["images"]
         }
+        # what hangs on a container that was only started again is the same to Compose, but for a label
+        again = {containers.RELEASE: release_id, containers.BESIDE: prefix}
+        overrides |= {s: ServiceOverride(labels=again) for s in beside}
         path = Path(version.extra["files"][-1]).with_name(f"release-{word(release_id)}.yml")
         content = override_file(overrides)
         do(WriteFile(says=f"write {path}", key=f"{prefix}/labels", path=path, content=content, mode=0o600))
         return path
 
-    def _groups(self, version: Version) -> list[list[str]]:
+    def _groups(self, mine: Collection[str]) -> list[list[str]]:
         """Return which services are replaced together: all at once, unless the runbook demands an order."""
-        mine = [s for s in self._services if s in version.extra["images"]]
         ordered = [s for s in self._target.order if s in mine]
         rest = [s for s in mine if s not in ordered]
         return [*([s] for s in ordered), *([rest] if rest else [])]
@@ -218,6 +303,8 @@ class Starting:
         self, do: Do, ids: list[str], services: list[str], seconds: float, before: Mapping[str, int]
     ) -> tuple[Container, ...]:
         names = ", ".join(services)
+        if not ids:
+            return ()  # Docker takes no name for a mistake
         look = inspect(ids, says=f"look at {names}")
         try:
             seen = do(

@@ -37,6 +37,7 @@ def test_a_release_that_is_only_prepared_hides_nothing(opened: Opened, monkeypat
     monkeypatch.setattr("deployments.cli.running._look", lambda _: ([fact("web", OLD, running=False)], ""))
     monkeypatch.setattr("deployments.cli.running._site", lambda release: release)
     released = {live.id: {"web": OLD}, preparing.id: {}}
+    monkeypatch.setattr("tasks.drivers.platform", lambda release: release)
     monkeypatch.setattr("tasks.drivers.expected", lambda release, _: released[release.id])
     found = what_runs(live, [preparing])
     assert (found["release"], found["seen"], found["text"]) == (None, True, "web does not run")

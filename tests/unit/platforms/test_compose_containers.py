@@ -30,7 +30,7 @@ def line(**changes: Any) -> str:
         "created": "2026-11-21T07:13:43.608817056Z", "started": "2026-11-21T07:13:44Z", "restarts": 0,
         "ports": {"8000/tcp": None, "9000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "32768"}]}, "health": "healthy",
         "service": "api", "oneoff": "False", "files": "/s/a.yml,/s/b.yml", "directory": "/opt/shop", "env_files": "",
-        "release": "r1", "commit": "",
+        "release": "r1", "commit": "", "project": "shop", "networks": {}, "shares": ["shop_default", "", "private"],
     }  # fmt: skip
     return json.dumps({**raw, **changes})
 
