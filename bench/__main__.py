@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import compose_release, host_switch, journaling, machine, starting
+from bench import compose_release, host_switch, journaling, ledger_scale, machine, starting
 from bench.numbers import Section
 from bench.telling import as_markdown, printed
 
 RESULTS = Path(__file__).with_name("results")
-PARTS = ("start", "journal", "host", "compose")
+PARTS = ("start", "journal", "ledger", "host", "compose")
 
 
 def main() -> int:
@@ -59,6 +59,8 @@ def measured(part: str, rounds: int, folder: Path, say: Callable[[str], None]) -
             return starting.measure(max(3, rounds))
         case "journal":
             return journaling.measure(max(3, rounds), folder)
+        case "ledger":
+            return ledger_scale.measure(max(3, rounds), folder, say)
         case "host":
             return host_switch.measure(rounds, folder, say)
         case _:

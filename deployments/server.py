@@ -24,7 +24,7 @@ from runwright.effects.processes import alive, spawn, stop
 from runwright.errors import RunwrightError
 from runwright.home import HOME_VARIABLE, LEDGER_VARIABLE, home, ledger_url, make_folder
 from runwright.ledger.address import parsed
-from runwright.runbook.loader import SYSTEMS_VARIABLE, own_places
+from runwright.runbook.finding import SYSTEMS_VARIABLE, own_places
 
 ROOT = Path(__file__).resolve().parent.parent
 API_VARIABLE = "PREFECT_API_URL"

@@ -15,7 +15,7 @@ from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.ledger.way_back import checked_target, to_take_back
-from runwright.policy.drills import checked_way, refuse_production, whose_turn
+from runwright.policy.drilling import checked_way, refuse_production, whose_turn
 from runwright.policy.levels import Level
 from runwright.policy.support import unsupported
 from runwright.runbook.drill import Break, Drills
@@ -174,11 +174,8 @@ def _nobody_else(ledger: Ledger, system: str, environment: str) -> None:
             f"{system}/{environment} is held by {holder.holder} since {holder.taken_at:%H:%M:%S} UTC.",
             next="Wait until it has ended, or stop it; `runwright status` shows how far it is.",
         )
-    unfinished = [
-        r
-        for r in ledger.releases.find(system, environment, limit=5)
-        if r.state not in ENDED and r.state not in UNTOUCHED and r.state is not ReleaseState.FROZEN
-    ]
+    at_work = frozenset(ReleaseState) - ENDED - UNTOUCHED - {ReleaseState.FROZEN}
+    unfinished = ledger.releases.find(system, environment, states=at_work)
     own = ledger.releases.of_run(_run_id())
     for other in unfinished:
         if own is None or other.id != own.id:

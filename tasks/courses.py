@@ -5,7 +5,6 @@ from __future__ import annotations
 from runwright.actions import Do
 from runwright.errors import ActionError, RefusedError, VerificationError
 from runwright.ledger.states import ReleaseState
-from runwright.ledger.way_back import LOOK_BACK
 from runwright.migrators.shape import MigrationPlan, shown
 from runwright.platforms.compose.driver import Compose
 from runwright.runbook.targets import PostgresDatabase
@@ -124,8 +123,7 @@ def made_for_a_drill(work: Work, do: Do) -> bool:
     was broken on purpose, and would pass for the version that it is.
     """
     made = {fact.release for fact in work.platform.observe(do).services if fact.release}
-    here = work.ledger.releases.find(work.release.system, work.release.environment, limit=LOOK_BACK)
-    return work.release.is_drill or any(r.id in made and r.is_drill for r in here)
+    return work.release.is_drill or any(r.is_drill for r in work.ledger.releases.several(made).values())
 
 
 def upstream(work: Work, do: Do, slot: str) -> Upstream:

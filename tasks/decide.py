@@ -9,7 +9,7 @@ from typing import Any
 from runwright.errors import RunwrightError
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
-from runwright.ledger.way_back import LOOK_BACK, level_between, taken_along
+from runwright.ledger.way_back import level_between, taken_along
 from runwright.migrators.shape import shown
 from runwright.policy.levels import Level
 from runwright.policy.rollback import Cause, Decision, Migration, Serving, Situation, decide
@@ -153,7 +153,7 @@ def aim(work: Work, asked: dict[str, Any]) -> None:
 
 def level(work: Work) -> Level:
     """Return what the way back costs: the worst level of all releases that it takes back."""
-    newest_first = work.ledger.releases.find(work.release.system, work.release.environment, limit=LOOK_BACK)
+    newest_first = work.ledger.releases.walk(work.release.system, work.release.environment)
     return level_between(taken_along(newest_first, work.release, work.release.previous_id))
 
 

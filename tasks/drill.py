@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from runwright.errors import BreachError, VerificationError
 from runwright.ledger.states import ENDED, ReleaseState
-from runwright.policy.drills import Drill, DrillOutcome, checked_way
+from runwright.policy.drilling import checked_way
+from runwright.policy.drills import Drill, DrillOutcome
 from runwright.policy.watch import Conclusion
 from runwright.runbook.drill import Break
 from tasks import courses, drivers

@@ -11,17 +11,11 @@ from runwright.runbook.model import Component
 from runwright.versions import Artifact
 from tasks.work import Work
 
-LOOK_BACK = 200
-
 
 def recorded(work: Work) -> dict[str, Recorded]:
     """Return what is known of each component of the commit that is released, by the name that its image has now."""
     release, commit = work.release, work.version.commit
-    there = [
-        r
-        for r in work.ledger.releases.find(release.system, limit=LOOK_BACK)
-        if r.commit == commit and r.id != release.id
-    ]
+    there = [r for r in work.ledger.releases.find(release.system, limit=None, commit=commit) if r.id != release.id]
     proven = [r for r in there if r.state is ReleaseState.PROVEN]
     here = [r for r in there if r.environment == release.environment]
     found = {}

@@ -67,7 +67,7 @@ def supervise(because: str = "") -> str:
             now = datetime.now(UTC)
             found = open_runs(client, now)
             done += declare_dead(client, ledger, found)
-            for release in ledger.releases.find(limit=PAGE, states=_UNFINISHED):
+            for release in ledger.releases.find(limit=None, states=_UNFINISHED):
                 try:
                     done += look_after(client, ledger, release, found, now)
                 # what is wrong with one environment (its deployment is gone, its secrets) must not hide another

@@ -23,7 +23,6 @@ KEPT_RELEASES = 5
 back: somebody may want to look at them, or to go back further."""
 LOOK_BACK = 100
 """Among how many records those releases are looked for: backups and plans are records too."""
-MOST = 1000
 UNFINISHED = frozenset(ReleaseState) - ENDED
 
 
@@ -59,15 +58,16 @@ def _remove_files(work: Work) -> None:
 def _remove_images(work: Work) -> None:
     """Take the tags of ours from the images that no release needs. Docker keeps an image that a container has."""
     prefixes = ["runwright/", *([f"{work.place.registry.prefix}/"] if work.place.registry else [])]
-    known = work.ledger.releases.find(work.release.system, limit=MOST)
-    kept = kept_releases(work, {r.environment for r in known} | set(work.runbook.environments))
+    releases, system = work.ledger.releases, work.release.system
+    here = {environment for of, environment in releases.places() if of == system}
+    kept = kept_releases(work, here | set(work.runbook.environments))
     commits = {commit for release in kept for commit in _commits(release)}
     ids = {str(i) for r in kept if r.version for i in r.version.extra.get("images", {}).values()}
     # what this ledger knows nothing of is another's on this machine, or was built and never released
-    old = {commit for release in known for commit in _commits(release)} - commits
+    old = releases.commits(system) - commits
     tags = sorted(
         tag
-        for image in images_of(work.do, work.release.system)
+        for image in images_of(work.do, system)
         if image.commit in old and image.id not in ids
         for tag in image.tags
         if tag.startswith(tuple(prefixes))
@@ -96,7 +96,7 @@ def kept_releases(work: Work, environments: Iterable[str]) -> list[Release]:
     """Return the releases of the system of which nothing is removed: this one, those that have not ended, and in each
     environment what is live and the newest few; and the ways back of all of these."""
     releases, system = work.ledger.releases, work.release.system
-    kept = [work.release, *releases.find(system, limit=MOST, states=UNFINISHED)]
+    kept = [work.release, *releases.find(system, limit=None, states=UNFINISHED)]
     for name in environments:
         live = releases.live(system, name)
         newest = [r for r in releases.find(system, name, limit=LOOK_BACK) if r.procedure == "deploy"]

@@ -10,7 +10,7 @@ from typing import Literal
 from runwright.errors import InputError
 from runwright.ledger import Ledger, Release
 from runwright.ledger.states import ReleaseState
-from runwright.ledger.way_back import LOOK_BACK, level_between, taken_along
+from runwright.ledger.way_back import before, level_between, taken_along
 from runwright.policy.levels import Level
 
 SHOWN = 10
@@ -37,15 +37,17 @@ class Candidate:
 
 def candidates(ledger: Ledger, taken_back: Release) -> list[Candidate]:
     """Return the releases that the system can be put back to, newest first."""
-    newest_first = ledger.releases.find(taken_back.system, taken_back.environment, limit=LOOK_BACK)
-    position = next((i for i, r in enumerate(newest_first) if r.id == taken_back.id), -1)
+    newest_first = ledger.releases.walk(taken_back.system, taken_back.environment)
     usual = usual_way(ledger, taken_back)
-    found: list[Candidate] = []
-    for release in newest_first[position + 1 :]:
-        if release.state is ReleaseState.PROVEN and release.version is not None and len(found) < SHOWN:
-            along = taken_along(newest_first, taken_back, release.id)
+    seen, found = [taken_back], list[Candidate]()
+    for release in before(newest_first, taken_back):
+        seen.append(release)
+        if release.state is ReleaseState.PROVEN and release.version is not None:
+            along = taken_along(seen, taken_back, release.id)
             is_usual = usual is not None and release.id == usual.id
             found.append(Candidate(release, level_between(along), len(along), kept(release), is_usual))
+        if len(found) == SHOWN:
+            break
     return found
 
 

@@ -153,7 +153,7 @@ def _headline(outcome: Outcome, release: Release, drill: Drill | None) -> str:
 
 def _next(ledger: Ledger, outcome: Outcome, release: Release, error: dict[str, str]) -> str:
     if outcome is Outcome.FROZEN:
-        return frozen_next(ledger, release)
+        return frozen_next(release, ledger.releases.fact(release.id, "decision"))
     if outcome in (Outcome.UNSETTLED, Outcome.STILL_SERVES):
         return (
             f"`runwright show {release.id}` tells what was done. "
@@ -172,9 +172,8 @@ def _next(ledger: Ledger, outcome: Outcome, release: Release, error: dict[str, s
     return error.get("next", "") if outcome is Outcome.UNTOUCHED else ""
 
 
-def frozen_next(ledger: Ledger, release: Release) -> str:
-    """Return what a person can do about a frozen release."""
-    decision = ledger.releases.fact(release.id, "decision")
+def frozen_next(release: Release, decision: Any) -> str:
+    """Return what a person can do about a frozen release. decision: the fact of that name, None if there is none."""
     said = str(decision.get("next", "")) if isinstance(decision, dict) else ""
     accept = f"`runwright accept {release.id} --why TEXT --name NAME` calls it proven, " if not release.is_drill else ""
     ways = (

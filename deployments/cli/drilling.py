@@ -38,7 +38,7 @@ def drill(
     from deployments.cli.deploying import checked_minutes
     from deployments.cli.places import with_runbook
     from deployments.cli.releasing import start_and_follow
-    from runwright.policy.drills import checked_way, refuse_production
+    from runwright.policy.drilling import checked_way, refuse_production
 
     out = Output(as_json=as_json, as_plain=plain)
     where, loaded = with_runbook(place)

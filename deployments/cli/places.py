@@ -49,7 +49,8 @@ def with_runbooks() -> list[Place]:
 
 
 def _has_runbook(place: Place) -> bool:
-    from runwright.runbook.loader import find, load
+    from runwright.runbook.finding import find
+    from runwright.runbook.loader import load
 
     try:
         return place.environment in load(find()[place.system]).runbook.environments
@@ -59,12 +60,7 @@ def _has_runbook(place: Place) -> bool:
 
 def in_ledger(ledger: Ledger) -> list[Place]:
     """Return the places that have a release, sorted."""
-    from sqlalchemy import select
-
-    from runwright.ledger.tables import releases
-
-    pairs = select(releases.c.system, releases.c.environment).distinct()
-    return sorted((Place(*row) for row in ledger.store.read(lambda c: c.execute(pairs).all())), key=str)
+    return [Place(system, environment) for system, environment in ledger.releases.places()]
 
 
 def known(text: str, ledger: Ledger | None) -> Place:

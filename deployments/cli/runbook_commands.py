@@ -50,7 +50,7 @@ def init(
     from deployments.cli.looking import Looking
     from runwright.effects.files import write_file
     from runwright.runbook.draft import draft
-    from runwright.runbook.loader import SYSTEMS_VARIABLE
+    from runwright.runbook.finding import SYSTEMS_VARIABLE
 
     out = Output(as_plain=plain)
     path = Path(os.path.normpath(output.expanduser().absolute()))
@@ -101,7 +101,7 @@ def places_with(path: Path) -> str:
 
     Another file of the same system is left out, and so is what is not there.
     """
-    from runwright.runbook.loader import own_places, system_of
+    from runwright.runbook.finding import own_places, system_of
 
     places = [place for place in own_places() if place.exists()]
     if path in places or (path.is_file() and path.parent in places):
@@ -116,7 +116,7 @@ def check(file: Files = None, as_json: Json = False, plain: Plain = False) -> No
     All mistakes at once, what is worth a second look, and what cannot be released yet.
     """
     from deployments.cli.systems import none_of_yours
-    from runwright.runbook.loader import own
+    from runwright.runbook.finding import own
 
     out = Output(as_json=as_json, as_plain=plain)
     paths = file or list(own().values())

@@ -127,7 +127,8 @@ def target_of(where: str) -> Target:
 
 
 def _tiers_of_block(block: str) -> set[str]:
-    from runwright.runbook.loader import find, load
+    from runwright.runbook.finding import find
+    from runwright.runbook.loader import load
 
     tiers: set[str] = set()
     for path in find().values():

@@ -108,7 +108,7 @@ def _at_work() -> list[str]:
         held = ledger.leases.held()
         # one that is frozen waits for a person, not for a run
         states = frozenset(ReleaseState) - ENDED - {ReleaseState.FROZEN}
-        unfinished = [one for one in ledger.releases.find(states=states) if one.procedure != "plan"]
+        unfinished = ledger.releases.find(limit=None, states=states, without=("plan",))
     return [
         *(f"{one.system}/{one.environment} is held for {one.procedure} (run {one.run_id})" for one in held),
         *(f"{one.ref} of {one.system}/{one.environment} is {one.state} ({one.id})" for one in unfinished),
@@ -187,7 +187,8 @@ def write_prefect_yaml() -> tuple[Path, int]:
     from deployments.server import ROOT
     from deployments.specs import specs_of
     from runwright.effects.files import write_file
-    from runwright.runbook.loader import load, shipped
+    from runwright.runbook.finding import shipped
+    from runwright.runbook.loader import load
 
     specs = [spec for path in shipped().values() for spec in specs_of(load(path).runbook)]
     write_file(ROOT / "prefect.yaml", prefect_yaml(specs).encode(), 0o644)

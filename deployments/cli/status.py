@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deployments.cli.options import Json, OptionalPlaceArgument, Plain
 from deployments.cli.output import Output
+from deployments.cli.required_drills import RequiredDrills
 
 if TYPE_CHECKING:
     from deployments.cli.places import Place
-    from runwright.ledger import Ledger, Release
-    from runwright.runbook.model import Runbook
+    from deployments.cli.standing import Standing, Unfinished
+    from runwright.ledger import Lease, Release
 
-_NEWEST = 50
+_FEW = 20
+"""Of so many environments at most it is looked whether the way back is still there: the container engine is asked each time."""
 
 
 def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Plain = False) -> None:
@@ -24,14 +25,17 @@ def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Pl
     SYSTEM/ENVIRONMENT also what really runs, where this machine can see it.
     """
     from deployments.cli.ledgers import address, ledger_if_any
-    from deployments.cli.places import in_ledger, known
+    from deployments.cli.places import known
+    from deployments.cli.standing import Standing, standings
 
     out = Output(as_json=as_json, as_plain=plain)
     with ledger_if_any() as ledger:
-        named = [known(place, ledger)] if place is not None else []
-        places = named or (in_ledger(ledger) if ledger is not None else [])
-        now = datetime.now(UTC)
-        found = [status_of(ledger, where, now, look=place is not None) for where in places]
+        where = known(place, ledger) if place is not None else None
+        stand = standings(ledger, where) if ledger is not None else {where: Standing()} if where is not None else {}
+    now = datetime.now(UTC)
+    drills = RequiredDrills()
+    few = len(stand) <= _FEW
+    found = [_as_data(one, standing, drills, now, look=where is not None, few=few) for one, standing in stand.items()]
     if out.as_json:
         out.document({"ledger": address(), "environments": found})
         return
@@ -44,30 +48,19 @@ def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Pl
         _print(out, one, now)
 
 
-def status_of(ledger: Ledger | None, where: Place, now: datetime, *, look: bool = False) -> dict[str, Any]:
+def _as_data(
+    place: Place, standing: Standing, required: RequiredDrills, now: datetime, *, look: bool, few: bool
+) -> dict[str, Any]:
     """Return the status of one environment as JSON values; with ``look``: also of what runs there."""
     from deployments.cli.running import what_runs
 
-    if ledger is None:
-        return {
-            "place": str(where),
-            "live": None,
-            "runs": None,
-            "unfinished": [],
-            "held_by": None,
-            "last_backup": None,
-            "drill": None,
-        }
-    live = ledger.releases.live(where.system, where.environment)
-    newest = ledger.releases.find(where.system, where.environment, limit=_NEWEST)
-    lease = ledger.leases.holder(where.system, where.environment)
-    backup = ledger.records.last_backup(where.system, where.environment)
-    unfinished = [release for release in newest if not release.ended and release.procedure != "plan"]
+    live, lease, backup = standing.live, standing.lease, standing.backup
+    others = [unfinished.release for unfinished in standing.unfinished]
     return {
-        "place": str(where),
-        "live": None if live is None else _live(ledger, live),
-        "runs": what_runs(live, unfinished) if look and live is not None else None,
-        "unfinished": [_unfinished(ledger, release) for release in unfinished],
+        "place": str(place),
+        "live": None if live is None else _live(live, standing.way_back, few=few),
+        "runs": what_runs(live, others) if look and live is not None else None,
+        "unfinished": [_unfinished(unfinished, lease) for unfinished in standing.unfinished],
         "held_by": None
         if lease is None
         else {
@@ -78,7 +71,7 @@ def status_of(ledger: Ledger | None, where: Place, now: datetime, *, look: bool 
             "since": lease.taken_at,
             "until": lease.expires_at,
         },
-        "drill": drill_of(ledger, where, live, now),
+        "drill": _drill_as_data(standing, required.every(place, live), now),
         "last_backup": None
         if backup is None
         else {
@@ -91,13 +84,12 @@ def status_of(ledger: Ledger | None, where: Place, now: datetime, *, look: bool 
     }
 
 
-def drill_of(ledger: Ledger, where: Place, live: Release | None, now: datetime) -> dict[str, Any] | None:
+def _drill_as_data(standing: Standing, every: float | None, now: datetime) -> dict[str, Any] | None:
     """Return how the newest drill ended, and whether the next one is overdue; None where none is asked for or was done."""
     from deployments.cli.history import drill_as_data
     from runwright.policy.drills import due
 
-    newest = ledger.drills.find(where.system, where.environment)
-    every = _drilled_every(where, live)
+    newest = standing.drills
     if every is None and not newest:
         return None
     found = None if every is None else due(newest, every, now)
@@ -108,32 +100,9 @@ def drill_of(ledger: Ledger, where: Place, live: Release | None, now: datetime) 
     }
 
 
-def _drilled_every(where: Place, live: Release | None) -> float | None:
-    """Return how old the last good drill may be, in seconds; None where the runbook asks for none."""
-    book = _runbook(where, live)
-    if book is None or book.drill is None or where.environment not in book.drilled():
-        return None
-    return book.drill.every
+def _live(live: Release, way: Release | None, *, few: bool) -> dict[str, Any]:
+    from deployments.cli.candidates import kept
 
-
-def _runbook(where: Place, live: Release | None) -> Runbook | None:
-    """Return the runbook as it is now, or, where that is not on this machine, as it was at the last release."""
-    from runwright.errors import RunwrightError
-    from runwright.runbook.loader import load_system
-    from runwright.runbook.snapshot import from_json
-
-    with suppress(RunwrightError):
-        return load_system(where.system).runbook
-    with suppress(RunwrightError):
-        return from_json(live.runbook) if live is not None else None
-    return None
-
-
-def _live(ledger: Ledger, live: Release) -> dict[str, Any]:
-    from deployments.cli.candidates import kept, usual_way
-
-    way = usual_way(ledger, live)
-    ready = way is not None and way.version is not None
     return {
         "release": live.id,
         "version": live.ref,
@@ -142,14 +111,20 @@ def _live(ledger: Ledger, live: Release) -> dict[str, Any]:
         "adopted": live.adopted,
         "by": live.deployer,
         "way_back": None
-        if way is None or not ready
-        else {"release": way.id, "version": way.ref, "kept": kept(way), "level": live.level},
+        if way is None or way.version is None
+        else {
+            "release": way.id,
+            "version": way.ref,
+            "kept": kept(way) if few else "not looked at",
+            "level": live.level,
+        },
     }
 
 
-def _unfinished(ledger: Ledger, release: Release) -> dict[str, Any]:
+def _unfinished(unfinished: Unfinished, lease: Lease | None) -> dict[str, Any]:
     from deployments.cli.following import watch_progress
 
+    release = unfinished.release
     return {
         "release": release.id,
         "version": release.ref,
@@ -158,20 +133,20 @@ def _unfinished(ledger: Ledger, release: Release) -> dict[str, Any]:
         "because": release.because,
         "since": release.changed_at,
         "by": release.deployer,
-        "run": (runs[-1].run_id if (runs := ledger.releases.runs(release.id)) else None),
-        "watch": watch_progress(ledger.releases.fact(release.id, "watch")),
-        "next": next_of(ledger, release),
+        "run": unfinished.run,
+        "watch": watch_progress(unfinished.watch),
+        "next": _next_of(unfinished, lease),
     }
 
 
-def next_of(ledger: Ledger, release: Release) -> str:
+def _next_of(unfinished: Unfinished, lease: Lease | None) -> str:
     """Return what can be done about a release that has not ended."""
     from deployments.cli.closing import frozen_next
     from runwright.ledger.states import ReleaseState
 
+    release = unfinished.release
     if release.state is ReleaseState.FROZEN:
-        return frozen_next(ledger, release)
-    lease = ledger.leases.holder(release.system, release.environment)
+        return frozen_next(release, unfinished.decision)
     if lease is not None and lease.release_id == release.id:
         return f"It is being worked on: `runwright follow {release.id}`."
     follow = f"`runwright follow {release.id}` shows whether its run goes on."

@@ -18,7 +18,7 @@ DRAFTS_ONE = "`runwright init` drafts one."
 
 def none_of_yours() -> str:
     """Return why there is no runbook of the user's own, as a sentence or two."""
-    from runwright.runbook.loader import SYSTEMS_VARIABLE, USUAL_NAME, own_places
+    from runwright.runbook.finding import SYSTEMS_VARIABLE, USUAL_NAME, own_places
 
     places = own_places()
     if not places:
@@ -53,7 +53,8 @@ def choose(names: Sequence[str] = ()) -> Chosen:
     Raise InputError if there is no such system.
     """
     from runwright.policy.support import unsupported
-    from runwright.runbook.loader import files_of, load, own, shipped
+    from runwright.runbook.finding import own, shipped
+    from runwright.runbook.loader import files_of, load
 
     files = files_of(names) if names else own()
     theirs = bool(files)

@@ -12,7 +12,8 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 def visible(text: object, *, lines: bool = False) -> str:
     """Return ``text`` with every character that is not seen written out; line ends stay if ``lines``."""
-    return "".join(_shown(c, lines) for c in str(text))
+    written = str(text)
+    return written if written.isprintable() else "".join(_shown(c, lines) for c in written)
 
 
 def _shown(character: str, lines: bool) -> str:

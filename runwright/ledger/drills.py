@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select, union
 
+from runwright.ledger.live import Where, there
 from runwright.ledger.plain import as_dataclass, columns_of
 from runwright.ledger.store import Store
 from runwright.ledger.tables import drills
-from runwright.policy.drills import Drill
+from runwright.policy.drills import Drill, DrillOutcome
 
 
 class Drills:
@@ -25,6 +26,17 @@ class Drills:
         query = select(drills).where(drills.c.system == system, drills.c.environment == environment)
         query = query.order_by(drills.c.number.desc()).limit(limit)
         return self._store.read(lambda c: [as_dataclass(Drill, row) for row in c.execute(query).mappings()])
+
+    def newest(self, system: str | None = None, environment: str | None = None) -> dict[Where, list[Drill]]:
+        """Return of every environment that was drilled the newest drill, and the newest one that came back; newest first."""
+        here = there(drills, system, environment)
+        last = select(func.max(drills.c.number)).where(*here).group_by(drills.c.system, drills.c.environment)
+        good = last.where(drills.c.outcome == str(DrillOutcome.CAME_BACK))
+        query = select(drills).where(drills.c.number.in_(union(last, good))).order_by(drills.c.number.desc())
+        found: dict[Where, list[Drill]] = {}
+        for drill in self._store.read(lambda c: [as_dataclass(Drill, row) for row in c.execute(query).mappings()]):
+            found.setdefault((drill.system, drill.environment), []).append(drill)
+        return found
 
     def of_release(self, release_id: str) -> Drill | None:
         """Return the drill that a release was made for, None if it was none, or broke nothing (yet)."""

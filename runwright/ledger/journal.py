@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from runwright.actions import Process
 from runwright.errors import FencedError, InDoubtError, InputError
@@ -74,10 +74,10 @@ class Journal:
 
     def changed(self, *, under_lease: bool = False) -> bool:
         """Return whether any change was intended at all; ``under_lease``: any that users could have noticed."""
-        query = select(func.count()).where(journal.c.release_id == self.release_id)
+        query = select(journal.c.number).where(journal.c.release_id == self.release_id).limit(1)
         if under_lease:
             query = query.where(journal.c.token.is_not(None))
-        return self._store.read(lambda c: c.execute(query).scalar_one() > 0)
+        return self._store.read(lambda c: c.execute(query).first() is not None)
 
     def intend(
         self,

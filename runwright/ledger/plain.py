@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping
@@ -21,8 +22,12 @@ def as_json(value: Any) -> str:
 
 def as_dataclass(kind: type[T], row: Row, **others: Any) -> T:
     """Return a ``kind`` whose fields are the columns of the same name; ``others`` come before the row's."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: others[name] if name in others else row[name] for name in names})
+    return kind(**{name: others[name] if name in others else row[name] for name in _names_of(kind)})  # type: ignore[arg-type]
+
+
+@cache
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def finite(value: float | None) -> float | None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, update
 
 from runwright.errors import InputError
+from runwright.ledger.live import Where, there
 from runwright.ledger.names import new_id
 from runwright.ledger.plain import as_dataclass, columns_of, finite
 from runwright.ledger.store import Store
@@ -144,6 +145,14 @@ class Records:
     def last_backup(self, system: str, environment: str) -> Backup | None:
         """Return the newest backup that is there, or None."""
         return next(iter(self.backups(system, environment, limit=1)), None)
+
+    def last_backups(self, system: str | None = None, environment: str | None = None) -> dict[Where, Backup]:
+        """Return what ``last_backup`` returns, of every environment that has one."""
+        here = there(backups, system, environment)
+        kept = select(func.max(backups.c.number)).where(*here, backups.c.removed_at.is_(None))
+        newest = kept.group_by(backups.c.system, backups.c.environment)
+        found = self._backups(select(backups).where(backups.c.number.in_(newest)))
+        return {(backup.system, backup.environment): backup for backup in found}
 
     def last_proven_backup(self, system: str, environment: str) -> Backup | None:
         """Return the newest backup that is there and was proven, or None."""

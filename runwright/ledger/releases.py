@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, select, update
 
 from runwright.errors import InputError
 from runwright.ledger.fence import check_token
+from runwright.ledger.live import ENDS, Where, live, note_end, note_place, there
 from runwright.ledger.names import new_id
 from runwright.ledger.plain import as_dataclass, as_json
 from runwright.ledger.release import Release, Run, Transition, check_move, release_of, transition_of
 from runwright.ledger.states import ReleaseState
 from runwright.ledger.store import Store
-from runwright.ledger.tables import facts, notes, releases, runs, transitions
+from runwright.ledger.tables import environments, facts, notes, releases, runs, transitions
 from runwright.versions import Version
 
 # What `record` may set. State and reason only `advance` sets; what was asked is never changed.
@@ -36,6 +37,11 @@ RECORDABLE = frozenset(
 _QUARANTINE = frozenset(
     {ReleaseState.FAILING, ReleaseState.ROLLING_BACK, ReleaseState.ROLLED_BACK, ReleaseState.FROZEN}
 )
+AT_ONCE = 500
+"""So many ids fit into one question, on either database."""
+PAGE = 20
+"""Who looks back has mostly seen enough after a few releases; each carries its runbook."""
+_LAST = 2**62
 
 
 class Releases:
@@ -102,7 +108,7 @@ class Releases:
         values |= {"parameters": {}, "version": version.as_json(), "adopted": True}
 
         def work(connection: Connection) -> Release:
-            now = self._live(connection, system, environment)
+            now = live(connection, system, environment).get((system, environment))
             if now is not None and now.version and as_json(now.version.as_json()) == as_json(version.as_json()):
                 return now
             return self._insert(connection, values, ReleaseState.PROVEN, because)
@@ -130,6 +136,11 @@ class Releases:
         """Return the release that a run works on, or None."""
         return self._store.read(lambda connection: self._of_run(connection, run_id))
 
+    def several(self, release_ids: Iterable[str]) -> dict[str, Release]:
+        """Return releases by their ids; without those that there are not."""
+        query = select(releases).where(releases.c.id.in_(bindparam("ids", expanding=True)))
+        return {r.id: r for r in map(release_of, self._by_ids(query, release_ids))}
+
     def runs(self, release_id: str) -> list[Run]:
         """Return the runs that worked on a release, oldest first."""
         query = select(runs).where(runs.c.release_id == release_id).order_by(runs.c.number)
@@ -139,18 +150,38 @@ class Releases:
         self,
         system: str | None = None,
         environment: str | None = None,
-        limit: int = 20,
+        limit: int | None = 20,
         states: Iterable[ReleaseState] | None = None,
+        without: Iterable[str] = (),
+        commit: str | None = None,
     ) -> list[Release]:
-        """Return the newest releases, newest first: of one system and environment, or of all."""
-        query = select(releases).order_by(releases.c.number.desc()).limit(limit)
-        if system is not None:
-            query = query.where(releases.c.system == system)
-        if environment is not None:
-            query = query.where(releases.c.environment == environment)
+        """Return the newest releases, newest first: of one system and environment, or of all.
+
+        limit: None of no limit. without: the procedures whose releases are left out. commit: the only one that is meant.
+        """
+        query = select(releases).where(*there(releases, system, environment))
+        query = query.order_by(releases.c.number.desc()).limit(limit)
         if states is not None:
             query = query.where(releases.c.state.in_([str(state) for state in states]))
+        if commit is not None:
+            query = query.where(releases.c.commit == commit)
+        if without:
+            query = query.where(releases.c.procedure.not_in(list(without)))
         return self._store.read(lambda c: [release_of(row) for row in c.execute(query).mappings()])
+
+    def walk(self, system: str, environment: str) -> Iterator[Release]:
+        """Yield the releases of an environment, newest first: some at a time, for whoever looks back until it has seen enough."""
+        query = select(releases).where(*there(releases, system, environment), releases.c.number < bindparam("before"))
+        query = query.order_by(releases.c.number.desc()).limit(PAGE)
+        last = _LAST
+        while page := self._page(query, last):
+            yield from map(release_of, page)
+            last = page[-1]["number"]
+
+    def commits(self, system: str) -> set[str]:
+        """Return the commits that were ever released of a system."""
+        query = select(releases.c.commit).where(releases.c.system == system, releases.c.commit != "").distinct()
+        return self._store.read(lambda c: set(c.execute(query).scalars()))
 
     def advance(
         self,
@@ -181,10 +212,15 @@ class Releases:
             if before.state != to:
                 values["changed_at"] = now
             connection.execute(update(releases).where(releases.c.id == release_id).values(**values))
-            self._transition(connection, release_id, now, before.state, to, because)
+            self._transition(connection, before, now, before.state, to, because)
             return self._one(connection, release_id)
 
         return self._store.write(work)
+
+    def last_runs(self, release_ids: Iterable[str]) -> dict[str, str]:
+        """Return the id of the newest run that worked on each of several releases, by their ids."""
+        query = select(runs).where(runs.c.release_id.in_(bindparam("ids", expanding=True))).order_by(runs.c.number)
+        return {row["release_id"]: row["run_id"] for row in self._by_ids(query, release_ids)}
 
     def transitions(self, release_id: str) -> list[Transition]:
         """Return the steps of a release, oldest first."""
@@ -194,7 +230,18 @@ class Releases:
     def live(self, system: str, environment: str) -> Release | None:
         """Return the release that should serve there, which is the way back of the next one: the last that was proven or
         adopted, or the one that the last rollback went back to. None if there is none."""
-        return self._store.read(lambda connection: self._live(connection, system, environment))
+        return self.all_live(system, environment).get((system, environment))
+
+    def all_live(self, system: str | None = None, environment: str | None = None) -> dict[Where, Release]:
+        """Return what ``live`` returns, of every environment that has one."""
+        return self._store.read(lambda c: live(c, system, environment))
+
+    def places(self) -> list[Where]:
+        """Return the system and environment of every place that has a release, sorted."""
+        query = select(environments.c.system, environments.c.environment)
+        return sorted(
+            (system, environment) for system, environment in self._store.read(lambda c: c.execute(query).all())
+        )
 
     def record(self, release_id: str, *, token: int | None = None, **columns: Any) -> Release:
         """Set what became known of a release (``RECORDABLE``), and return it. A version brings its commit with it.
@@ -224,9 +271,10 @@ class Releases:
         has cleared it since. A drill says nothing about its version: it was broken on purpose.
         """
         judged = [str(state) for state in _QUARANTINE | {ReleaseState.PROVEN}]
-        same = _there(system, environment) & (releases.c.commit == commit) & releases.c.state.in_(judged)
-        same &= releases.c.procedure != "drill"
-        last = self._store.read(lambda connection: _newest(connection, same)) if commit else None
+        query = select(releases).where(*there(releases, system, environment), releases.c.commit == commit)
+        query = query.where(releases.c.state.in_(judged), releases.c.procedure != "drill")
+        newest = query.order_by(releases.c.number.desc()).limit(1)
+        last = self._store.read(lambda connection: _first(connection, newest)) if commit else None
         return last if last and last.state in _QUARANTINE and last.cleared_at is None else None
 
     def clear_quarantine(self, release_id: str, who: str, why: str) -> Release:
@@ -252,6 +300,11 @@ class Releases:
         query = select(facts.c.name, facts.c.value).where(facts.c.release_id == release_id).order_by(facts.c.name)
         return self._store.read(lambda c: {row.name: row.value for row in c.execute(query)})
 
+    def facts_of(self, release_ids: Iterable[str], name: str) -> dict[str, Any]:
+        """Return the fact ``name`` of several releases, by their ids; without those that have none."""
+        query = select(facts).where(facts.c.release_id.in_(bindparam("ids", expanding=True)), facts.c.name == name)
+        return {row["release_id"]: row["value"] for row in self._by_ids(query, release_ids)}
+
     def set_fact(self, release_id: str, name: str, value: Any) -> None:
         """Keep a fact (plain JSON, small) in place of the one of that name. Raise InputError if there is no release."""
         fact = {"value": value, "at": self._store.clock()}
@@ -265,14 +318,24 @@ class Releases:
 
     # ------------------------------------------------------------------------------------------ inside a transaction
 
+    def _by_ids(self, query: Select[Any], release_ids: Iterable[str]) -> list[RowMapping]:
+        ids = sorted(set(release_ids))
+        parts = [ids[i : i + AT_ONCE] for i in range(0, len(ids), AT_ONCE)]
+        return self._store.read(lambda c: [row for part in parts for row in c.execute(query, {"ids": part}).mappings()])
+
+    def _page(self, query: Select[Any], before: int) -> Sequence[RowMapping]:
+        return self._store.read(lambda c: c.execute(query, {"before": before}).mappings().all())
+
     def _insert(self, connection: Connection, values: dict[str, Any], state: ReleaseState, because: str) -> Release:
         now = self._store.clock()
         release_id = new_id(f"{values['system']}-{values['environment']}", now)
         row = {"commit": "", "adopted": False} | values
         row |= {"id": release_id, "state": str(state), "because": because, "created_at": now, "changed_at": now}
         connection.execute(releases.insert().values(**row))
-        self._transition(connection, release_id, now, None, state, because)
-        return self._one(connection, release_id)
+        note_place(self._store, connection, values["system"], values["environment"])
+        release = self._one(connection, release_id)
+        self._transition(connection, release, now, None, state, because)
+        return release
 
     def _attach(self, connection: Connection, release_id: str, run_id: str, procedure: str) -> None:
         row = {"run_id": run_id, "release_id": release_id, "procedure": procedure, "at": self._store.clock()}
@@ -281,14 +344,16 @@ class Releases:
     def _transition(
         self,
         connection: Connection,
-        release_id: str,
+        release: Release,
         at: datetime,
         before: ReleaseState | None,
         after: ReleaseState,
         because: str,
     ) -> None:
-        row = {"release_id": release_id, "at": at, "before": before and str(before), "after": str(after)}
+        row = {"release_id": release.id, "at": at, "before": before and str(before), "after": str(after)}
         connection.execute(transitions.insert().values(**row, because=because))
+        if after in ENDS:
+            note_end(self._store, connection, release)
 
     def _one(self, connection: Connection, release_id: str, *, lock: bool = False) -> Release:
         query = select(releases).where(releases.c.id == release_id)
@@ -300,29 +365,6 @@ class Releases:
     def _of_run(self, connection: Connection, run_id: str) -> Release | None:
         query = select(releases).join(runs, runs.c.release_id == releases.c.id).where(runs.c.run_id == run_id)
         return _first(connection, query)
-
-    def _live(self, connection: Connection, system: str, environment: str) -> Release | None:
-        there = _there(system, environment)
-        ends = transitions.c.after.in_([str(ReleaseState.PROVEN), str(ReleaseState.ROLLED_BACK)])
-        joined = releases.c.id == transitions.c.release_id
-        last_end = select(func.max(transitions.c.number)).join(releases, joined).where(there, ends).scalar_subquery()
-        last = _first(connection, select(releases).join(transitions, joined).where(transitions.c.number == last_end))
-        if last is None or last.state is ReleaseState.PROVEN:
-            return last
-        if last.previous_id:
-            return self._one(connection, last.previous_id)
-        # nobody wrote down what was there before it: what was proven before it
-        number = select(releases.c.number).where(releases.c.id == last.id).scalar_subquery()
-        proven = releases.c.state == str(ReleaseState.PROVEN)
-        return _newest(connection, there & proven & (releases.c.number < number))
-
-
-def _there(system: str, environment: str) -> ColumnElement[bool]:
-    return (releases.c.system == system) & (releases.c.environment == environment)
-
-
-def _newest(connection: Connection, where: ColumnElement[bool]) -> Release | None:
-    return _first(connection, select(releases).where(where).order_by(releases.c.number.desc()).limit(1))
 
 
 def _first(connection: Connection, query: Select[Any]) -> Release | None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from runwright.ledger.plain import as_json
@@ -117,7 +118,19 @@ releases = Table(
     Column("cleared_by", Words),
     Column("cleared_because", Words),
     Index("releases_of_environment", "system", "environment", "number"),
+    Index("releases_by_state", "state", "system", "environment", "number"),
+    Index("releases_of_commit", "system", "commit", "environment", "number"),
 )
+
+environments = Table(
+    "environments",
+    metadata,
+    Column("system", Words, primary_key=True),
+    Column("environment", Words, primary_key=True),
+    Column("last_end", Words, ForeignKey("releases.id")),
+)
+"""Every environment that has a release. last_end: the release that last came to be proven or rolled back there, by the order
+of transitions: what is live follows from it, and no index of many releases would tell."""
 
 runs = Table(
     "runs",
@@ -127,6 +140,7 @@ runs = Table(
     _release(),
     Column("procedure", Words, nullable=False),
     Column("at", Moment, nullable=False),
+    Index("runs_of_release", "release_id"),
 )
 
 transitions = Table(
@@ -190,6 +204,8 @@ leases = Table(
     Column("released_at", Moment),
 )
 
+_THERE = text("removed_at IS NULL")
+
 backups = Table(
     "backups",
     metadata,
@@ -209,6 +225,8 @@ backups = Table(
     Column("proof", Plain),
     Column("removed_at", Moment),
     Index("backups_of_environment", "system", "environment", "number"),
+    Index("backups_of_release", "release_id"),
+    Index("backups_that_are_there", "system", "environment", "number", sqlite_where=_THERE, postgresql_where=_THERE),
 )
 
 measurements = Table(

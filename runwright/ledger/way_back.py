@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from runwright.errors import InputError
@@ -13,7 +14,6 @@ from runwright.policy.levels import Level, worst
 if TYPE_CHECKING:
     from runwright.ledger import Ledger
 
-LOOK_BACK = 500
 PREPARED = frozenset({ReleaseState.PREPARING, ReleaseState.PLANNED, ReleaseState.APPROVED})
 _GONE = frozenset({ReleaseState.ABANDONED, ReleaseState.ROLLED_BACK})
 
@@ -23,7 +23,7 @@ def to_take_back(ledger: Ledger, system: str, environment: str) -> Release:
 
     One that is only being prepared has not, whatever else is wrong there. Raise InputError if there is none.
     """
-    for release in ledger.releases.find(system, environment, limit=LOOK_BACK):
+    for release in ledger.releases.walk(system, environment):
         if not release.deploys or release.state in _GONE or release.adopted:
             continue
         if release.state not in PREPARED or ledger.journal(release.id).changed(under_lease=True):
@@ -34,19 +34,25 @@ def to_take_back(ledger: Ledger, system: str, environment: str) -> Release:
     )
 
 
-def taken_along(newest_first: Sequence[Release], taken_back: Release, behind: str | None) -> list[Release]:
+def taken_along(newest_first: Iterable[Release], taken_back: Release, behind: str | None) -> list[Release]:
     """Return what is undone by going back from ``taken_back`` to the release ``behind`` (None: to nothing).
 
     That is itself, what was proven in between, and what left the schema other than it had found it, however it ended.
     """
-    position = next((i for i, r in enumerate(newest_first) if r.id == taken_back.id), -1)
     found = [taken_back]
-    for release in newest_first[position + 1 :]:
+    for release in before(newest_first, taken_back):
         if release.id == behind:
             break
         if release.state is ReleaseState.PROVEN or schema_was_touched(release):
             found.append(release)
     return found
+
+
+def before(newest_first: Iterable[Release], release: Release) -> Iterator[Release]:
+    """Yield what is older than ``release``, newest first."""
+    older = dropwhile(lambda one: one.id != release.id, newest_first)
+    next(older, None)
+    return older
 
 
 def level_between(releases: Iterable[Release]) -> Level:
@@ -75,10 +81,8 @@ def checked_target(ledger: Ledger, taken_back: Release, to: str) -> Release:
     where = f"{taken_back.system}/{taken_back.environment}"
     if (release.system, release.environment) != (taken_back.system, taken_back.environment):
         raise InputError(f"{to} is a release of {release.system}/{release.environment}, not of {where}.")
-    older = ledger.releases.find(release.system, release.environment, limit=LOOK_BACK)
-    ids = [r.id for r in older]
-    before = to in ids and taken_back.id in ids and ids.index(to) > ids.index(taken_back.id)
-    if not before or release.state is not ReleaseState.PROVEN or release.version is None:
+    older = before(ledger.releases.walk(release.system, release.environment), taken_back)
+    if not any(one.id == to for one in older) or release.state is not ReleaseState.PROVEN or release.version is None:
         raise InputError(
             f"{to} ({release.ref}) is {release.state.value}: it was not proven before {taken_back.id}, so it is no way back.",
             next=f"`runwright rollback {where}` lists the ways back.",

@@ -9,8 +9,9 @@ from typing import Any
 
 from runwright.runbook.base import references, seconds
 from runwright.runbook.checks import MATCHERS, Expectation, HttpProbe, texts_in
-from runwright.runbook.document import Mistake, nearest
+from runwright.runbook.document import Mistake
 from runwright.runbook.model import Runbook
+from runwright.runbook.nearest import nearest
 from runwright.runbook.targets import Environment, HostTarget, LaterMetrics, PostgresDatabase
 from runwright.runbook.words import Path, dotted, keys
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from runwright.runbook.base import as_duration
 from runwright.runbook.checked_probes import probe_mistakes, probe_warnings
 from runwright.runbook.checked_watch import rule_mistakes, rule_warnings
-from runwright.runbook.document import Mistake, unknown
+from runwright.runbook.document import Mistake
 from runwright.runbook.model import PRODUCTION_WATCH_SECONDS, Runbook
+from runwright.runbook.nearest import unknown
 from runwright.runbook.targets import (
     ComposeTarget,
     Environment,

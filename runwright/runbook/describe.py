@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from runwright.errors import InputError
 from runwright.runbook.base import as_duration
-from runwright.runbook.document import unknown
 from runwright.runbook.model import Runbook
+from runwright.runbook.nearest import unknown
 from runwright.runbook.words import NOT_BUILT, Key, bare, belongs_to, discriminator, is_model, keys, kinds, words
 from runwright.runbook.yamltext import entry, scalar
 

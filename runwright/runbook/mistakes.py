@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from runwright.runbook.base import FROM_A_FILE
-from runwright.runbook.document import Mistake, nearest
+from runwright.runbook.document import Mistake
+from runwright.runbook.nearest import nearest
 from runwright.runbook.words import (
     NOT_BUILT,
     Key,

@@ -1,4 +1,4 @@
-"""Run migrations in the transaction that ``runwright.ledger.upgrade`` has begun: all of them, or nothing."""
+"""Run migrations in the transaction that ``runwright.ledger.migrating`` has begun: all of them, or nothing."""
 
 from alembic import context
 

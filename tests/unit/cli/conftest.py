@@ -61,7 +61,7 @@ def nothing_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No shipped runbooks: reading all five for each of some hundred commands takes minutes."""
     folder = tmp_path / "shipped"
     folder.mkdir()
-    monkeypatch.setattr("runwright.runbook.loader.SHIPPED", folder)
+    monkeypatch.setattr("runwright.runbook.finding.SHIPPED", folder)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from runwright.ledger import Ledger
 from runwright.ledger.records import GateResult
 from runwright.ledger.states import ReleaseState as S
+from runwright.ledger.store import Store
 from runwright.policy.drills import Drill
 from tests.fixtures.surroundings import FakeClock
 from tests.unit.cli.conftest import Call, Opened, version_of
@@ -77,6 +78,32 @@ def test_status_tells_of_the_last_drill_and_of_one_that_is_overdue(
     assert "broken by kill, back after 9 s" in call("status").stdout
     assert asked(call, "show", release.id)["drill"]["outcome"] == "came_back"
     assert "broken by kill, back after 9 s" in call("show", release.id).stdout
+
+
+def test_status_asks_the_ledger_as_often_for_many_environments_as_for_one(
+    call: Call, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many systems there are, it is answered at once."""
+    asked_for: list[str] = []
+    read = Store.read
+    monkeypatch.setattr(Store, "read", lambda store, work: asked_for.append("") or read(store, work))
+
+    def questions() -> int:
+        asked_for.clear()
+        assert call("status").exit_code == 0
+        return len(asked_for)
+
+    def environment(name: str) -> None:
+        first = opened("v1", to=S.PROVEN, environment=name)
+        opened("v2", to=S.PROVEN, environment=name, previous_id=first.id)
+        opened("v3", to=S.FROZEN, environment=name)
+        opened("v4", to=S.WATCHING, environment=name)
+
+    environment("first")
+    one = questions()
+    for number in range(3):
+        environment(f"more{number}")
+    assert questions() == one
 
 
 def test_status_tells_what_to_do_about_a_frozen_release(call: Call, ledger: Ledger, opened: Opened) -> None:

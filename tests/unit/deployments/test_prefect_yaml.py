@@ -9,7 +9,8 @@ import yaml
 
 from deployments.prefect_yaml import prefect_yaml
 from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL, specs_of, supervise_spec
-from runwright.runbook.loader import SHIPPED, load
+from runwright.runbook.finding import SHIPPED
+from runwright.runbook.loader import load
 
 FILE = Path(__file__).resolve().parents[3] / "prefect.yaml"
 SPECS = [spec for path in sorted(SHIPPED.glob("*.yaml")) for spec in specs_of(load(path).runbook)]

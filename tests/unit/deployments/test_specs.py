@@ -15,7 +15,8 @@ from prefect.utilities.callables import parameter_schema
 from deployments.apply import flow_of
 from deployments.specs import ROLLBACK_EVENTS, Spec, rollback_trigger, specs_of, supervise_spec
 from runwright.policy.supervision import SUPERVISOR_TAG, TAG
-from runwright.runbook.loader import SHIPPED, load
+from runwright.runbook.finding import SHIPPED
+from runwright.runbook.loader import load
 from runwright.runbook.snapshot import from_json, to_json
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "shop.yaml"

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
 from runwright.errors import LedgerError
 from runwright.ledger import Ledger, open_ledger
+from runwright.ledger.migrating import MIGRATIONS
 from runwright.ledger.tables import VERSION_TABLE, metadata
+from runwright.ledger.upgrade import HEAD
 from tests.unit.ledger.conftest import Open
 
 SECRET = "hunter2-hunter2"
@@ -86,6 +89,11 @@ def test_migrations_make_the_tables_that_the_code_uses(ledger: Ledger) -> None:
     assert ledger.store.read(differences) == []
 
 
+def test_the_newest_migration_is_the_revision_that_the_code_knows() -> None:
+    """It is asked for without Alembic whenever a ledger is opened."""
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == HEAD
+
+
 def test_a_ledger_on_sqlite_loses_nothing_in_a_power_cut(tmp_path: Path) -> None:
     """Readers and a writer do not block each other (WAL), commits reach the disk, and references are looked at."""
     with open_ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
@@ -98,7 +106,7 @@ def test_a_ledger_that_is_newer_is_refused_and_left_alone(ledger: Ledger, ledger
     """An older Runwright would not know what it must not do."""
     newer = text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     ledger.store.write(lambda connection: connection.execute(newer))
-    with pytest.raises(LedgerError, match="newer Runwright: it is at 9999, this one knows it up to 0002") as refusal:
+    with pytest.raises(LedgerError, match="newer Runwright: it is at 9999, this one knows it up to 0003") as refusal:
         open_ledger(ledger_url)
     assert refusal.value.state == "Nothing was done." and "newer Runwright" in refusal.value.next
     kept = ledger.store.read(lambda c: c.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one())

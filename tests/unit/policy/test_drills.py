@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runwright.policy.drills import Drill, DrillOutcome, due, whose_turn
+from runwright.policy.drilling import whose_turn
+from runwright.policy.drills import Drill, DrillOutcome, due
 
 NOW = datetime(2026, 11, 21, 7, 5, tzinfo=UTC)
 DAY = 86400.0

@@ -6,7 +6,8 @@ import pytest
 
 from runwright.errors import InputError
 from runwright.policy.support import unsupported
-from runwright.runbook.loader import SHIPPED, load
+from runwright.runbook.finding import SHIPPED
+from runwright.runbook.loader import load
 from runwright.runbook.model import Runbook
 from runwright.runbook.targets import LaterDatabase, LaterMetrics, LaterTarget
 from runwright.runbook.words import NOT_BUILT

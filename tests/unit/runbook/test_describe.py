@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 from runwright.errors import InputError
 from runwright.runbook import describe
 from runwright.runbook.base import FROM_A_FILE
-from runwright.runbook.loader import SHIPPED, load
+from runwright.runbook.finding import SHIPPED
+from runwright.runbook.loader import load
 from runwright.runbook.model import Runbook
 from runwright.runbook.words import NOT_BUILT, is_model, keys, kinds
 from runwright.runbook.yamltext import entry, flow, scalar

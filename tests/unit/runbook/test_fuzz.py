@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 
 from runwright.errors import RunbookError
 from runwright.runbook.describe import reference
-from runwright.runbook.loader import SHIPPED, load
+from runwright.runbook.finding import SHIPPED
+from runwright.runbook.loader import load
 from tests.unit.runbook.files import RIGHT, wrong
 
 RIGHT_ONES = [

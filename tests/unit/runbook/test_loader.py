@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
 from runwright.errors import InputError, RunbookError
-from runwright.runbook.loader import SHIPPED, SYSTEMS_VARIABLE, find, load, load_system, own
+from runwright.runbook.finding import SHIPPED, SYSTEMS_VARIABLE, find, own, system_of
+from runwright.runbook.loader import load, load_system
 from tests.unit.runbook.files import RIGHT, wrong
 
 SHIPPED_SYSTEMS = ["cleanwithsnapshot", "financial-planning", "invoiceme", "money-flow", "receipt-vault-pro"]
@@ -234,3 +236,22 @@ def test_a_file_that_is_not_there_names_its_neighbour(write):
         load(file.with_name("shp.yaml"))
     with pytest.raises(RunbookError, match="is a folder, and a file is meant"):
         load(file.parent)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("system: shop\n", "shop"),
+        ("# system: other\nx-note: |\n  system: other\nsystem: shop # ours\n", "shop"),
+        ('"system": "shop"\n', "shop"),
+        ("{system: shop, source: {repo: .}}\n", "shop"),
+        ("name: &n shop\nsystem: *n\n", "shop"),
+        ("environments:\n  system: other\n", "book"),
+        ("system: [1\n", "book"),
+    ],
+)
+def test_the_system_of_a_file_is_found_however_it_is_written(tmp_path: Path, text: str, name: str) -> None:
+    """The file's own name stands for one that has none."""
+    file = tmp_path / "book.yaml"
+    file.write_text(text)
+    assert system_of(file) == name
