@@ -16,6 +16,13 @@ from runwright.policy.reversibility import classify_all
 from runwright.runbook.model import Migrate
 
 READ_SECONDS = 120.0  # starting a container and loading some hundred revision files
+# Before the job's first import: a json.py or a folder alembic/ of the repository, found by way of the current folder or
+# of PYTHONPATH, must not be taken for what the job needs. Not -P or -I: older Pythons have no -P, and env.py needs PYTHONPATH.
+_INTERPRETER_FIRST = """import os, sys
+given_path = [folder for folder in sys.path if folder not in ("", ".")]
+named = [os.path.abspath(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+sys.path[:] = sorted(given_path, key=lambda folder: os.path.abspath(folder) in named)
+"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Alembic:
 
     def _argv(self, mode: str, *rest: str) -> tuple[str, ...]:
         program = Path(alembic_job.__file__).read_text(encoding="utf-8")
-        return (self.python, "-c", program, mode, self.directory, self.config, *rest)
+        return (self.python, "-c", f"{_INTERPRETER_FIRST}exec({program!r})", mode, self.directory, self.config, *rest)
 
 
 def _answer(output: bytes) -> dict[str, Any]:

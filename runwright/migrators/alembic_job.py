@@ -9,8 +9,10 @@ It uses the artifact's own Alembic and SQLAlchemy, whichever they are, and Pytho
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
+import re
 import sys
 import tokenize
 import traceback
@@ -29,10 +31,21 @@ class Refused(Exception):
     """The database or the artifact is not what was planned; nothing was changed."""
 
 
+_GIVEN_PATH: list[str] = globals().get("given_path", sys.path[:])
+_NEEDED = ("alembic.command", "alembic.config", "logging.config", "sqlalchemy", "psycopg", "psycopg2", "asyncpg")
+
+
+def load() -> None:
+    """Import what the job needs while the interpreter's own folders come first; env.py then has the path that it knows."""
+    for name in _NEEDED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    sys.path[:] = _GIVEN_PATH
+
+
 def main(arguments: list[str]) -> int:
     """Do what the arguments say. Return the exit code."""
-    if sys.path and sys.path[0] == "":
-        del sys.path[0]  # a folder named "alembic" beside alembic.ini must not hide the package
+    load()
     mode, directory, config, *rest = arguments
     start, answer = Path.cwd(), sys.stdout
     os.chdir(directory)
@@ -194,7 +207,10 @@ def _sqlstate(error: BaseException) -> str:
 
 
 def _limit_lock_waits(milliseconds: int) -> None:
-    """Let no statement wait for a lock of PostgreSQL longer than so, whichever way env.py makes its connection."""
+    """Let no statement wait for a lock of PostgreSQL longer than so, whichever way env.py makes its connection.
+
+    But for what is built concurrently: it holds up nobody while it waits, and to cut it short leaves it half-built.
+    """
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
@@ -209,7 +225,42 @@ def _limit_lock_waits(milliseconds: int) -> None:
             before = parameters.get("options") or os.environ.get("PGOPTIONS", "")
             parameters["options"] = f"{before} -c lock_timeout={milliseconds}".strip()
 
+    def wait(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        if context.dialect.name != "postgresql" or not concurrent(statement):
+            return False
+        cursor.execute("SELECT source FROM pg_settings WHERE name = 'lock_timeout'")
+        if cursor.fetchone()[0] != "client":
+            return False  # the migration has set a limit of its own
+        cursor.execute("SET lock_timeout = 0")
+        try:
+            cursor.execute(statement, *parameters)
+        except BaseException:
+            with contextlib.suppress(Exception):  # in a transaction that has failed it comes to its end by itself
+                cursor.execute("RESET lock_timeout")
+            raise
+        cursor.execute("RESET lock_timeout")
+        return True
+
     event.listen(Engine, "do_connect", limit)
+    event.listen(Engine, "do_execute", lambda cursor, text, given, context: wait(cursor, text, (given,), context))
+    event.listen(Engine, "do_execute_no_params", lambda cursor, text, context: wait(cursor, text, (), context))
+
+
+_QUOTED_OR_SAID = re.compile(r"""--[^\n]*|/\*(?:/\*.*?\*/|.)*?\*/|"(?:[^"]|"")*"|'(?:[^']|'')*'""", re.DOTALL)
+_CONCURRENT = re.compile(
+    r"(?:(?:CREATE(?: UNIQUE)?|DROP) INDEX|REINDEX (?:INDEX|TABLE|SCHEMA|DATABASE|SYSTEM)) CONCURRENTLY\b"
+    r"|REINDEX ?\([^)]*\bCONCURRENTLY\b"
+    r"|ALTER TABLE .*\bDETACH PARTITION \S+ CONCURRENTLY ?;?$"
+)
+
+
+def concurrent(statement: str) -> bool:
+    """Whether ``statement`` is one of PostgreSQL's that wait for others without holding them up.
+
+    Cut short, they leave an invalid index, or a partition that is half detached.
+    """
+    bare = _QUOTED_OR_SAID.sub(lambda found: " " if found[0][0] in "-/" else "x", statement)
+    return bool(_CONCURRENT.match(" ".join(bare.split()).upper()))
 
 
 _mine: set[int] = set()  # the server's processes behind our own connections: env.py may use several

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -153,12 +154,15 @@ def test_dependencies_come_first(artifact: Artifact) -> None:
     assert order.index("9f2b7c4d1a0e") < order.index("0002_note")
 
 
-def test_a_package_named_alembic_beside_the_project_is_not_taken_for_alembic(artifact: Artifact, sqlite: str) -> None:
-    """Many projects keep their migrations in a folder of that name."""
+def test_nothing_of_the_repository_is_taken_for_what_the_job_needs(artifact: Artifact, sqlite: str) -> None:
+    """Many projects keep their migrations in a folder alembic, and some have a json.py; also where PYTHONPATH names it."""
     (artifact.folder / "backend" / "alembic").mkdir()
     (artifact.folder / "backend" / "alembic" / "__init__.py").write_text("raise SystemExit('the wrong alembic')\n")
     (artifact.folder / "alembic").mkdir()
     (artifact.folder / "alembic" / "__init__.py").write_text("raise SystemExit('the wrong alembic')\n")
+    for name in ("json", "typing", "logging", "tokenize", "queue"):
+        (artifact.folder / f"{name}.py").write_text(f"raise SystemExit('the wrong {name}')\n")
+    artifact.env["PYTHONPATH"] = str(artifact.folder)
     upgrade(artifact, plan(artifact))
     assert current(artifact) == HEAD
 
@@ -261,6 +265,50 @@ def test_a_migration_does_not_wait_for_a_lock_for_ever(artifact: Artifact, postg
         assert current(artifact) == ("merge_20260224_01",)
     bounded(0.3).upgrade(artifact.do, artifact.job, planned, "migrate")
     ALEMBIC.verify(current(artifact), before)
+
+
+CONCURRENTLY = """from alembic import op
+
+revision = "0004_index"
+down_revision = "merge_20260224_01"
+
+
+def upgrade() -> None:
+    with op.get_context().autocommit_block():
+        op.create_index("by_name", "shops", ["name"], postgresql_concurrently=True)
+    op.execute("ALTER TABLE orders ADD COLUMN note text")
+"""
+
+
+@pytest.mark.docker
+def test_what_is_built_concurrently_waits_and_nothing_else_does(artifact: Artifact, postgres: str) -> None:
+    """It holds up nobody while it waits for a long transaction, and would be left invalid; the ALTER TABLE after it gives
+    up as any other."""
+    (artifact.folder / "backend/db/extra/0003_drop.py").unlink()
+    upgrade(artifact, plan(artifact))
+    artifact.write("extra/0004_index.py", CONCURRENTLY)
+    planned = plan(artifact, *current(artifact))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%' AND wait_event_type = 'Lock'"
+    with (
+        psycopg.connect(postgres) as writer,
+        psycopg.connect(postgres) as reader,
+        psycopg.connect(postgres, autocommit=True) as watcher,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writer.execute("INSERT INTO shops (id, name) VALUES (7, 'long')")
+        reader.execute("SELECT * FROM orders")
+        job = pool.submit(bounded(0.2).upgrade, artifact.do, artifact.job, planned, "migrate")
+        seen = 0
+        while seen < 5 and not job.done():  # for longer than the limit on locks
+            row = watcher.execute(waiting).fetchone()
+            seen += bool(row and row[0])
+            watcher.execute("SELECT pg_sleep(0.1)")
+        writer.commit()
+        with pytest.raises(ActionError, match="lock timeout"):
+            job.result(timeout=60)
+        assert seen == 5
+        valid = watcher.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_name'::regclass").fetchone()
+        assert valid == (True,)
 
 
 @pytest.mark.docker

@@ -10,7 +10,7 @@ import pytest
 
 from runwright.errors import InputError, ObservationError, RefusedError, VerificationError
 from runwright.migrators.alembic import Alembic
-from runwright.migrators.alembic_job import MARKER
+from runwright.migrators.alembic_job import MARKER, concurrent
 from runwright.migrators.shape import Migration, MigrationPlan
 from runwright.policy.levels import Level
 from runwright.runbook.model import Migrate
@@ -154,3 +154,27 @@ def test_an_error_of_the_artifact_is_told() -> None:
     """What is wrong with the version's migrations reaches the person."""
     with pytest.raises(InputError, match="Can't locate revision"):
         Alembic().plan(DO, Job(answer(error="Can't locate revision x")), ())
+
+
+@pytest.mark.parametrize(
+    ("statement", "waits"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", True),
+        ("create  unique\n index  concurrently if not exists i on t (a);", True),
+        ("-- it's built beside\n/* a 'b' /* c */ */ CREATE INDEX CONCURRENTLY i ON t (a)", True),
+        ('DROP INDEX CONCURRENTLY "My Index"', True),
+        ("REINDEX TABLE CONCURRENTLY t", True),
+        ("REINDEX (VERBOSE, CONCURRENTLY) INDEX i", True),
+        ('ALTER TABLE "My Table" DETACH PARTITION public."a b" CONCURRENTLY;', True),
+        ("CREATE INDEX i ON t (a) -- CONCURRENTLY", False),
+        ("CREATE INDEX concurrently_made ON t (a)", False),
+        ("REINDEX TABLE t", False),
+        ("ALTER TABLE t DETACH PARTITION p", False),
+        ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY FINALIZE", False),
+        ("ALTER TABLE t ADD COLUMN concurrently int", False),
+        ("INSERT INTO t VALUES ('CREATE INDEX CONCURRENTLY i ON t (a)')", False),
+    ],
+)
+def test_what_waits_without_holding_up_others_is_told_from_its_statement(statement: str, waits: bool) -> None:
+    """However it is written; what only mentions it, and all else, may not wait."""
+    assert concurrent(statement) is waits
