@@ -94,6 +94,8 @@ def notes(version: Version) -> list[str]:
             f"What starts {', '.join(services)} migrates. Take that out of the start command: after the next migration "
             "this version cannot start again, so there is no way back to it."
         )
+    if differs := version.extra.get("other_files"):
+        found.append(differs)
     if mounts := version.extra.get("left_out"):
         found.append(f"Not mounted, because the image's own code is what is released: {'; '.join(mounts)}.")
     if mounts := version.extra.get("kept_mounted"):

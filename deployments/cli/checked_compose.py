@@ -6,13 +6,14 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from runwright.actions import Command, Do, Output
 from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.release import project_in_tree
-from runwright.platforms.compose.sources import compose_files, top_of
+from runwright.platforms.compose.sources import compose_files, env_files, top_of
 from runwright.platforms.compose.wellformed import yaml_mistakes
 from runwright.policy.support import unsupported
 from runwright.runbook.compose_images import Origin, built_twice, misfits, origins
@@ -70,21 +71,22 @@ def _where(do: Do, target: ComposeTarget, book: Runbook) -> tuple[ComposeTarget,
     """Return the target and the folder that holds its files: the one that it runs from, or else the repository, if one is here."""
     for top in (top_of(target), Path(book.source.repo)):
         try:
-            files = compose_files(do, target, top)
-        except (InputError, OSError):
+            found = compose_files(do, target, top, env_files(target))
+        except (RunwrightError, OSError):
             continue
         if Path(target.directory).is_dir():
             return target, top
-        return target.model_copy(update={"directory": str((top / files[0]).parent), "env_file": None}), top
+        return target.model_copy(update={"directory": str((top / found.names[0]).parent), "env_file": None}), top
     return None
 
 
 def _read(do: Do, target: ComposeTarget, top: Path) -> dict[str, Origin]:
     """Return what each service is started from. Raise InputError for a file that is no YAML, ActionError if Compose refuses it."""
-    files = [top / name for name in compose_files(do, target, top)]
+    files = [top / name for name in compose_files(do, target, top, env_files(target)).names]
     try:
-        project, _ = project_in_tree(do, Place(target, top, top, {}))
-        return _origins(do, project, top, interpolate=True)
+        with TemporaryDirectory() as scratch:
+            project = project_in_tree(do, Place(target, top, top, {}, Path(scratch))).project
+            return _origins(do, project, top, interpolate=True)
     except RunwrightError:
         if mistakes := yaml_mistakes(files):
             raise InputError(" ".join(mistakes), next="Correct the file.") from None

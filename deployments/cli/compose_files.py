@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from runwright.actions import Command, Do
 from runwright.errors import InputError
-from runwright.platforms.compose.sources import BASE_NAMES, OVERRIDE_NAMES
+from runwright.platforms.compose.sources import BASE_NAMES
 
 COMPOSE_SECONDS = 60.0
 _TRIED = 5
@@ -24,11 +24,13 @@ class Given:
     """Where a Compose application is: the folder that it is run from, its Compose files and its env file.
 
     files: relative to the folder, or absolute; none, if Compose looks for them itself. env_file: the same; "" of the usual.
+    taken: the files that Compose takes if it is given none, relative to the folder.
     """
 
     directory: Path
     files: tuple[str, ...] = ()
     env_file: str = ""
+    taken: tuple[str, ...] = ()
 
 
 def placed(directory: Path, files: tuple[str, ...], env_file: str) -> Given:
@@ -54,18 +56,12 @@ def placed(directory: Path, files: tuple[str, ...], env_file: str) -> Given:
     return Given(folder, tuple(map(seen, files)), seen(env_file) if env_file else "")
 
 
-def usual(directory: Path) -> tuple[str, ...]:
-    """Return the names of the files in ``directory`` that Compose takes if it is given none."""
-    base = [name for name in BASE_NAMES if (directory / name).is_file()][:1]
-    return (*base, *([name for name in OVERRIDE_NAMES if (directory / name).is_file()][:1] if base else ()))
-
-
-def beside(directory: Path) -> tuple[str, ...]:
-    """Return the names of other Compose files in ``directory``, which Compose leaves out if it is given none; sorted."""
-    taken = usual(directory)
-    if not taken:
+def beside(directory: Path, taken: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of other Compose files in ``directory`` than those that are ``taken``, if any are; sorted."""
+    known = set(taken)
+    if not known:
         return ()
-    return tuple(sorted(p.name for p in directory.iterdir() if _is_base(p.name) and p.name not in taken))
+    return tuple(sorted(p.name for p in directory.iterdir() if _is_base(p.name) and p.name not in known))
 
 
 def likely(paths: Iterable[str]) -> tuple[str, ...]:
@@ -80,7 +76,7 @@ def likely(paths: Iterable[str]) -> tuple[str, ...]:
 def refuse_elsewhere(do: Do, given: Given, tracked: list[str]) -> None:
     """Raise InputError if no Compose file was named, none is in the folder, and git has ``tracked`` some further down."""
     directory = given.directory
-    if given.files or usual(directory):
+    if given.files or given.taken:
         return
     found = likely(tracked)
     if found:
@@ -97,10 +93,10 @@ def refuse_elsewhere(do: Do, given: Given, tracked: list[str]) -> None:
 
 def left_out(do: Do, given: Given) -> list[str]:
     """Return a remark if other Compose files lie beside those that Compose takes by itself."""
-    others = () if given.files else beside(given.directory)
+    taken = given.taken
+    others = () if given.files else beside(given.directory, taken)
     if not others:
         return []
-    taken = usual(given.directory)
     whole = _is_whole(do, given.directory, others[0])
     again = _init(given.directory, [others[0]] if whole else [*taken[:1], others[0]])
     alone = "" if whole else f" {others[0]} only adds to another file, so both are named."

@@ -7,15 +7,16 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from deployments.cli.compose_files import COMPOSE_SECONDS, Given, left_out, placed, refuse_elsewhere, usual
+from deployments.cli.compose_files import COMPOSE_SECONDS, Given, left_out, placed, refuse_elsewhere
 from runwright.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.at_start import MIGRATES
 from runwright.platforms.compose.config import parse_config
+from runwright.platforms.compose.sources import files_by_environment, usual_files
 from runwright.platforms.compose.wellformed import yaml_mistakes
 from runwright.runbook.compose_images import built_twice, origins
 from runwright.runbook.dockerfile import base_image
@@ -42,13 +43,21 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Application(Given):
-    """A Compose application in its repository, whose top is ``root``."""
+    """A Compose application in its repository, whose top is ``root``.
+
+    by_shell: whether only the shell names the files that Compose takes (COMPOSE_FILE): a worker does not know it.
+    """
 
     root: Path = Path()
+    by_shell: bool = False
 
     def argv(self, *, interpolate: bool) -> tuple[str, ...]:
         """Return the command that prints what Compose understands."""
-        words = ["docker", "compose", "--project-directory", str(self.directory)]
+        words = ["docker", "compose"]
+        if (
+            self.files or PurePosixPath(*self.taken[:1]).parent == PurePosixPath()
+        ):  # else it goes by the first file's folder
+            words += ["--project-directory", str(self.directory)]
         words += [] if interpolate else ["--profile", "*"]
         words += [word for name in self.files for word in ("-f", str(self.directory / name))]
         if self.env_file and interpolate:
@@ -67,10 +76,10 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
     top = _git(do, directory, "rev-parse", "--show-toplevel")
     root = Path(top[0]) if top else directory
     remarks = [] if top else [f"{directory} is in no git repository; a release is always a commit of one."]
-    application = Application(directory, given.files, given.env_file, root)
+    application = _application(do, given, root)
     project, services, more = _read(do, application)
     alembic, others = _alembic(do, application, services) if top else (None, [])
-    remarks += [*more, *left_out(do, given)]
+    remarks += [*more, *left_out(do, application)]
     if others:
         remarks.append(f"There is more than one alembic.ini: that in {alembic} was chosen, not {', '.join(others)}.")
     remote = _git(do, directory, "remote", "get-url", "origin") if top else []
@@ -87,6 +96,25 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
         django=tuple(_folders_of(do, root, "manage.py")) if top else (),
     )
     return Gathered(facts, tuple(remarks))
+
+
+def _application(do: Do, given: Given, root: Path) -> Application:
+    """Return the application with the files that Compose takes by itself: as its environment and env file name them, or else."""
+    if given.files:
+        return Application(given.directory, given.files, given.env_file, root=root)
+    env_files = [given.directory / given.env_file] if given.env_file else []
+    try:
+        with_shell, without = (files_by_environment(do, given.directory, env_files, env) for env in (_of_shell(), {}))
+    except ActionError:
+        with_shell = without = ()  # the files cannot be read either then, and that is told with a reason
+    taken = with_shell or usual_files(given.directory)
+    by_shell = with_shell != without
+    return Application(given.directory, given.files, given.env_file, taken, root, by_shell)
+
+
+def _of_shell() -> dict[str, str]:
+    """Return what Compose itself would go by in the shell that this was started from."""
+    return {name: value for name, value in os.environ.items() if name.startswith("COMPOSE_")}
 
 
 def _by_folder(project: str, application: Application) -> bool:
@@ -108,7 +136,7 @@ def _read(do: Do, application: Application) -> tuple[str, tuple[ServiceFacts, ..
     if found is None and as_written is None:
         tracked = _git(do, application.directory, "ls-files", "--", "*compose*.y*ml")
         refuse_elsewhere(do, application, tracked)
-        files = [application.directory / name for name in application.files or usual(application.directory)]
+        files = [application.directory / name for name in application.files or application.taken]
         if mistakes := yaml_mistakes(files):
             raise InputError(
                 " ".join(mistakes), state="Nothing was written.", next="Correct the file, then run init again."
@@ -159,6 +187,7 @@ def _compose(do: Do, application: Application, *, interpolate: bool) -> Parsed:
             says=f"read what the Compose files in {application.directory} say",
             argv=application.argv(interpolate=interpolate),
             cwd=application.directory,
+            env=_of_shell(),
             deadline_seconds=COMPOSE_SECONDS,
             ok=frozenset(range(256)),
             parse=lambda output: parse_services(output, application.root),
@@ -258,9 +287,9 @@ def _folders_of(do: Do, root: Path, name: str) -> list[str]:
 
 
 def _files(application: Application) -> tuple[str, ...]:
-    """Return the Compose files as the runbook names them: none, if Compose finds them at the top of the repository."""
+    """Return the Compose files as the runbook names them: none, if Compose finds them by itself at the top of the repository."""
     directory, root = application.directory, application.root
     names = application.files
-    if not names and directory.resolve() != root.resolve():
-        names = usual(directory)
+    if not names and (application.by_shell or directory.resolve() != root.resolve()):
+        names = application.taken
     return tuple(os.path.relpath((directory / name).resolve(), root.resolve()) for name in names)

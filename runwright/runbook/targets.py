@@ -83,7 +83,7 @@ class ComposeTarget(Model):
     )
     files: list[Text] = example(
         ["docker-compose.yml"],
-        "The Compose files, relative to the repository. Empty: what Compose itself would find.",
+        "The Compose files, relative to the repository. Empty: what Compose itself would find, also by COMPOSE_FILE in the env file.",
         [],
     )
     env_file: Text | None = example(

@@ -146,7 +146,7 @@ def check_config(do: Do, project: Project) -> None:
             argv=project.argv("config", "--quiet"),
             env=project.env,
             ok=frozenset(range(256)),
-            parse=_refusal,
+            parse=refusal,
             assume=None,
         )
     )
@@ -154,7 +154,7 @@ def check_config(do: Do, project: Project) -> None:
 
 def parse_config(output: Output) -> ComposeConfig:
     """Return the facts of ``docker compose config --format json``. Raise ActionError if Compose refused the files."""
-    _refusal(output)
+    refusal(output)
     data = json.loads(output.stdout)
     services = {name: _service(name, raw or {}, data) for name, raw in (data.get("services") or {}).items()}
     return ComposeConfig(
@@ -165,7 +165,8 @@ def parse_config(output: Output) -> ComposeConfig:
     )
 
 
-def _refusal(output: Output) -> None:
+def refusal(output: Output) -> None:
+    """Raise ActionError, with Compose's own words and none of an env file's values, if it refused what it was given."""
     if output.code == 0:
         return
     lines = [line.strip() for line in output.stderr.decode("utf-8", "replace").splitlines() if line.strip()]

@@ -33,12 +33,13 @@ from runwright.runbook.targets import ComposeTarget
 
 @dataclass(frozen=True)
 class Place:
-    """Where a version's files come from and go to."""
+    """Where a version's files come from and go to. scratch: a folder of ours for what is made on the way."""
 
     target: ComposeTarget
     tree: Path
     folder: Path
     env: Mapping[str, str]
+    scratch: Path
 
     @property
     def directory(self) -> Path:
@@ -58,6 +59,7 @@ class Copies:
         self,
         do: Do,
         place: Place,
+        directory: Path,
         config: ComposeConfig,
         sources: Sources,
         images: Mapping[str, Image],
@@ -71,6 +73,7 @@ class Copies:
         """The mounts over code of the image that stay because the runbook says so, as phrases."""
         self._do = do
         self._place = place
+        self._directory = directory
         self._config = config
         self._sources = sources
         self._images = images
@@ -115,7 +118,7 @@ class Copies:
         """Return {path in the container: the files that the image has there from the repository}."""
         targets = {m.target: self._inside(m) for m in mounts}
         wanted = [m.target for m in mounts if m.kind in ("bind", "volume") and m.target != "/"]
-        held = contents(self._do, image.id, wanted, (), self._scratch, self._tracked.algorithm).image
+        held = contents(self._do, image.id, wanted, (), self._place.scratch, self._tracked.algorithm).image
         return {
             target: covered(held.get(target, {}), target, path, self._tracked, image.folder)
             for target, path in targets.items()
@@ -182,10 +185,6 @@ class Copies:
         """What git tracks in the user's own folder: it may be at another commit."""
         return tracked_files(self._do, self._place.top, elsewhere=True)
 
-    @property
-    def _scratch(self) -> Path:
-        return self._place.folder.parent / "scratch"
-
     def _different(self, mount: Mount, hidden: Mapping[str, File]) -> tuple[str, ...]:
         """Return those of the image's files ``hidden`` that are others, or not there, in what is mounted over them."""
         if mount.kind == "bind":
@@ -208,7 +207,7 @@ class Copies:
 
     def _look_into(self, volume: str) -> Mapping[str, File]:
         image = next(iter(self._images.values())).id  # any will do: it is not started
-        return contents(self._do, image, (), [volume], self._scratch, self._tracked.algorithm).volumes[volume]
+        return contents(self._do, image, (), [volume], self._place.scratch, self._tracked.algorithm).volumes[volume]
 
     @cached_property
     def _volumes(self) -> frozenset[str]:
@@ -317,7 +316,7 @@ class Copies:
 
     def _env_path(self, entry: Any) -> str | None:
         path = env_path(entry)
-        return None if "$" in path else relative_to(self._place.top, str(self._place.directory / path))
+        return None if "$" in path else relative_to(self._place.top, str(self._directory / path))
 
     def _env_files(self, service: str) -> list[Any]:
         entries = self._sources.env_files.get(service, ())

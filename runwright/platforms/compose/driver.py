@@ -89,7 +89,7 @@ class Compose:
 
     def build_argv(self, do: Do) -> tuple[str, ...]:
         """Return the words of ``docker compose`` that a builder puts before ``build``, for what is in ``tree``."""
-        return project_in_tree(do, self._place(""))[0].argv()
+        return project_in_tree(do, self._place("")).project.argv()
 
     def exec_argv(self, service: str) -> tuple[str, ...]:
         """Return the words before a program that is to run inside the container of ``service``; stdin is passed on."""
@@ -281,7 +281,7 @@ class Compose:
         """
         projects = [self._project(version) for version in versions if version.extra.get("files")]
         if not projects:
-            projects = [project_in_tree(do, Place(self.target, self.top, self.state, self.env))[0]]
+            projects = [project_in_tree(do, Place(self.target, self.top, self.state, self.env, self.state)).project]
         return tuple(pair for project in projects for pair in configured(do, project))
 
     def carried(self, do: Do, names: Collection[str]) -> Variables:
@@ -326,7 +326,7 @@ class Compose:
         return f"{version.commit[:12]}-{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:8]}"
 
     def _place(self, name: str) -> Place:
-        return Place(self.target, self.tree, self.state / "releases" / name, self.env)
+        return Place(self.target, self.tree, self.state / "releases" / name, self.env, self.tree.parent)
 
     def _project(self, version: Version) -> Project:
         if not version.extra.get("files"):

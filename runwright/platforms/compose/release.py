@@ -7,14 +7,15 @@ whatever else is written relative there mean what they always meant.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from runwright.actions import Command, Do, Read, WriteFile
 from runwright.amounts import amount
-from runwright.errors import InputError
+from runwright.errors import InputError, NotBuiltError, RefusedError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.at_start import migrating
 from runwright.platforms.compose.cli import COMPOSE_WITH_OVERRIDE_TAG, Project, compose_version
@@ -22,14 +23,25 @@ from runwright.platforms.compose.config import (
     ComposeConfig,
     ServiceConfig,
     read_config,
+    refusal,
     require_services,
 )
 from runwright.platforms.compose.copies import Copies, Place
 from runwright.platforms.compose.images import Image, image_of, pulled, swallows_command
 from runwright.platforms.compose.override import override_file
-from runwright.platforms.compose.sources import Sources, compose_files, read_sources
+from runwright.platforms.compose.sources import (
+    BY_ITSELF,
+    Named,
+    Sources,
+    compose_files,
+    read_sources,
+    require_one_environment,
+)
 from runwright.runbook.targets import ComposeTarget
 from runwright.versions import Version
+
+PUT_TOGETHER = ".runwright-compose.yaml"
+"""The one file that Compose makes of those of a version that take parts from others."""
 
 ENV_FILE = "ENV_FILE"
 """What `env_file: ${ENV_FILE:-.env}` asks for; many runbooks call Compose with it (and --env-file) set to one file."""
@@ -41,14 +53,22 @@ def env_of(target: ComposeTarget, given: Mapping[str, str]) -> dict[str, str]:
     return {**named, **given}
 
 
-def project_in_tree(do: Do, place: Place) -> tuple[Project, Sources]:
-    """Return the project as the tree's files say, run in the user's folder, and what those files name.
+@dataclass(frozen=True)
+class InTree:
+    """A project as the tree's files say, run in the user's folder; what those files name; and who names them."""
 
-    Raise InputError if the folder, a file or the env file is missing.
+    project: Project
+    sources: Sources
+    named: Named
+
+
+def project_in_tree(do: Do, place: Place) -> InTree:
+    """Return the project as the tree's files say. Raise InputError if the folder, a file or the env file is missing.
+
+    Files that take parts from others (`include`, `extends`) are put together by Compose, in the tree, so that each part is the
+    version's own.
     """
     target, directory = place.target, place.directory
-    names = compose_files(do, target, place.tree)
-    sources = read_sources(do, place.tree, names)
     wanted = directory / (target.env_file or ".env")
     there, has_env = do(Read(says=f"look into {directory}", function=lambda: (directory.is_dir(), wanted.is_file())))
     if not there or (target.env_file and not has_env):
@@ -56,15 +76,46 @@ def project_in_tree(do: Do, place: Place) -> tuple[Project, Sources]:
             f"{wanted if there else directory} is not there.",
             next="Correct `directory` and `env_file` of the target; the env file is never written by us.",
         )
+    env_files = (wanted,) if has_env else ()
+    env = env_of(target, place.env)
+    named = compose_files(do, target, place.tree, env_files, env)
     project = Project(
         name=target.project,
-        directory=directory,
-        files=tuple(place.tree / name for name in names),
-        env_files=(wanted,) if has_env else (),
+        directory=named.directory,
+        files=tuple(place.tree / name for name in named.names),
+        env_files=env_files,
         profiles=tuple(target.profiles),
-        env=env_of(target, place.env),
+        env=env,
     )
-    return project, sources
+    sources = read_sources(do, place.tree, named.names)
+    if sources.elsewhere:
+        require_one_environment(do, sources, named.directory)
+        project = _put_together(do, place, project, sources)
+        sources = read_sources(do, place.scratch, [PUT_TOGETHER])
+    return InTree(project, sources, named)
+
+
+def _put_together(do: Do, place: Place, project: Project, sources: Sources) -> Project:
+    """Return ``project`` with one file in place of those that take parts from others: variables stay in it, secrets do not."""
+    if compose_version(do) < COMPOSE_WITH_OVERRIDE_TAG:
+        raise NotBuiltError(
+            f"The Compose files take parts from other files ({'; '.join(sources.elsewhere)}), and this Compose cannot put them "
+            "together without filling in secrets; 2.24.4 or newer can.",
+            next="Update the `docker compose` plugin, or list those files in `files` of the target instead.",
+        )
+    file = place.scratch / PUT_TOGETHER
+    here = place.tree / project.directory.relative_to(place.top)
+    do(
+        Command(
+            says=f"let Compose put together {', '.join(f.name for f in project.files)} and what they take from other files",
+            argv=replace(project, directory=here).argv("config", "--no-interpolate", "--no-path-resolution"),
+            env=project.env,
+            stdout_to=file,
+            ok=frozenset(range(256)),
+            parse=refusal,
+        )
+    )
+    return replace(project, files=(file,))
 
 
 def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Version, prefix: str) -> Version:
@@ -74,11 +125,15 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
     """
     compose = compose_version(do)
     _require_commit(do, place.tree, version.commit)
-    project, sources = project_in_tree(do, place)
+    found = project_in_tree(do, place)
+    project, sources = found.project, found.sources
+    differs = started_from_others(do, place, found, services)
     config = read_config(do, project)
     require_services(config, services, project)
     images = _images(do, place, services, version, prefix)
-    copies = Copies(do, place, config, sources, images, can_replace=compose >= COMPOSE_WITH_OVERRIDE_TAG)
+    copies = Copies(
+        do, place, project.directory, config, sources, images, can_replace=compose >= COMPOSE_WITH_OVERRIDE_TAG
+    )
     overrides = {name: copies.of(config.services[name]) for name in services}
     overrides |= copies.of_others(services)
     top = copies.top_level()
@@ -89,16 +144,45 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
             override.labels = labels(version)
     _write(do, place, project, copies, override_file(overrides, top), prefix)
 
-    kept = replace(project, files=tuple(place.folder / "tree" / f.relative_to(place.tree) for f in project.files))
+    made = place.scratch / PUT_TOGETHER
+    files = (f.name if f == made else f.relative_to(place.tree) for f in project.files)
+    kept = replace(project, files=tuple(place.folder / "tree" / f for f in files))
     kept = kept.plus(place.folder / "override.yml")
     rendered = read_config(do, kept)
     told = {
         "mounts": {name: _mounted(rendered.services[name], images[name], copies) for name in services},
         "kept_mounted": copies.kept,
+        "other_files": differs,
         "migrates_at_start": migrating(do, config.services, services, images, place.tree),
         "left_out": copies.left_out,
     }
     return replace(version, extra={**version.extra, **facts(kept, config, services, images), **told})
+
+
+def started_from_others(do: Do, place: Place, found: InTree, services: Mapping[str, str]) -> str:
+    """Return, as a sentence, from which other Compose files the application's containers were started by hand; "" from the same.
+
+    Raise RefusedError if nobody has said which files are meant: what Compose takes by itself is not what runs.
+    """
+    base = found.project.directory
+    mine = [os.path.relpath(place.top / name, base) for name in found.named.names]
+    started = {
+        tuple(os.path.relpath(file, container.directory) for file in container.files)
+        for container in containers.containers_of(do, place.target.project) or ()
+        if container.service in services and not container.oneoff and not container.release and container.directory
+    }
+    others = sorted(", ".join(files) for files in started if files and list(files) != mine)
+    if not others:
+        return ""
+    told = f"What runs was started from {' and from '.join(others)}; this version is from {', '.join(mine)}"
+    if found.named.by == BY_ITSELF:
+        raise RefusedError(
+            f"{told}, which Compose takes by itself: settings would be lost that nobody has given up.",
+            state="Nothing was started or stopped.",
+            next="List the files that are meant, in their order, in `files` of the target; or name them in COMPOSE_FILE in the "
+            "application's env file.",
+        )
+    return f"{told} ({found.named.by})."
 
 
 def _require_commit(do: Do, tree: Path, commit: str) -> None:
@@ -183,7 +267,16 @@ def _pulled(do: Do, version: Version, component: str, reference: str, prefix: st
 
 
 def _write(do: Do, place: Place, project: Project, copies: Copies, override: bytes, prefix: str) -> None:
-    names = sorted({*copies.files, *(str(f.relative_to(place.tree)) for f in project.files)})
+    made = place.scratch / PUT_TOGETHER
+    wanted = [f for f in project.files if f != made]
+
+    def with_targets() -> set[str]:
+        """A file that is a link needs what it leads to as well."""
+        files = [inside for f in wanted for inside in (f, f.resolve()) if inside.is_relative_to(place.tree)]
+        return {str(f.relative_to(place.tree)) for f in files}
+
+    named = do(Read(says="look where the Compose files are", function=with_targets))
+    names = sorted(copies.files | named)
     do(
         Command(
             says=f"keep this version's Compose files and configuration ({amount(len(names), 'file')}) in {place.folder}",
@@ -192,8 +285,12 @@ def _write(do: Do, place: Place, project: Project, copies: Copies, override: byt
                 *("git", "-C", str(place.tree), "checkout-index", "--force", "-z", "--stdin"),
                 f"--prefix={place.folder}/tree/",
             ),
-            stdin=b"\0".join(name.encode() for name in names) + b"\0",
+            stdin=b"".join(name.encode() + b"\0" for name in names),
         )
     )
-    path = place.folder / "override.yml"
-    do(WriteFile(says=f"write {path}", key=f"{prefix}/override", path=path, content=override, mode=0o600))
+    files = {place.folder / "override.yml": override}
+    if made in project.files:
+        files[place.folder / "tree" / PUT_TOGETHER] = do(Read(says=f"read {made}", function=made.read_bytes))
+    for path, content in files.items():
+        key = f"{prefix}/{'override' if path.name == 'override.yml' else 'compose'}"
+        do(WriteFile(says=f"write {path}", key=key, path=path, content=content, mode=0o600))

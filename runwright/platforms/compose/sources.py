@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,7 +13,8 @@ import yaml
 
 from runwright.actions import Command, Do, Output, Read
 from runwright.errors import InputError, NotBuiltError
-from runwright.platforms.compose.mounts import Tracked
+from runwright.platforms.compose.config import refusal
+from runwright.platforms.compose.mounts import Tracked, relative_to
 from runwright.runbook.targets import ComposeTarget
 
 # What Compose looks for if it is given no file; the first of each that is there
@@ -29,11 +31,13 @@ OVERRIDE_NAMES = (
 class Sources:
     """What the files name that the rendered configuration no longer tells.
 
-    env_files: by service, as they are written. elsewhere: "service x extends base.yml", "include base.yml".
+    env_files: by service, as they are written. elsewhere: "service x extends base.yml", "include base.yml". included: of each
+    file that is included, whether it brings an env file of its own, and its path.
     """
 
     env_files: dict[str, tuple[Any, ...]]
-    elsewhere: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
+    included: tuple[tuple[bool, str], ...] = ()
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,23 +55,104 @@ def _untagged(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _untagged)
 
 
-def compose_files(do: Do, target: ComposeTarget, tree: Path) -> tuple[str, ...]:
-    """Return the Compose files in ``tree``, relative to it. Raise InputError if one is missing."""
+BY_ITSELF = "Compose by itself"
+_ASKING = b"""services:
+  asked:
+    image: asked
+    labels: {files: "${COMPOSE_FILE:-}", separator: "${COMPOSE_PATH_SEPARATOR:-}"}
+"""
+"""Compose fills in what it would go by itself: from its environment and env file, whichever of the two comes first."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """The Compose files of a version, relative to its tree, and the folder of the user's that their paths are relative to.
+
+    by: who names them, as a word for people.
+    """
+
+    names: tuple[str, ...]
+    directory: Path
+    by: str
+
+
+def files_by_environment(
+    do: Do, directory: Path, from_files: Iterable[Path], env: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Return the Compose files that Compose's environment or env file names for ``directory`` (COMPOSE_FILE); () if neither does.
+
+    Raise ActionError if Compose cannot read the env file.
+    """
+    flags = tuple(word for file in from_files for word in ("--env-file", str(file)))
+    return do(
+        Command(
+            says=f"ask Compose which files its environment names for {directory}",
+            argv=(
+                *("docker", "compose", "-p", "runwright", "--project-directory", str(directory), *flags),
+                *("-f", "-", "config", "--format", "json"),
+            ),
+            env=env or {},
+            stdin=_ASKING,
+            ok=frozenset(range(256)),
+            parse=_files_named,
+        )
+    )
+
+
+def _files_named(output: Output) -> tuple[str, ...]:
+    refusal(output)
+    labels = json.loads(output.stdout)["services"]["asked"]["labels"]
+    return tuple(f for f in labels["files"].split(labels["separator"] or os.pathsep) if f)
+
+
+def compose_files(
+    do: Do, target: ComposeTarget, tree: Path, from_files: Iterable[Path] = (), env: Mapping[str, str] | None = None
+) -> Named:
+    """Return the Compose files in ``tree``: those of the runbook, else those that ``from_files`` and ``env`` name to Compose, else
+    those that Compose looks for. Raise InputError if one is missing, ActionError if Compose cannot read an env file.
+    """
+    directory = Path(target.directory)
+    named = () if target.files else files_by_environment(do, directory, from_files, env)
+    by, given, base = "the runbook's `files`", tuple(target.files), directory
+    if not given and (given := tuple(_in_repository(name, directory) for name in named)):
+        # as Compose does: paths are relative to the folder of the first file
+        by, base = "COMPOSE_FILE", directory / PurePosixPath(given[0]).parent
 
     def look() -> tuple[str, ...]:
-        if target.files:
-            return tuple(f for f in target.files if (tree / f).is_file())
-        base = [n for n in BASE_NAMES if (tree / n).is_file()][:1]
-        return (*base, *([n for n in OVERRIDE_NAMES if (tree / n).is_file()][:1] if base else ()))
+        return tuple(f for f in given if (tree / f).is_file()) if given else usual_files(tree)
 
     found = do(Read(says=f"find the Compose files in {tree}", function=look))
-    missing = [f for f in target.files if f not in found]
+    missing = [f for f in given if f not in found]
     if missing or not found:
         raise InputError(
-            f"There is no {', '.join(missing) or ' or '.join(BASE_NAMES)} in this version's tree, {tree}.",
+            f"There is no {', '.join(missing) or ' or '.join(BASE_NAMES)} in this version's tree, {tree}"
+            + (f", though {by} names it." if missing else "."),
             next="List the Compose files, relative to the repository, in `files` of the target.",
         )
-    return found
+    return Named(found, base, by if given else BY_ITSELF)
+
+
+def env_files(target: ComposeTarget) -> tuple[Path, ...]:
+    """Return the env file that Compose interpolates from, if it is there: the runbook's, or the usual one."""
+    file = Path(target.directory) / (target.env_file or ".env")
+    return (file,) if file.is_file() else ()
+
+
+def usual_files(folder: Path) -> tuple[str, ...]:
+    """Return the names of the files in ``folder`` that Compose takes if it is given none."""
+    base = [n for n in BASE_NAMES if (folder / n).is_file()][:1]
+    return (*base, *([n for n in OVERRIDE_NAMES if (folder / n).is_file()][:1] if base else ()))
+
+
+def _in_repository(name: str, directory: Path) -> str:
+    inside = relative_to(directory, str(directory / name))
+    if "://" in name or inside is None:
+        raise InputError(
+            f"COMPOSE_FILE names {name}, which is not in {directory}: it is of no version.",
+            state="Nothing was started or stopped.",
+            next="List the Compose files that are in the repository in `files` of the target, and keep that one's content there.",
+        )
+    return os.path.normpath(name) if not Path(name).is_absolute() else inside
 
 
 def top_of(target: ComposeTarget) -> Path:
@@ -82,34 +167,45 @@ def top_of(target: ComposeTarget) -> Path:
 
 
 def read_sources(do: Do, tree: Path, files: Iterable[str]) -> Sources:
-    """Return what ``files`` in ``tree`` name. Raise NotBuiltError if they take services from other files."""
+    """Return what ``files`` in ``tree`` name beside themselves."""
     names = tuple(files)
-    sources = do(
+    return do(
         Read(says=f"read {', '.join(names)}", function=lambda: parse_sources([(tree / f).read_text() for f in names]))
     )
-    if sources.elsewhere:
+
+
+def require_one_environment(do: Do, sources: Sources, directory: Path) -> None:
+    """Raise NotBuiltError if files that are included bring variables of their own: in one file they could not be told apart."""
+
+    def look() -> list[str]:
+        folders = {(directory / path).parent for _, path in sources.included}
+        own = [str(f / ".env") for f in sorted(folders) if f != directory and (f / ".env").is_file()]
+        return [*(path for with_env, path in sources.included if with_env), *own]
+
+    if found := do(Read(says="look for env files of what is included", function=look)):
         raise NotBuiltError(
-            f"The Compose files take parts from other files: {'; '.join(sources.elsewhere)}. Compose would look for those "
-            "in the folder that the application is run from, and not find the released version's.",
-            next="List those files in `files` of the target instead, in the order in which they override one another.",
+            f"The Compose files include others with variables of their own ({', '.join(found)}).",
+            next="Put those variables into the application's env file, or list the files in `files` of the target instead.",
         )
-    return sources
 
 
 def parse_sources(texts: Iterable[str]) -> Sources:
     """Return what the Compose files with these ``texts``, in their order, name beside themselves."""
     env_files: dict[str, tuple[Any, ...]] = {}
     elsewhere: list[str] = []
+    included: list[tuple[bool, str]] = []
     for text in texts:
         data = yaml.load(text, Loader=_Loader) or {}  # noqa: S506 - a SafeLoader that also reads Compose's tags
         for entry in _listed(data.get("include")):
-            elsewhere.append(f"include {entry.get('path') if isinstance(entry, dict) else entry}")
+            said = entry if isinstance(entry, dict) else {"path": entry}
+            elsewhere.append(f"include {said.get('path')}")
+            included += [(bool(said.get("env_file")), str(path)) for path in _listed(said.get("path"))]
         for name, service in (data.get("services") or {}).items():
             extends = (service or {}).get("extends")
             if isinstance(extends, dict) and extends.get("file"):
                 elsewhere.append(f"service {name} extends {extends['file']}")
             env_files[name] = (*env_files.get(name, ()), *_listed((service or {}).get("env_file")))
-    return Sources({name: entries for name, entries in env_files.items() if entries}, tuple(elsewhere))
+    return Sources({name: entries for name, entries in env_files.items() if entries}, tuple(elsewhere), tuple(included))
 
 
 def env_path(entry: Any) -> str:

@@ -55,6 +55,7 @@ def table(folder: Path, **others: Any) -> dict[str, Any]:
         "get-url": printed("https://ada:token-of-ada@github.com/acme/shop\n"),
         "ls-files": printed("tools/alembic.ini\nbackend/alembic.ini\n"),
         "grep -lE": printed("backend/start.sh\n"),
+        "-f - config": printed({"services": {"asked": {"labels": {"files": "", "separator": ""}}}}),
         "config --format": printed(config),
     }
     return usual | {name.replace("_", "-"): value for name, value in others.items()}

@@ -154,9 +154,9 @@ def decided(case: Case, top: Path, **more: Any) -> tuple[Copies, ServiceOverride
     target = ComposeTarget.model_validate(
         {"platform": "compose", "project": "p", "directory": str(top), "mounts": case.mounts}
     )
-    place = Place(target, Path("/tree"), Path("/state/releases/a"), {})
+    place = Place(target, Path("/tree"), Path("/state/releases/a"), {}, Path("/scratch"))
     images = {"web": Image("sha256:2", folder="/app")}
-    copies = Copies(do, place, config, Sources({}, ()), images, can_replace=True)
+    copies = Copies(do, place, top, config, Sources({}), images, can_replace=True)
     return copies, copies.of(config.services["web"])
 
 
