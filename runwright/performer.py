@@ -22,6 +22,7 @@ from runwright.actions import (
     Together,
     Wait,
     WriteFile,
+    nothing,
 )
 from runwright.effects import commands, files, processes, requests
 from runwright.effects.deadlines import within
@@ -41,6 +42,8 @@ def never_lost() -> None:
 
 
 SPAWNED_GRACE_SECONDS = 5.0
+READ_SECONDS = 1.0
+"""An answer that came at the last moment is read all the same."""
 SHOWN_LINES = 6
 """How many of a program's last lines an error shows."""
 
@@ -68,12 +71,13 @@ class Performer:
         Raise ActionError (or one of its kinds) if it failed, ObservationError if its answer is not understood.
         """
         result: Any
+        begun = time.monotonic()
         match action:
             case Command():
                 output = commands.run(action, mark, started, self._lost)
                 if output.code not in action.ok:
                     raise self._failed(action, output)
-                result = self._parsed(action, action.parse, output)
+                result = self._parsed(action, action.parse, output, begun)
             case Http():
                 reply = requests.request(action)
                 if action.ok is not None and reply.status not in action.ok:
@@ -81,9 +85,9 @@ class Performer:
                         f"It was answered with status {reply.status}: {action.says}.",
                         next="Look at the log of the server that answered.",
                     )
-                result = self._parsed(action, action.parse, reply)
+                result = self._parsed(action, action.parse, reply, begun)
             case Read():
-                result = self._parsed(action, lambda _: _read(action), action.function)
+                result = self._understood(action, lambda: _read(action))
             case WriteFile():
                 files.write_file(action.path, action.content, action.mode)
                 result = None
@@ -111,11 +115,17 @@ class Performer:
         ended = f"was killed by signal {-output.code}" if output.code < 0 else f"exited with {output.code}"
         return ActionError(f"{action.argv[0]} {ended}: {action.says}." + (f"\n{shown}" if shown else ""))
 
-    def _parsed(
-        self, action: Action[Any], parse: Callable[[Any], Any], given: Output | Reply | Callable[[], Any]
-    ) -> Any:
+    def _parsed(self, action: Action[Any], parse: Callable[[Any], Any], given: Output | Reply, begun: float) -> Any:
+        """Return what ``parse`` makes of an answer, in what is left of the action's deadline since it was ``begun``."""
+        if parse is nothing:
+            return None
+        left = max(READ_SECONDS, action.deadline_seconds - (time.monotonic() - begun))
+        late_is = "What it answered could not be read"
+        return self._understood(action, lambda: within(left, lambda: parse(given), action.says, late_is=late_is))
+
+    def _understood(self, action: Action[Any], read: Callable[[], Any]) -> Any:
         try:
-            return parse(given)
+            return read()
         except RunwrightError as error:
             if (what := self.clean_printed(error.what)) == error.what:  # it may quote what it could not read
                 raise

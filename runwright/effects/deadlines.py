@@ -13,7 +13,14 @@ from runwright.errors import DeadlineError
 T = TypeVar("T")
 
 
-def within(seconds: float, function: Callable[[], T], says: str, *, give_up: Callable[[], None] = lambda: None) -> T:
+def within(
+    seconds: float,
+    function: Callable[[], T],
+    says: str,
+    *,
+    give_up: Callable[[], None] = lambda: None,
+    late_is: str = "No answer",
+) -> T:
     """Return what ``function`` returns, or raise what it raises. Raise DeadlineError if that takes longer than ``seconds``.
 
     It runs on a thread of its own. A thread cannot be ended from outside: ``give_up`` is called for one that is late, to
@@ -37,7 +44,7 @@ def within(seconds: float, function: Callable[[], T], says: str, *, give_up: Cal
     if late:
         give_up()
         raise DeadlineError(
-            f"No answer within {seconds:g} s: {says}.",
+            f"{late_is} within {seconds:g} s: {says}.",
             next="Look at whether the server is overloaded or unreachable.",
         )
     return done.result()

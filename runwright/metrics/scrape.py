@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from runwright.errors import ActionError, CancelledError, InputError, Observatio
 from runwright.metrics.buckets import beyond, quantile
 from runwright.metrics.pages import Page, growth, labels_of, read_page, several_processes
 from runwright.metrics.shape import QUANTILES, Clock, Fill, Measurement, What
+from runwright.patterns import is_whole
 from runwright.runbook.base import as_duration
 from runwright.runbook.targets import Scrape
 
@@ -88,7 +88,7 @@ class ScrapeSource:
         total = sum(value for status, value in statuses if status)
         if total == 0:
             return self._unknown("no_data", f"no requests in the last {self._seen()}", 0.0)
-        failed = sum(value for status, value in statuses if status and re.fullmatch(series.failed, status))
+        failed = sum(value for status, value in statuses if status and is_whole(series.failed, status))
         return Measurement(self._clock(), failed / total, total)
 
     def _latency(self, what: What) -> Measurement:

@@ -14,6 +14,7 @@ from dotenv.parser import parse_stream
 
 from runwright.actions import Do, Read
 from runwright.errors import ObservationError, RunbookError
+from runwright.patterns import begins, found
 from runwright.policy.gates import Answer, GateResult, GateState, ask
 from runwright.runbook.targets import EnvFile
 
@@ -64,7 +65,10 @@ def env_holds(
         if path is not None:
             facts = do(Read(says=f"read the keys of {path}", function=lambda: read_env_file(path)))
             changed = do(Read(says=f"see when {path} was changed", function=lambda: _changed_at(path), assume=None))
-        answers = [judge(facts, spec, secrets, str(path) if path is not None else "the block")]
+        try:
+            answers = [judge(facts, spec, secrets, str(path) if path is not None else "the block")]
+        except ValueError as error:
+            raise RunbookError(f"In `config`: {error}.", next="Correct it in the runbook.") from None
         answers += [judge_seen(name, seen(name), spec.required, secrets, changed) for name in spec.seen_in]
         worst = max((state for state, _ in answers), key=_ORDER.index)
         return worst, " ".join(reason for _, reason in answers)
@@ -159,7 +163,7 @@ def _required(key: str, values: Mapping[str, str | None], spec: EnvFile) -> str:
         return f"{key} is missing"
     if value is None or not value.strip():
         return f"{key} is empty"
-    if any(_compiled(pattern).search(value) for pattern in spec.placeholders):
+    if any(found(pattern, value) for pattern in spec.placeholders):
         return f"{key} still holds a placeholder"
     if _SHELL.search(value):
         return f"{key} holds a shell command, which an env file does not run"
@@ -168,15 +172,6 @@ def _required(key: str, values: Mapping[str, str | None], spec: EnvFile) -> str:
 
 def _form(key: str, values: Mapping[str, str | None], spec: EnvFile) -> str:
     # a key that is not there is as good as empty: one that may be says so by a form that nothing has too
-    if _compiled(spec.forms[key]).match(values.get(key) or ""):
+    if begins(spec.forms[key], values.get(key) or ""):
         return ""
     return f"{key} {'does not have' if values.get(key) else 'is not set, and needs'} the form {spec.forms[key]}"
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise RunbookError(
-            f"{pattern!r} in `config` is no regular expression: {error}.", next="Correct it in the runbook."
-        ) from error

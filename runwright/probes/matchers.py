@@ -10,7 +10,7 @@ many values, and one of them must match; ``{all: …}`` asks it of all, and of a
 | {in: [..]}       | is equal to one of them                                                       |
 | {lt: n}, {gt: n} | is a number below or above n                                                  |
 | {exists: bool}   | is there at all (null is there), or is not                                    |
-| {matches: regex} | is a text in which the expression is found                                    |
+| {matches: regex} | is a text in which the expression (RE2) is found                              |
 | {all: matcher}   | and all others at this path match, and there is at least one                  |
 | {age_lt: 5m}     | is a time (ISO 8601, or seconds since 1970) younger than that, and not in the future |
 
@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from runwright import patterns
 from runwright.runbook.base import as_duration, seconds
 
 KINDS = frozenset({"in", "lt", "gt", "exists", "matches", "all", "age_lt"})
@@ -56,9 +57,8 @@ def find(body: Any, path: str) -> list[tuple[str, Any]]:
 def mismatch(body: Any, path: str, matcher: Any, now: datetime) -> str | None:
     """Return why what is at ``path`` in ``body`` does not match, as a short sentence with the value, or None if it does."""
     try:
-        found = find(body, path)
-        return _mismatch(found, path, matcher, now)
-    except (ValueError, re.error) as error:  # a mistake in the runbook is no match, and says so
+        return _mismatch(find(body, path), path, matcher, now)
+    except ValueError as error:  # a mistake in the runbook is no match, and says so
         return f"{path}: {error}"
 
 
@@ -117,7 +117,7 @@ def _holds(value: Any, kind: str, wanted: Any, now: datetime) -> bool:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return number and (value < wanted if kind == "lt" else value > wanted)
     if kind == "matches":
-        return isinstance(value, str) and re.search(wanted, value) is not None
+        return isinstance(value, str) and patterns.found(wanted, value)
     if kind == "age_lt":
         age = _age(value, now)
         return age is not None and -CLOCK_SKEW_SECONDS <= age < _seconds(wanted)

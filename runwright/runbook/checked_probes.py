@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from runwright.patterns import SYNTAX, compiled
 from runwright.runbook.base import references, seconds
 from runwright.runbook.checks import MATCHERS, Expectation, HttpProbe, texts_in
 from runwright.runbook.document import Mistake
@@ -116,8 +117,8 @@ def _is_number(value: Any) -> bool:
 
 def _compiles(text: str) -> bool:
     try:
-        re.compile(text)
-    except re.error:
+        compiled(text)
+    except ValueError:
         return False
     return True
 
@@ -135,7 +136,10 @@ _MEANT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "lt": (_is_number, "a number"),
     "gt": (_is_number, "a number"),
     "exists": (lambda value: isinstance(value, bool), "true or false"),
-    "matches": (lambda value: isinstance(value, str) and _compiles(value), "a regular expression"),
+    "matches": (
+        lambda value: isinstance(value, str) and _compiles(value),
+        f"a regular expression, such as ^v[0-9]+; the syntax is {SYNTAX}",
+    ),
     "all": (lambda value: value is not None, "a value or a condition"),
     "age_lt": (_is_duration, "a duration with its unit, such as 3m"),
 }

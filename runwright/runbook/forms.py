@@ -10,14 +10,12 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator
 
+from runwright.patterns import compiled
 from runwright.runbook.base import Words
 
 
 def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"this regular expression is broken: {error}") from None
+    compiled(text)
     return text
 
 
@@ -109,7 +107,7 @@ def _cron_number(text: str, name: str, low: int) -> int:
     return int(text) if text.isdigit() else -1
 
 
-Pattern = Annotated[str, AfterValidator(_pattern), Words("a regular expression")]
+Pattern = Annotated[str, AfterValidator(_pattern), Words("a regular expression (RE2)", "a regular expression")]
 Form = Annotated[
     str, AfterValidator(_form), Words("a regular expression that values must begin with", "a regular expression")
 ]

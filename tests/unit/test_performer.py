@@ -143,6 +143,19 @@ def test_an_answer_that_cannot_be_parsed_is_an_observation_that_failed() -> None
     assert caught.value.__cause__ is None
 
 
+def test_an_answer_that_takes_too_long_to_read_is_given_up() -> None:
+    """The deadline holds for the parser as well, of a command and of a server's answer; a release does not hang in it."""
+    never = threading.Event()
+
+    def parse(_: Output) -> None:
+        never.wait()
+
+    action = Command(says="count", argv=("echo", "1"), parse=parse, deadline_seconds=0.1)
+    with pytest.raises(DeadlineError, match=r"^What it answered could not be read within 1 s: count"):
+        Performer().perform(action, Direct(), "test", lambda _: None)
+    never.set()
+
+
 def test_an_error_of_ours_passes_a_parser_unchanged() -> None:
     """Given a parser that knows what is wrong, its own error arrives."""
 
