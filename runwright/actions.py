@@ -96,6 +96,7 @@ class Command(Action[T]):
     stdin / stdin_from: bytes or a file that are its standard input (otherwise empty).
     stdout_to: a file that its standard output is written to, instead of memory.
     ok: the exit codes that are no failure.
+    last: of what it prints only the end is wanted, however much it is. So it is of everything that changes something.
     parse: from what it left to the small typed fact that is wanted. Its errors become ObservationError.
     """
 
@@ -106,6 +107,7 @@ class Command(Action[T]):
     stdin_from: Path | None = None
     stdout_to: Path | None = None
     ok: frozenset[int] = frozenset({0})
+    last: bool = False
     parse: Callable[[Output], T] = nothing
     elsewhere: Elsewhere | None = None
 

@@ -29,6 +29,9 @@ class RunwrightError(Exception):
 
     state_by_default = ""
     next_by_default = ""
+    printed = ""
+    """The end of what a program printed that failed, without secrets, if it is more than ``what`` shows. It stays with the
+    process that saw it."""
 
     def __init__(self, what: str, *, state: str = "", next: str = "") -> None:
         self.what = what

@@ -26,6 +26,7 @@ from runwright.actions import (
 )
 from runwright.effects import commands, files, processes, requests
 from runwright.effects.deadlines import within
+from runwright.effects.reasons import reason
 from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, RunwrightError
 
 T = TypeVar("T")
@@ -110,10 +111,18 @@ class Performer:
         return result  # type: ignore[no-any-return]
 
     def _failed(self, action: Command[Any], output: Output) -> ActionError:
-        lines = [line for line in output.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-        shown = "\n".join(f"  | {self.clean_printed(line)[:400]}" for line in lines[-SHOWN_LINES:])
+        # what a read prints may be somebody's data; a change has nothing else to say
+        told = (output.stderr, output.stdout) if action.key is not None else (output.stderr,)
+        texts = [self.clean_printed(text.decode("utf-8", "replace")) for text in told]
+        why = next((found for text in texts if (found := reason(text))), "")
+        lines = [line for text in texts for line in [part for part in text.splitlines() if part.strip()][-SHOWN_LINES:]]
+        shown = "\n".join(f"  | {line[:400]}" for line in lines)
         ended = f"was killed by signal {-output.code}" if output.code < 0 else f"exited with {output.code}"
-        return ActionError(f"{action.argv[0]} {ended}: {action.says}." + (f"\n{shown}" if shown else ""))
+        what = f"{action.argv[0]} {ended}: {action.says}"
+        error = ActionError((f"{why.rstrip('.')} ({what})." if why else f"{what}.") + (f"\n{shown}" if shown else ""))
+        if sum(text.count("\n") for text in texts) > len(lines):
+            error.printed = "\n".join(text for text in texts if text)
+        return error
 
     def _parsed(self, action: Action[Any], parse: Callable[[Any], Any], given: Output | Reply, begun: float) -> Any:
         """Return what ``parse`` makes of an answer, in what is left of the action's deadline since it was ``begun``."""

@@ -31,6 +31,9 @@ from tasks.step import step
 from tasks.verify import prove, runs_what_was_asked
 from tasks.work import Work, at_work, watch_rules
 
+PRINTED = "printed"
+"""The kind of the notes that say where the output of what failed is kept."""
+
 
 @contextmanager
 def in_hand(release_id: str, procedure: str = "deploy") -> Iterator[None]:
@@ -69,6 +72,8 @@ def after_failure(work: Work, error: RunwrightError) -> None:
     work.say(f"It failed: {error.what}", level="error")
     # the first line says what happened; what a program printed besides stays in the run's log
     work.write_down("breach", error.what.splitlines()[0])
+    if error.printed:
+        _keep(work, work.do, f"{prefix(work)}/output", error.printed, "the step that failed", f"{work.id}-step.txt")
     decision = decided(work, Cause.FAILED, {})
     try:
         act(work, decision.way, decision.because)
@@ -167,18 +172,25 @@ def keep_what_it_printed(work: Work, do: Do, key: str) -> None:
 
     That it cannot be kept stops nothing: users wait for the old version.
     """
-    path = work.folders.state / "printed" / f"{work.id}.txt"
-    if not isinstance(work.platform, Compose) or path.exists():
+    if not isinstance(work.platform, Compose):
         return
     try:
         if text := work.performer.clean_printed(work.platform.printed(do, work.id)):
-            says = f"keep what {work.release.ref} printed in {path}"
-            do(WriteFile(says=says, key=f"{key}/printed", path=path, content=text.encode(), mode=0o600))
-            work.ledger.records.add_note(work.id, "printed", f"What {work.release.ref} printed last is in {path}.")
+            _keep(work, do, f"{key}/printed", text, work.release.ref, f"{work.id}.txt")
     except (CancelledError, FencedError, LedgerError):
         raise
     except RunwrightError as error:
         work.say(f"What the failed version printed could not be kept: {error.what}", level="warning")
+
+
+def _keep(work: Work, do: Do, key: str, text: str, who: str, name: str) -> None:
+    """Keep what ``who`` printed last in a file, unless an earlier way back has; note where it is."""
+    path = work.folders.state / "printed" / name
+    if path.exists():
+        return
+    says = f"keep what {who} printed in {path}"
+    do(WriteFile(says=says, key=key, path=path, content=text.encode(), mode=0o600))
+    work.ledger.records.add_note(work.id, PRINTED, f"What {who} printed last is in {path}.")
 
 
 def slot_of(work: Work, do: Do, previous: Version) -> str:

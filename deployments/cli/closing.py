@@ -39,6 +39,8 @@ class Closing:
     state: str
     next: str
     gates: tuple[tuple[str, str, str], ...]
+    printed: str = ""
+    """Where the output of what failed is kept."""
 
 
 def phases_of(ledger: Ledger, release_id: str) -> tuple[Phase, ...]:
@@ -84,6 +86,7 @@ def closing(ledger: Ledger, outcome: Outcome, release: Release | None, run: RunS
         state=error.get("state", "") if outcome is Outcome.UNTOUCHED else "",
         next=_next(ledger, outcome, release, error),
         gates=tuple((g.gate, g.state, g.reason) for g in _last_results(ledger, release) if g.state != "pass"),
+        printed=" ".join(n.text for n in ledger.records.notes(release.id) if n.kind == "printed"),
     )
 
 
@@ -216,8 +219,15 @@ def show_closing(out: Output, closed: Closing, release: Release | None, run_id: 
         out.line()
         out.table(("gate", "", "why"), gates, style_by=1)
     out.line()
-    pairs = [("why", closed.why), ("state", closed.state), ("serves now", closed.serves), ("next", closed.next)]
-    out.pairs(pairs)
+    out.pairs(
+        [
+            ("why", closed.why),
+            ("state", closed.state),
+            ("serves now", closed.serves),
+            ("output", closed.printed),
+            ("next", closed.next),
+        ]
+    )
 
 
 def _plain(reason: str) -> str:
@@ -238,6 +248,7 @@ def as_data(closed: Closing, release: Release | None, run_id: str | None) -> dic
         "serves": closed.serves,
         "state": closed.state,
         "next": closed.next,
+        "printed": closed.printed,
         "gates": [{"gate": g, "state": s, "reason": r} for g, s, r in closed.gates],
         "phases": [{"state": p.state, "seconds": p.seconds, "because": p.because} for p in closed.phases],
     }

@@ -18,7 +18,9 @@ from runwright.home import make_folder
 
 MAX_OUTPUT_BYTES = 32 * 2**20
 """More than any answer that we parse; a program that prints without end must not fill our memory."""
-KEPT_ERROR_BYTES = 64 * 2**10
+KEPT_BYTES = 2**20
+"""Of what nobody parses, the end is kept: that is where a program says why it ended. A change is never ended for what it
+prints: a migration would be left half-done."""
 GRACE_SECONDS = 5.0
 SAFE_POINT_SECONDS = 12.0
 """How long a cancelled run waits for a safe point: Prefect kills it after thirty seconds, and we promise twenty."""
@@ -27,12 +29,16 @@ _CHUNK = 65536
 
 
 class _Streams:
-    """Feeds standard input and collects the two outputs, without ever blocking on one of them."""
+    """Feeds standard input and collects the two outputs, without ever blocking on one of them.
 
-    def __init__(self, child: subprocess.Popen[bytes], feed: bytes) -> None:
+    last: of standard output, too, only the end is kept, however much there is.
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes], feed: bytes, *, last: bool) -> None:
         self.stdout = bytearray()
         self.stderr = bytearray()
         self.overflow = False
+        self._last = last
         self._feed = memoryview(feed)
         self._selector = selectors.DefaultSelector()
         for stream, sink in ((child.stdout, self.stdout), (child.stderr, self.stderr)):
@@ -72,9 +78,9 @@ class _Streams:
             return
         if not data:
             self._close(stream)
-        elif sink is self.stderr:
+        elif self._last or sink is self.stderr:
             sink += data
-            del sink[:-KEPT_ERROR_BYTES]
+            del sink[:-KEPT_BYTES]
         elif len(sink) + len(data) > MAX_OUTPUT_BYTES:
             self.overflow = True
         else:
@@ -115,7 +121,7 @@ def run(
     """Perform a Command and return what it left, whatever its exit code.
 
     ``started`` is told the process as soon as there is one. Raise ActionError if the program cannot be started or
-    prints without end, DeadlineError if it was ended because it took too long, and what ``lost`` returns as soon as it
+    prints without end (a read that is not of the last output alone), DeadlineError if it was ended because it took too long, and what ``lost`` returns as soon as it
     returns something (a safe point is waited for first). On any other exception that reaches us
     meanwhile (a cancel) the program is ended too, or, if it has a safe point, waited for a little and then left to
     whoever recovers the release: it is in the journal and carries its mark.
@@ -146,7 +152,7 @@ def run(
                 next=f"Install {action.argv[0]!r} or put it on the PATH of the worker, then run again.",
             ) from error
         process = this_process(child.pid)
-        streams = _Streams(child, action.stdin or b"")
+        streams = _Streams(child, action.stdin or b"", last=action.last or action.key is not None)
         until = time.monotonic() + action.deadline_seconds
         try:
             started(process)

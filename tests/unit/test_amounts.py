@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runwright.amounts import amount
+from runwright.amounts import amount, few
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,10 @@ from runwright.amounts import amount
 def test_a_number_has_the_form_of_the_word_that_belongs_to_it(number, words, said):
     """One of a thing is no plural, and thousands are set apart."""
     assert amount(number, *words) == said
+
+
+def test_many_names_are_few_and_a_number() -> None:
+    """So that the sentence behind them is read."""
+    assert few(["a", "b"]) == "a, b"
+    assert few("abcde") == "a, b, c, d, e"
+    assert few("abcdefg", "; ") == "a; b; c; d; 3 others"

@@ -173,8 +173,20 @@ def test_a_program_that_failed_shows_its_last_lines() -> None:
     with pytest.raises(ActionError) as caught:
         performer.perform(Command(says="do it", argv=("sh", "-c", script)), Direct(), "test", lambda _: None)
     lines = caught.value.what.splitlines()
-    assert lines[0] == "sh exited with 3: do it."
+    assert lines[0] == "line 8 *** (sh exited with 3: do it)."
     assert lines[1:] == [f"  | line {i} ***" for i in range(3, 9)]
+    assert caught.value.printed.splitlines() == [f"line {i} ***" for i in range(1, 9)]
+
+
+def test_what_a_change_prints_on_either_stream_may_be_the_reason() -> None:
+    """A migration says on standard output why it failed; a read's output is data and is not shown."""
+    script = "echo ' Container shop-db-1  Running' >&2; echo the reason: no licence; exit 1"
+    for key, shown in (("k", True), (None, False)):
+        action = Command(says="do it", key=key, argv=("sh", "-c", script))
+        with pytest.raises(ActionError) as caught:
+            Direct()(action)
+        assert ("the reason: no licence (sh exited with 1: do it)." in caught.value.what) is shown
+        assert ("| the reason" in caught.value.what) is shown
 
 
 def test_a_program_that_was_killed_says_by_which_signal() -> None:

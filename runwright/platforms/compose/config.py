@@ -177,7 +177,7 @@ def refusal(output: Output) -> None:
     raise ActionError(
         f"Docker Compose refuses the configuration: {what}",
         state="Nothing was started or stopped.",
-        next="Run `docker compose config --quiet` in the application's folder and put right what it names.",
+        next="Correct it in the Compose files of this version, or in the env file, and release again.",
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from runwright.actions import Command, Do, Output
+from runwright.amounts import few
 from runwright.errors import ActionError, DeadlineError, ObservationError
 from runwright.platforms.shape import ServiceFact
 
@@ -295,14 +296,35 @@ def require_sound(
             )
 
 
-def never_ready(containers: Iterable[Container], waited_seconds: float) -> DeadlineError:
-    """Return the error for ``containers`` that did not get healthy in time: how each of them fares, and where to look."""
+def never_ready(containers: Iterable[Container], waited_seconds: float) -> Command[None]:
+    """Return the read that raises DeadlineError for ``containers`` that did not get healthy in time: how each of them fares,
+    what the healthcheck of the first said, and where to look."""
     late = [c for c in containers if not c.running or c.health not in (None, "healthy")]
     name = late[0].name if late else "CONTAINER"
-    return DeadlineError(
-        f"Waited {waited_seconds:g} s in vain: {'; '.join(c.condition for c in late) or 'nothing settled'}.",
-        state="The containers were left as they are.",
-        next=f"Read what it printed (docker logs --tail 100 {name}, or {KEPT}) and what its healthcheck said "
-        f"(docker inspect --format '{{{{json .State.Health}}}}' {name}). If it only needs longer, raise "
-        "`ready_timeout` of the target.",
+
+    def tell(output: Output) -> None:
+        said = _healthcheck(output)
+        raise DeadlineError(
+            f"{f'{said} ({name}): w' if said else 'W'}aited {waited_seconds:g} s in vain: "
+            f"{few((c.condition for c in late), '; ') or 'nothing settled'}.",
+            state="The containers were left as they are.",
+            next=f"Read what it printed (docker logs --tail 100 {name}, or {KEPT}). If it only needs longer, raise "
+            "`ready_timeout` of the target.",
+        )
+
+    return Command(
+        says=f"read what the healthcheck of {name} said",
+        argv=("docker", "container", "inspect", "--format", "{{json .State.Health}}", name),
+        ok=frozenset(range(256)),
+        parse=tell,  # which is cleaned of secrets on its way: a healthcheck may print anything
+        assume=None,
     )
+
+
+def _healthcheck(output: Output) -> str:
+    try:
+        log = (json.loads(output.text) or {}).get("Log") or [{}]
+    except (ValueError, AttributeError):
+        return ""
+    lines = [line.strip() for line in str(log[-1].get("Output") or "").splitlines() if line.strip()]
+    return lines[-1][:200].rstrip(".") if lines and log[-1].get("ExitCode") else ""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from runwright.actions import Command, Do, Output
+from runwright.amounts import amount
+from runwright.errors import DeadlineError
 from runwright.platforms.compose.containers import Container
 
-LAST_LINES = 5000
-"""A service that is asked ten times a second prints so much in a few minutes."""
-TIMED = re.compile(r"\d{4}-\d\d-\d\dT")
+LAST_LINES = (5000, 200)
+"""A service that is asked ten times a second prints the first in a few minutes. If Docker takes too long for that (a line
+of it may be as long as one likes), fewer will do."""
+TIMED = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 READ_SECONDS = 10.0
 """Users may be waiting for the old version meanwhile."""
+LONGEST_LINE = 4000
+"""Of a longer line both ends are kept: what it begins with says what it is, what it ends with what came last."""
 
 
 def printed(do: Do, containers: Iterable[Container]) -> str:
@@ -22,20 +27,44 @@ def printed(do: Do, containers: Iterable[Container]) -> str:
     """
     parts = []
     for container in containers:
-        look: Command[tuple[str, ...]] = Command(
-            says=f"read what {container.name} printed last",
-            argv=("docker", "logs", "--timestamps", "--tail", str(LAST_LINES), container.id),
-            parse=_in_order,
-            deadline_seconds=READ_SECONDS,
-            assume=(),
-        )
-        lines = do(look)
+        lines = _last(do, container)
         parts.append("\n".join((f"==> {container.trouble() or container.condition} <==", *lines, "")))
     return "\n".join(parts)
 
 
+def _last(do: Do, container: Container) -> tuple[str, ...]:
+    def look(lines: int) -> tuple[str, ...]:
+        read: Command[tuple[str, ...]] = Command(
+            says=f"read what {container.name} printed last",
+            argv=("docker", "logs", "--timestamps", "--tail", str(lines), container.id),
+            last=True,
+            parse=_in_order,
+            deadline_seconds=READ_SECONDS,
+            assume=(),
+        )
+        return do(read)
+
+    most, fewer = LAST_LINES
+    try:
+        return look(most)
+    except DeadlineError:
+        return look(fewer)
+
+
 def _in_order(output: Output) -> tuple[str, ...]:
-    # both streams begin each line with its time, so that sorting brings them together again; of a long stream of errors
-    # only the end was read, and the line that it begins with was cut
-    both = output.stdout + b"\n" + output.stderr
-    return tuple(sorted(line for line in both.decode("utf-8", "replace").splitlines() if TIMED.match(line)))
+    # each line of both streams begins with its time, so that sorting brings them together again
+    lines = (line for stream in (output.stdout, output.stderr) for line in _lines(stream.decode("utf-8", "replace")))
+    return tuple(sorted(lines, key=lambda line: line[:30] if TIMED.match(line) else ""))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of one stream. The first may have been cut: Docker writes the time also within a long line."""
+    for number, line in enumerate(text.splitlines()):
+        begun = TIMED.search(line)
+        if number == 0 and begun and begun.start():
+            line = line[begun.start() :]
+        if len(line) > LONGEST_LINE:
+            half = LONGEST_LINE // 2
+            line = f"{line[:half]} ... {amount(len(line) - 2 * half, 'character')} ... {line[-half:]}"
+        if line:
+            yield line

@@ -170,7 +170,9 @@ def read_sources(do: Do, tree: Path, files: Iterable[str]) -> Sources:
     """Return what ``files`` in ``tree`` name beside themselves."""
     names = tuple(files)
     return do(
-        Read(says=f"read {', '.join(names)}", function=lambda: parse_sources([(tree / f).read_text() for f in names]))
+        Read(
+            says=f"read {', '.join(names)}", function=lambda: parse_sources({f: (tree / f).read_text() for f in names})
+        )
     )
 
 
@@ -189,23 +191,48 @@ def require_one_environment(do: Do, sources: Sources, directory: Path) -> None:
         )
 
 
-def parse_sources(texts: Iterable[str]) -> Sources:
-    """Return what the Compose files with these ``texts``, in their order, name beside themselves."""
+def parse_sources(texts: Mapping[str, str]) -> Sources:
+    """Return what the Compose files {name: text}, in their order, name beside themselves.
+
+    Raise InputError if one is no YAML, or no Compose file.
+    """
     env_files: dict[str, tuple[Any, ...]] = {}
     elsewhere: list[str] = []
     included: list[tuple[bool, str]] = []
-    for text in texts:
-        data = yaml.load(text, Loader=_Loader) or {}  # noqa: S506 - a SafeLoader that also reads Compose's tags
+    for file, text in texts.items():
+        data = _loaded(file, text)
         for entry in _listed(data.get("include")):
             said = entry if isinstance(entry, dict) else {"path": entry}
             elsewhere.append(f"include {said.get('path')}")
             included += [(bool(said.get("env_file")), str(path)) for path in _listed(said.get("path"))]
         for name, service in (data.get("services") or {}).items():
+            if not isinstance(service or {}, dict):
+                raise _no_compose_file(f"{file}: service {name} is no mapping.")
             extends = (service or {}).get("extends")
             if isinstance(extends, dict) and extends.get("file"):
                 elsewhere.append(f"service {name} extends {extends['file']}")
             env_files[name] = (*env_files.get(name, ()), *_listed((service or {}).get("env_file")))
     return Sources({name: entries for name, entries in env_files.items() if entries}, tuple(elsewhere), tuple(included))
+
+
+def _loaded(file: str, text: str) -> dict[str, Any]:
+    try:
+        data = yaml.load(text, Loader=_Loader) or {}  # noqa: S506 - a SafeLoader that also reads Compose's tags
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{file}, line {mark.line + 1}, column {mark.column + 1}" if mark else file
+        raise _no_compose_file(f"{where}: {error.problem or error.context}.") from None
+    except yaml.YAMLError as error:
+        raise _no_compose_file(f"{file}: it is no YAML ({type(error).__name__}).") from None
+    if not isinstance(data, dict) or not isinstance(data.get("services") or {}, dict):
+        raise _no_compose_file(f"{file}: it has no mapping of services.")
+    return data
+
+
+def _no_compose_file(what: str) -> InputError:
+    return InputError(
+        f"A mistake in a Compose file of this version: {what}", next="Correct it, commit that, and release that commit."
+    )
 
 
 def env_path(entry: Any) -> str:

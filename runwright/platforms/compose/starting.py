@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from runwright.actions import Command, Do, Wait, WriteFile
+from runwright.amounts import few
 from runwright.errors import ActionError, DeadlineError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project
@@ -186,7 +187,7 @@ class Starting:
             they = "it" if len(running) == 1 else "them"
             do(
                 Command(
-                    says=f"stop {', '.join(c.name for c in running)}: {version.name} does not have {they}",
+                    says=f"stop {few(c.name for c in running)}: {version.name} does not have {they}",
                     key=f"{prefix}/stop",
                     argv=("docker", "stop", *(c.id for c in running)),
                     deadline_seconds=STOP_SECONDS,
@@ -255,7 +256,7 @@ class Starting:
         names = tuple(services)
         do(
             Command(
-                says=f"start {', '.join(names)}",
+                says=f"start {few(names)}",
                 key=key,
                 argv=project.argv("up", "-d", "--no-build", *flags, *names),
                 env=project.env,
@@ -292,7 +293,7 @@ class Starting:
         ]
         if absent:
             raise ActionError(
-                f"Compose started no container for {', '.join(absent)}.",
+                f"Compose started no container for {few(absent)}.",
                 state="It is not running.",
                 next=f"Run `docker compose -p {self._target.project} ps -a` and read the service's section in the Compose file.",
             )
@@ -302,7 +303,7 @@ class Starting:
     def _wait(
         self, do: Do, ids: list[str], services: list[str], seconds: float, before: Mapping[str, int]
     ) -> tuple[Container, ...]:
-        names = ", ".join(services)
+        names = few(services)
         if not ids:
             return ()  # Docker takes no name for a mistake
         look = inspect(ids, says=f"look at {names}")
@@ -318,7 +319,8 @@ class Starting:
             )
         except DeadlineError:
             late = do(look)
-            raise never_ready(late or (), self._target.ready_timeout) from None
+            do(never_ready(late or (), self._target.ready_timeout))
+            raise
         require_sound(seen or (), {}, before)
         return seen or ()
 

@@ -108,6 +108,19 @@ def test_endless_output_is_an_error_and_not_our_memory(monkeypatch: pytest.Monke
         run("yes", deadline_seconds=20.0)
 
 
+def test_of_what_nobody_parses_the_end_is_kept_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a change, or a read of the last output alone, that prints too much, it goes on to its end, and that is kept."""
+    monkeypatch.setattr(commands, "MAX_OUTPUT_BYTES", 100_000)
+    monkeypatch.setattr(commands, "KEPT_BYTES", 1000)
+    loud = python(
+        "import sys; sys.stdout.write('x' * 10**6); sys.stdout.buffer.write(b'\\xff\\n'); print('the reason')"
+    )
+    for how in ({"key": "k", "safe_point": True}, {"last": True}):
+        output = run(*loud, **how)
+        assert (output.code, len(output.stdout)) == (0, 1000)
+        assert output.text.endswith("the reason\n")
+
+
 def test_a_missing_program_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
     """Given either, the error names what is missing."""
     with pytest.raises(ActionError, match="No such file") as missing:

@@ -139,7 +139,7 @@ def test_env_files_are_collected_in_every_form_and_files_elsewhere_are_found() -
         "services:\n  api: {env_file: !override [{path: b.env, required: false}], ports: !reset null}\n"
         "  job: {extends: {file: base.yml, service: job}}\n  empty:\n"
     )
-    sources = parse_sources([first, second, ""])
+    sources = parse_sources({"a": first, "b": second, "c": ""})
     assert sources.env_files == {"api": ("${ENV_FILE:-.env}", {"path": "b.env", "required": False})}
     assert sources.elsewhere == ("include more.yml", "include other.yml", "service job extends base.yml")
 
@@ -196,3 +196,20 @@ def test_the_top_of_the_repository_is_above_the_folder_of_the_first_file(
     """An application is run from the folder of its Compose file, wherever that is in the repository."""
     target = ComposeTarget(platform="compose", project="shop", directory=directory, files=files)
     assert top_of(target) == Path(top)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("services:\n  api:\n    image: x\n   web: y\n", "compose.yml, line 4, column 4: expected <block end>"),
+        ("services:\n\tapi: {image: x}\n", "compose.yml, line 2, column 1: found character '\\t'"),
+        ("services: [api]\n", "compose.yml: it has no mapping of services."),
+        ("- api\n", "compose.yml: it has no mapping of services."),
+        ("services:\n  api: x\n", "compose.yml: service api is no mapping."),
+    ],
+)
+def test_a_mistake_in_a_compose_file_is_told_with_its_line(text: str, said: str) -> None:
+    """Compose itself names neither the file nor the right line."""
+    with pytest.raises(InputError) as caught:
+        parse_sources({"compose.yml": text})
+    assert said in caught.value.what

@@ -58,3 +58,17 @@ def test_a_platform_that_keeps_its_logs_is_not_asked(opened: Opener) -> None:
     work = opened()
     put_back.keep_what_it_printed(work, work.do, "back1")
     assert not (work.folders.state / "printed").exists()
+
+
+def test_the_output_of_a_step_that_failed_is_kept_if_the_error_does_not_show_all_of_it(opened: Opener) -> None:
+    """A migration's container is removed with what it printed."""
+    work = opened()
+    token(work)
+    error = ActionError("the reason (docker exited with 1: migrate).")
+    error.printed = "much\nthe reason"
+    put_back.after_failure(work, error)
+    path = work.folders.state / "printed" / f"{work.id}-step.txt"
+    assert path.read_text() == "much\nthe reason"
+    assert [n.text for n in work.ledger.records.notes(work.id) if n.kind == "printed"] == [
+        f"What the step that failed printed last is in {path}."
+    ]

@@ -1,0 +1,83 @@
+"""Why a program failed is read from what it printed, as the tools really print it."""
+
+from __future__ import annotations
+
+import pytest
+
+from runwright.effects.reasons import reason
+
+PORT = """\
+ Container shop-api-1  Created
+ Container shop-api-1  Starting
+Error response from daemon: driver failed programming external connectivity on endpoint shop-api-1 \
+(0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef): Bind for 0.0.0.0:80 failed: port is already allocated
+"""
+UNHEALTHY = """\
+ Container shop-db-1  Waiting
+ Container shop-db-1  Error
+dependency failed to start: container shop-db-1 is unhealthy
+"""
+DUMP = """\
+pg_dump: error: query failed: ERROR:  permission denied for table users
+pg_dump: detail: Query was: LOCK TABLE public.users IN ACCESS SHARE MODE
+"""
+OLDER_DUMP = DUMP.replace("detail: Query was:", "error: query was:")
+PSQL = """\
+psql:<stdin>:3: ERROR:  relation "nothing" does not exist
+LINE 1: select * from nothing
+                      ^
+HINT:  Perhaps you meant something else.
+"""
+ALEMBIC = """\
+Traceback (most recent call last):
+  File "/srv/env.py", line 9, in <module>
+    main()
+psycopg.errors.InsufficientPrivilege: permission denied for table users
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/srv/env.py", line 9, in <module>
+    main()
+sqlalchemy.exc.ProgrammingError: (psycopg.errors.InsufficientPrivilege) permission denied for table users
+[SQL: ALTER TABLE users ADD COLUMN x INTEGER]
+(Background on this error at: https://sqlalche.me/e/20/f405)
+"""
+BUILD = """\
+ > [2/2] RUN false:
+------
+Dockerfile:2
+--------------------
+   1 |     FROM x
+   2 | >>> RUN false
+--------------------
+ERROR: failed to solve: process "/bin/sh -c false" did not complete successfully: exit code: 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        (PORT, "0123456789ab): Bind for 0.0.0.0:80 failed: port is already allocated"),
+        (UNHEALTHY, "dependency failed to start: container shop-db-1 is unhealthy"),
+        (DUMP, "pg_dump: error: query failed: ERROR:  permission denied for table users"),
+        (OLDER_DUMP, "pg_dump: error: query failed: ERROR:  permission denied for table users"),
+        (PSQL, 'psql:<stdin>:3: ERROR:  relation "nothing" does not exist'),
+        (ALEMBIC, "(psycopg.errors.InsufficientPrivilege) permission denied for table users"),
+        (BUILD, 'ERROR: failed to solve: process "/bin/sh -c false" did not complete successfully: exit code: 1'),
+        ("Error response from daemon: No such image: a:1\n", "Error response from daemon: No such image: a:1"),
+        ("write /dump: no space left on device", "write /dump: no space left on device"),
+        ("unknown flag: --x\nSee 'docker compose up --help'.\n", "unknown flag: --x"),
+        (" Container shop-api-1  Starting\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_sentence_of_the_tool_is_found(printed: str, expected: str) -> None:
+    """Not the progress before it, nor the hint, the statement or the place that it prints after it."""
+    found = reason(printed)
+    assert found == expected or (expected and found.endswith(expected))
+
+
+def test_a_line_without_end_is_no_reason_without_end() -> None:
+    """It has to fit into a sentence."""
+    assert len(reason("x" * 10_000)) == 400
