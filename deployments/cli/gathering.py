@@ -14,15 +14,28 @@ from urllib.parse import urlsplit, urlunsplit
 from deployments.cli.compose_files import COMPOSE_SECONDS, Given, left_out, placed, refuse_elsewhere
 from runwright.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
-from runwright.platforms.compose.at_start import MIGRATES
 from runwright.platforms.compose.config import parse_config
 from runwright.platforms.compose.sources import files_by_environment, usual_files
 from runwright.platforms.compose.wellformed import yaml_mistakes
+from runwright.policy.starts.tools import GREP
 from runwright.runbook.compose_images import built_twice, origins
 from runwright.runbook.dockerfile import base_image
 from runwright.runbook.draft import DraftFacts, ServiceFacts, service_facts
 
-_STARTS = ("*.sh", "*Dockerfile*", "*compose*.y*ml", "Procfile")
+_STARTS = (
+    ":(exclude,glob)**/migrations/**",
+    "*.sh",
+    "*entrypoint*",
+    "*start*",
+    "*boot*",
+    "*Dockerfile*",
+    "*compose*.y*ml",
+    "*Procfile*",
+    "*package.json",
+    "*Makefile",
+    "*supervisor*.conf",
+    "bin/*",
+)
 """Where a command that a container starts with is written."""
 _MOST = 3
 _DOCKERFILE_CHARACTERS = 100_000
@@ -91,7 +104,7 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
         files=_files(application),
         alembic=alembic,
         env_file=application.env_file,
-        at_start=tuple(_git(do, root, "grep", "-lE", MIGRATES, "--", *_STARTS)[:_MOST]) if alembic else (),
+        at_start=tuple(_git(do, root, "grep", "-lE", f"^[^#]*({GREP})", "--", *_STARTS)[:_MOST]) if top else (),
         system=root.name if _by_folder(project, application) else "",
         django=tuple(_folders_of(do, root, "manage.py")) if top else (),
     )

@@ -150,6 +150,9 @@ def _checks(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
 
 
 def _data(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
+    if facts.at_start and guessed.migrates is None:
+        yield f"# check: {', '.join(facts.at_start)}: what migrates there Runwright does not run. If a service does so when it"
+        yield "# starts, nobody knows beforehand what it does to data, and every release counts as L3."
     if guessed.database is not None:
         yield "backup: {directory: backups} # beside this file; check: on a disk with room"
         if guessed.migrates is not None:

@@ -55,7 +55,7 @@ class DraftFacts:
     files: the Compose files, if they are not those that Compose finds by itself.
     alembic: the folder of the repository that holds alembic.ini ("." for its root), None if there is none.
     env_file: the env file that Compose uses, if it is not ``.env`` in the directory.
-    at_start: the files of the repository that run `alembic upgrade`: a container that starts probably does.
+    at_start: the files of the repository that migrate, with whatever tool: a container that starts probably does.
     django: the folders that hold a manage.py, which is how a Django project is recognised.
     """
 

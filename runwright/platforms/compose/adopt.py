@@ -10,7 +10,7 @@ from typing import Any
 
 from runwright.actions import Command, Do, Read, WriteFile
 from runwright.errors import RefusedError
-from runwright.platforms.compose.at_start import migrating
+from runwright.platforms.compose.at_start import Look, migrating
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import check_config, read_config, require_services
 from runwright.platforms.compose.containers import Container
@@ -73,10 +73,11 @@ def adopt(
     project = copied.plus(path)
     check_config(do, project)
     mine = {s: services[s] for s in services if s in running}
+    look = Look(project.directory, project.directory, {s: c.id for s, c in running.items()}, prefix)
     extra: dict[str, Any] = {
         **facts(project, config, mine, images),
         "drifted": drifted,
-        "migrates_at_start": migrating(do, config.services, mine, images, project.directory),
+        "migrates_at_start": migrating(do, config.services, mine, images, look),
     }
     return Version(**{**version.__dict__, "extra": extra})
 

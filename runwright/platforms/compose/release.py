@@ -17,7 +17,7 @@ from runwright.actions import Command, Do, Read, WriteFile
 from runwright.amounts import amount
 from runwright.errors import InputError, NotBuiltError, RefusedError
 from runwright.platforms.compose import containers
-from runwright.platforms.compose.at_start import migrating
+from runwright.platforms.compose.at_start import Look, before_it, migrating
 from runwright.platforms.compose.cli import COMPOSE_WITH_OVERRIDE_TAG, Project, compose_version
 from runwright.platforms.compose.config import (
     ComposeConfig,
@@ -149,11 +149,13 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
     kept = replace(project, files=tuple(place.folder / "tree" / f for f in files))
     kept = kept.plus(place.folder / "override.yml")
     rendered = read_config(do, kept)
+    look = Look(place.tree, place.top, key=prefix)
     told = {
         "mounts": {name: _mounted(rendered.services[name], images[name], copies) for name in services},
         "kept_mounted": copies.kept,
         "other_files": differs,
-        "migrates_at_start": migrating(do, config.services, services, images, place.tree),
+        "migrates_at_start": migrating(do, config.services, services, images, look),
+        "run_once_migrates": before_it(do, config, images, look),
         "left_out": copies.left_out,
     }
     return replace(version, extra={**version.extra, **facts(kept, config, services, images), **told})
