@@ -17,7 +17,7 @@ from runwright.git import address, change, credentials, environment, lines, read
 from runwright.versions import COMMIT, checked_ref
 from runwright.worktree import checkout
 
-__all__ = ["Resolved", "allowed", "checkout", "log_between", "mirror", "resolve", "tree_id"]
+__all__ = ["Resolved", "allowed", "checkout", "log_between", "mentions", "mirror", "resolve", "tree_id"]
 
 FETCH_SECONDS = 900.0  # a first clone of a large repository over a slow line
 SHORTEST_COMMIT = 7  # digits; git itself abbreviates to seven
@@ -120,6 +120,20 @@ def tree_id(do: Do, mirror: Path, commit: str) -> str:
             *("rev-parse", "--verify", "--end-of-options", f"{_full(commit)}^{{tree}}"),
             says=f"read the tree of {commit[:8]}",
             parse=_one_id,
+        )
+    )
+
+
+def mentions(do: Do, mirror: Path, commit: str, text: str) -> bool:
+    """Whether a Python file of ``commit`` holds ``text`` as a word; nothing of it is run."""
+    return do(
+        read(
+            mirror,
+            *("grep", "--quiet", "--fixed-strings", "--word-regexp", "-e", text, _full(commit)),
+            *("--", "*.py"),
+            says=f"see whether {commit[:8]} names {_clean(text)}",
+            parse=lambda output: output.code == 0,
+            ok=frozenset({0, 1}),
         )
     )
 

@@ -23,7 +23,8 @@ from runwright.runbook.base import as_duration
 from runwright.runbook.checks import Gate
 from runwright.runbook.targets import ComposeTarget
 from tasks import drivers
-from tasks.courses import current_revisions, makes_database, schema_left_ahead
+from tasks.ahead import schema_left_ahead
+from tasks.database_gate import database_answers
 from tasks.shown import show_checklist
 from tasks.step import step
 from tasks.work import Work
@@ -110,17 +111,7 @@ def _tool(work: Work, gate: Gate, now: datetime) -> GateResult:
 
 
 def _database(work: Work, gate: Gate, now: datetime) -> GateResult:
-    def question() -> tuple[GateState, str]:
-        if work.database is None:
-            return GateState.FAIL, "The environment has no database."
-        if makes_database(work, work.do):
-            return GateState.PASS, "Nothing of the system was ever started here: this release makes its database."
-        engine = work.database.reachable(work.do)
-        revisions = current_revisions(work, work.do)
-        at = f", at revision {', '.join(revisions)}" if revisions else ", new" if revisions is not None else ""
-        return GateState.PASS, f"{engine} answers{at}."
-
-    return ask(gate.id, now, question)
+    return ask(gate.id, now, lambda: database_answers(work))
 
 
 def _backup(work: Work, gate: Gate, now: datetime) -> GateResult:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from runwright.actions import Do
 from runwright.errors import ActionError, RefusedError, VerificationError
-from runwright.ledger.states import ReleaseState
 from runwright.migrators.shape import MigrationPlan, shown
 from runwright.platforms.compose.driver import Compose
 from runwright.runbook.targets import PostgresDatabase
@@ -151,16 +150,6 @@ def revisions_or_new(work: Work, do: Do) -> tuple[str, ...] | None:
         # before the first one-off job: Compose makes the project's volumes for it, and they would look like data
         work.write_down(MAKES_DATABASE, True)
         return ()
-
-
-def schema_left_ahead(work: Work, do: Do) -> bool:
-    """Return whether the database is where a release left it that was taken back, and what is live never knew that."""
-    releases, here = work.ledger.releases, set(current_revisions(work, do) or ())
-    live = releases.live(work.release.system, work.release.environment)
-    if live is None or not here or here == set(live.schema_after or ()):
-        return False
-    found = releases.find(work.release.system, work.release.environment, limit=50)
-    return any(r.state is ReleaseState.ROLLED_BACK and set(r.schema_after or ()) == here for r in found)
 
 
 def new_database(work: Work, do: Do, revisions: tuple[str, ...] | None) -> bool:

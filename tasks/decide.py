@@ -14,14 +14,14 @@ from runwright.migrators.shape import shown
 from runwright.policy.levels import Level
 from runwright.policy.rollback import Cause, Decision, Migration, Serving, Situation, decide
 from runwright.recovery import end_or_await
-from tasks import courses, drivers
+from tasks import at_start, courses, drivers, unfinished
 from tasks.plan import migrations_of
 from tasks.registry import logged_in, login_file
 from tasks.shown import show_decision
 from tasks.step import step
 from tasks.work import Work
 
-UNNOTICED = ("deploy/backup", "deploy/dependencies", "deploy/staged")
+UNNOTICED = (unfinished.REMOVE_KEY, "deploy/backup", "deploy/dependencies", "deploy/staged")
 """Of the changes under the lease, those that users cannot notice."""
 
 
@@ -118,6 +118,7 @@ def look(work: Work, cause: Cause, asked: dict[str, Any]) -> Situation:
     aim(work, asked)
     release, previous = work.release, work.previous
     migrated = migration(work)
+    broken_off = (_quietly(lambda: unfinished.left(work)) or ()) if migrated is Migration.HALF_DONE else ()
     return Situation(
         cause=cause,
         over=over(release, cause),
@@ -125,6 +126,8 @@ def look(work: Work, cause: Cause, asked: dict[str, Any]) -> Situation:
         watching=release.state is ReleaseState.WATCHING,
         breach=str(work.fact("breach") or ""),
         database=left_at(work) if migrated is Migration.HALF_DONE else "",
+        unfinished=unfinished.told(broken_off),
+        remedy=unfinished.remedy(work, broken_off),
         asked=who_asked(asked),
         level=level(work),
         migration=migrated,
@@ -177,9 +180,9 @@ def migration(work: Work) -> Migration:
     begun = any(e.key.startswith(courses.MIGRATE_KEY) for e in work.ledger.journal(work.id).entries())
     if work.release.state is ReleaseState.PROVEN:
         moved = _quietly(lambda: schema_moved(work))
-        return Migration.UNKNOWN if moved is None else Migration.DONE if moved else Migration.NONE
+        return Migration.UNKNOWN if moved is None else Migration.DONE if moved else migrated_by_itself(work)
     if plan is None or not plan.pending or not begun:
-        return Migration.NONE
+        return migrated_by_itself(work)
     revisions = _quietly(lambda: courses.current_revisions(work, work.do))
     if revisions is None:
         return Migration.UNKNOWN
@@ -189,6 +192,17 @@ def migration(work: Work) -> Migration:
         same = work.fact("schema") is not None and _quietly(lambda: schema_of(work)) == work.fact("schema")
         return Migration.UNCHANGED if same else Migration.HALF_DONE
     return Migration.HALF_DONE
+
+
+def migrated_by_itself(work: Work) -> Migration:
+    """Return whether what the version does when it starts changed the schema; where that cannot be seen, it counts as done."""
+    if work.release.version is None or not at_start.not_ours(work.version, work.runbook.migrate):
+        return Migration.NONE
+    before = work.fact("schema")
+    if before is None and not changed(work):
+        return Migration.NONE
+    same = before is not None and _quietly(lambda: schema_of(work)) == before
+    return Migration.NONE if same else Migration.DONE
 
 
 def left_at(work: Work) -> str:

@@ -12,8 +12,9 @@ from runwright.ledger.states import ReleaseState, reached
 from runwright.migrators.shape import MigrationPlan
 from runwright.planning import DependsError, Planner, Step
 from runwright.policy.levels import Level
+from runwright.runbook.model import Migrate
 from runwright.versions import Version
-from tasks import courses, drivers
+from tasks import ahead, at_start, courses, drivers, unfinished
 from tasks.adopt import previous_release
 from tasks.shown import show_plan
 from tasks.step import step
@@ -42,10 +43,15 @@ def make_plan(work: Work) -> dict[str, Any]:
     work.refresh()
     seen = seen_now(work)
     work.write_down("seen", seen)
+    unfinished.note(work)
     migrations = read_migrations(work, seen)
+    unfinished.require_no_clash(work, migrations)
     level = level_of(migrations, new=previous is None and bool(work.fact("new-database")))
-    if refuses := cannot_return(previous.version if previous else None, migrations):
+    migrate = work.runbook.migrate
+    if refuses := cannot_return(previous.version if previous else None, migrations, migrate):
         level = max(level, Level.L3)
+    by_itself = at_start.level_of(work.version, migrate)
+    level = max(level, by_itself if previous is not None else min(by_itself, Level.L1))
     beside = courses.beside(work)
     slot = courses.new_slot(work, work.do)
     steps, depends = changes(work, migrations, slot)
@@ -54,7 +60,13 @@ def make_plan(work: Work) -> dict[str, Any]:
         "artifacts": {a.component: a.identity for a in work.version.artifacts},
         "migrations": migrations.as_json() if migrations else None,
         "level": level.name,
-        "notes": [*([refuses] if refuses else []), *notes(work.version), *beside],
+        "notes": [
+            *([refuses] if refuses else []),
+            *notes(work.version, migrate),
+            *ahead.remark(work),
+            *unfinished.remark(work),
+            *beside,
+        ],
         "previous": previous.id if previous else None,
         "steps": [[s.key, s.says, s.exact] for s in steps],
         "depends": depends,
@@ -75,9 +87,9 @@ def level_of(migrations: MigrationPlan | None, *, new: bool) -> Level:
     return min(migrations.level, Level.L1) if new and not migrations.unknown_current else migrations.level
 
 
-def cannot_return(previous: Version | None, migrations: MigrationPlan | None) -> str:
+def cannot_return(previous: Version | None, migrations: MigrationPlan | None, migrate: Migrate | None) -> str:
     """Return why the version before could not start on the new schema, as a sentence; "" if nothing speaks against it."""
-    services = previous.extra.get("migrates_at_start") if previous is not None and migrations is not None else ()
+    services = at_start.ours(previous, migrate) if previous is not None else {}
     if not services or previous is None or migrations is None or not migrations.pending:
         return ""
     return (
@@ -86,14 +98,9 @@ def cannot_return(previous: Version | None, migrations: MigrationPlan | None) ->
     )
 
 
-def notes(version: Version) -> list[str]:
+def notes(version: Version, migrate: Migrate | None) -> list[str]:
     """Return what a person should know about a version that was put in place, a sentence each."""
-    found = list(version.extra.get("remarks", []))
-    if services := version.extra.get("migrates_at_start"):
-        found.append(
-            f"What starts {', '.join(services)} migrates. Take that out of the start command: after the next migration "
-            "this version cannot start again, so there is no way back to it."
-        )
+    found = [*version.extra.get("remarks", []), *at_start.notes(version, migrate)]
     if differs := version.extra.get("other_files"):
         found.append(differs)
     if mounts := version.extra.get("left_out"):
@@ -127,14 +134,11 @@ def read_migrations(work: Work, seen: dict[str, Any]) -> MigrationPlan | None:
     if work.runbook.migrate is None or work.database is None:
         return None
     job = drivers.job(work.site, work.do, work.version, work.id)
-    found = drivers.migrator(work.site).plan(work.do, job, tuple(seen["revisions"] or ()))
+    migrator = drivers.migrator(work.site)
+    found = migrator.plan(work.do, job, tuple(seen["revisions"] or ()))
+    work.write_down(ahead.FACT, None)
     if found.unknown_current:
-        raise RefusedError(
-            f"The database is at {', '.join(found.unknown_current)}, which {work.version.name} does not know: "
-            "the database is ahead of it.",
-            state="Nothing was changed.",
-            next="Deploy a version that knows this revision. Going back in the schema is never done by a deploy.",
-        )
+        found = ahead.stay_ahead(work, migrator, found)
     work.write_down("migrations", found.as_json())
     return found
 
@@ -150,6 +154,7 @@ def changes(work: Work, migrations: MigrationPlan | None, slot: str) -> tuple[li
     planner = Planner(work.performer)
     try:
         courses.start_dependencies(work, planner, work.version)
+        unfinished.remove(work, planner)
         courses.migrate(work, planner, work.version, migrations)
         courses.stage(work, planner, work.version, slot)
         courses.switch(work, planner, work.version, slot)

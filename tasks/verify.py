@@ -14,7 +14,7 @@ from runwright.probes.http import ProbeResult, ask, ask_until, cleanup
 from runwright.probes.values import Values
 from runwright.runbook.checks import HttpProbe
 from runwright.versions import Version
-from tasks import courses, drivers
+from tasks import ahead, courses, drivers
 from tasks.step import step
 from tasks.work import Work
 
@@ -32,7 +32,8 @@ def verify_staged(work: Work) -> str:
     if work.platform.strategy == "recreate":
         return "replaced in place: verified live"
     upstream = courses.upstream(work, work.do, courses.new_slot(work, work.do))
-    results = prove(work, work.probing(upstream), key="deploy/staged", staged=True)
+    ahead_of_it = ahead.stays_ahead(work)
+    results = prove(work, work.probing(upstream), key="deploy/staged", staged=True, schema_ahead=ahead_of_it)
     return summary(results)
 
 
@@ -43,7 +44,8 @@ def verify_live(work: Work) -> str:
     runs_what_was_asked(work, work.version, work.do)
     results: list[ProbeResult] = []
     try:
-        prove(work, work.probing(), key="deploy/live", staged=False, results=results)
+        ahead_of_it = ahead.stays_ahead(work)
+        prove(work, work.probing(), key="deploy/live", staged=False, schema_ahead=ahead_of_it, results=results)
     finally:
         keep(work, results)
     return summary(results)

@@ -61,7 +61,10 @@ def deploy(
 
 def attestations(runbook: Runbook, where: Place, given: list[str]) -> dict[str, str]:
     """Return {gate: name} of GATE=NAME. Raise InputError, which lists the gates that are attested, if one is wrong."""
+    from runwright.policy.gates import STATEMENTS
+
     gates = {gate.id: str(gate.attest) for gate in runbook.gates_of(where.environment) if gate.attest}
+    asked_for = [*gates, *STATEMENTS]
     there = "; ".join(f"{id} ({text})" for id, text in gates.items())
     listed = f"Gates that a person attests in {where}: {there or 'none'}."
     found: dict[str, str] = {}
@@ -69,7 +72,7 @@ def attestations(runbook: Runbook, where: Place, given: list[str]) -> dict[str, 
         gate, separator, name = text.partition("=")
         if not separator or not name.strip():
             raise InputError(f"--attest {text!r}: GATE=NAME is meant, such as go-no-go='Ada Lovelace'.", next=listed)
-        if gate not in gates:
+        if gate not in asked_for:
             raise InputError(f"--attest {text!r}: there is no gate {gate!r} that a person attests.", next=listed)
         if gate in found:
             raise InputError(f"--attest: {gate} is given twice.", next="Name one person who states it.")

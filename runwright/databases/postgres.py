@@ -12,6 +12,7 @@ from runwright.databases.postgres_dump import Dumps, Noted, bad, read_note
 from runwright.databases.shape import (
     LAST_SUCCESS,
     BackupFile,
+    Unfinished,
     checked_backup_name,
     checked_database_name,
     checked_scratch,
@@ -62,6 +63,20 @@ SELECT md5(coalesce(string_agg(line, E'\\n' ORDER BY line), '')) FROM (
     WHERE n.nspname {_OURS} GROUP BY n.nspname, t.typname
 ) AS found (line)
 """  # noqa: S608 - made of constants
+# An index on a partitioned table (relkind I) is invalid until each partition has its own: that is no fault. A column that
+# older servers do not have is read by way of JSON.
+_UNFINISHED = """
+SELECT 'index', format('%I.%I', n.nspname, c.relname), i.indrelid::regclass, EXISTS (
+    SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.relation = i.indrelid AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted
+    AND a.backend_type IS DISTINCT FROM 'autovacuum worker')
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname NOT LIKE 'pg\\_temp\\_%'
+UNION ALL
+SELECT 'partition', h.inhrelid::regclass::text, h.inhparent::regclass, false
+FROM pg_inherits h WHERE to_jsonb(h) ->> 'inhdetachpending' = 'true'
+ORDER BY 1, 2
+"""
 _LIKE_LIVE = (
     "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()"
 )
@@ -112,6 +127,15 @@ class Postgres:
         return do(
             self._client.query(_TABLES, self._name, says=says, parse=lambda o: first_line(o) == "t", assume=False)
         )
+
+    def unfinished(self, do: Do) -> tuple[Unfinished, ...]:
+        """Return the invalid indexes, whatever schema they are in, and the partitions that are half detached."""
+        says = "look for invalid indexes and half detached partitions"
+        return do(self._client.query(_UNFINISHED, self._name, says=says, parse=_left, assume=()))
+
+    def remove(self, do: Do, left: Unfinished, key: str) -> None:
+        """Remove an invalid index while the application goes on."""
+        do(self._client.statement(left.remedy, self._name, f"remove the invalid index {left.name}", key))
 
     def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:
         """Dump the database to ``directory``/``name``.dump, prove it, write LAST_SUCCESS and return it with its proof.
@@ -250,6 +274,20 @@ class Postgres:
 
 def _bytes(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
+
+
+def _left(output: Output) -> tuple[Unfinished, ...]:
+    found = []
+    for kind, name, of, busy in rows(output):
+        if kind == "index":
+            state = "which is being built now" if busy == "t" else "whose building did not come to its end"
+            remedy = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
+            found.append(Unfinished(name, f"the invalid index {name} of {of}, {state}", remedy, busy == "t"))
+        else:
+            says = f"the partition {name}, which is only half detached from {of}"
+            remedy = f"ALTER TABLE {of} DETACH PARTITION {name} FINALIZE"
+            found.append(Unfinished(name, says, remedy, index=False))
+    return tuple(found)
 
 
 def _exists(output: Output) -> tuple[bool, str]:

@@ -54,6 +54,21 @@ class BackupFile:
         return cls(**{**data, "revisions": tuple(data["revisions"])})
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """What a statement that ended too early left in the schema: an invalid index, or a partition that is half detached.
+
+    name: as the server quotes it, with its schema. says: what it is, as a phrase. remedy: the SQL statement that ends it.
+    busy: somebody still works at it. index: whether it is one, which can be removed and made anew.
+    """
+
+    name: str
+    says: str
+    remedy: str
+    busy: bool = False
+    index: bool = True
+
+
 def last_success(backup: BackupFile) -> bytes:
     """Return the content of LAST_SUCCESS for a proven ``backup``: one line such as 2026-11-21T09:24:35Z and no more.
 
@@ -126,6 +141,14 @@ class Database(Protocol):
 
     def holds_tables(self, do: Do) -> bool:
         """Return whether there is any table besides ``alembic_version``: no revision and no table is what makes it new."""
+        ...
+
+    def unfinished(self, do: Do) -> tuple[Unfinished, ...]:
+        """Return what statements that ended too early have left in the schema, by name; () where there is no such thing."""
+        ...
+
+    def remove(self, do: Do, left: Unfinished, key: str) -> None:
+        """Carry out the remedy of an invalid index: remove it while the application goes on."""
         ...
 
     def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:

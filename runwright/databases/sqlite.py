@@ -16,6 +16,7 @@ from runwright.databases import sqlite_copy
 from runwright.databases.shape import (
     LAST_SUCCESS,
     BackupFile,
+    Unfinished,
     checked_backup_name,
     checked_database_name,
     checked_scratch,
@@ -66,6 +67,13 @@ class Sqlite:
     def holds_tables(self, do: Do) -> bool:
         """Return whether there is any table besides alembic_version."""
         return do(Read(says=f"see whether {self._path} holds any table", function=self._tables, assume=False))
+
+    def unfinished(self, do: Do) -> tuple[Unfinished, ...]:  # noqa: ARG002 - nothing has to be asked
+        """Return (): in SQLite a statement has happened, or has not."""
+        return ()
+
+    def remove(self, do: Do, left: Unfinished, key: str) -> None:
+        """Do nothing: there is nothing unfinished."""
 
     def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:
         """Take a backup ``name`` in ``directory``, prove it, write LAST_SUCCESS, and return it with its proof.

@@ -80,11 +80,11 @@ class Alembic:
 
     def verify(self, current: tuple[str, ...], plan: MigrationPlan) -> None:
         """Raise VerificationError unless the database's revisions are the plan's heads, as sets, and not empty."""
-        check_matches(current, plan.heads)
+        check_matches(current, plan.expected)
 
     def accepts(self, revisions: tuple[str, ...], plan: MigrationPlan) -> bool:
         """Whether a database at ``revisions`` is exactly what the plan's version expects."""
-        return matches(revisions, plan.heads)
+        return matches(revisions, plan.expected)
 
     def _argv(self, mode: str, *rest: str) -> tuple[str, ...]:
         program = Path(alembic_job.__file__).read_text(encoding="utf-8")

@@ -56,12 +56,20 @@ class MigrationPlan:
     heads: the revisions that the version's code expects. current: those that the database is at.
     pending: what has to be applied, in that order. unknown_current: revisions of the database that the code does not
     know: the database is ahead of it (or of another history), nothing can be said, and a deploy is to be refused.
+    ahead: where the database is and stays, although the code does not know it, because what serves has proven that it
+    serves there, and this version has the same migrations.
     """
 
     heads: tuple[str, ...]
     current: tuple[str, ...]
     pending: tuple[Migration, ...]
     unknown_current: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The revisions that the database must be at once the plan is carried out."""
+        return self.ahead or self.heads
 
     @property
     def level(self) -> Level:
@@ -80,6 +88,7 @@ class MigrationPlan:
             "current": list(self.current),
             "pending": [migration.as_json() for migration in self.pending],
             "unknown_current": list(self.unknown_current),
+            "ahead": list(self.ahead),
         }
 
     @classmethod
@@ -90,6 +99,7 @@ class MigrationPlan:
             current=tuple(data["current"]),
             pending=tuple(Migration.from_json(m) for m in data["pending"]),
             unknown_current=tuple(data["unknown_current"]),
+            ahead=tuple(data.get("ahead", ())),
         )
 
 

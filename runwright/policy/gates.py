@@ -17,6 +17,13 @@ MAX_NAME_CHARACTERS: Final = 100
 NO_NAMES: Final = frozenset({"yes", "true", "no", "false", "ok", "done", "none", "null", "n/a", "me"})
 
 
+STATEMENTS: Final = {
+    "remove-invalid-indexes": "The invalid indexes that the plan names may be removed",
+    "schema-ahead": "The version may run on the schema that is ahead of it",
+}
+"""What a person is asked for where a release needs it, whatever its runbook says: given by name, as for a gate."""
+
+
 class GateState(StrEnum):
     """What a gate answered."""
 

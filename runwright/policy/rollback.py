@@ -74,7 +74,8 @@ class Situation:
 
     over: the release has ended already (the state's name), or "". changed: any change was begun that users could notice.
     watching: the release was live, verified, and under watch. breach: the rule or probe that failed, with its numbers.
-    database: where a half-done migration left the database, as a phrase.
+    database: where a half-done migration left the database, as a phrase. unfinished: what it left of statements that ended
+    too early, as a phrase; remedy: what a person does about that.
     asked: who asks for the way back, and why, as far as it was said.
     level: what the migrations did to data. previous: the name of the way back, or "" if nothing ran before.
     previous_kept: its artifacts are still there. accepted: up to which level a person says that the old version may
@@ -87,6 +88,8 @@ class Situation:
     watching: bool = False
     breach: str = ""
     database: str = ""
+    unfinished: str = ""
+    remedy: str = ""
     asked: str = ""
     level: Level = Level.L0
     migration: Migration = Migration.NONE
@@ -131,8 +134,9 @@ def _database(now: Situation) -> Decision | None:
             return Decision(
                 Way.FREEZE,
                 f"{_why(now)} A migration was left half-done: the database is "
-                f"{now.database or 'at neither the old nor the new revision'}. {_users(now)}",
-                f"{_LOOK} Finish or undo the migration by hand, or restore the release's backup into a new database; "
+                f"{now.database or 'at neither the old nor the new revision'}. "
+                f"{f'It left {now.unfinished}. ' if now.unfinished else ''}{_users(now)}",
+                f"{_LOOK} {f'{now.remedy} Else finish' if now.remedy else 'Finish'} or undo the migration by hand, or restore the release's backup into a new database; "
                 f"then run `runwright rollback` again, or deploy a fixed version{_adopting(now)}.",
             )
         case Migration.UNKNOWN:

@@ -111,7 +111,10 @@ class Gate(Model):
     disk: DiskFree | None = example({"path": "/", "gigabytes": 20}, "There is room on a disk.", None, apart=True)
     tool: Tool | None = example({"name": "docker", "at_least": "20.10"}, "A program is there.", None, apart=True)
     database: bool | None = example(
-        True, "The database answers, and its revision is one that is known.", None, apart=True
+        True,
+        "The database answers, and its revision is one that a release here or the version's code knows. Invalid indexes are told.",
+        None,
+        apart=True,
     )
     backup: BackupAge | None = example({"at_most": "24h"}, "The last backup is young enough.", None, apart=True)
     tls: TlsDays | None = example(

@@ -126,7 +126,9 @@ class Migrate(Model):
     config: PathInImage = example("alembic.ini", "Its configuration file.", "alembic.ini")
     timeout: Duration = example("10m", "How long all migrations together may take.", 600.0)
     lock_timeout: Duration = example(
-        "5s", "How long a statement may wait for a lock while it holds up the application.", 5.0
+        "5s",
+        "How long a statement may wait for a lock while it holds up the application. What is built concurrently holds up nobody, and may wait longer.",
+        5.0,
     )
 
 

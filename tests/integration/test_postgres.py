@@ -89,6 +89,51 @@ def test_a_database_without_alembic_has_no_revisions(postgres_database: str, pos
     assert (database.revisions(do), database.holds_tables(do)) == ((), True)
 
 
+BROKEN_OFF = """
+CREATE SCHEMA other;
+CREATE TABLE other.twice (n int);
+INSERT INTO other.twice VALUES (1), (1);
+CREATE TABLE part (n int, at date) PARTITION BY RANGE (at);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE INDEX waits_for_partitions ON ONLY part (n);
+"""
+
+
+def test_what_a_concurrent_build_left_is_found_and_removed(shop: Postgres, postgres_database: str) -> None:
+    """An invalid index in any schema is named as the server writes it, and removed while users go on; an index that only
+    waits for those of its partitions is no fault."""
+    do = Direct()
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(BROKEN_OFF)
+        assert shop.unfinished(do) == ()
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute('CREATE UNIQUE INDEX CONCURRENTLY "By N" ON other.twice (n)')
+        (left,) = shop.unfinished(do)
+        assert (left.name, left.index, left.busy) == ('other."By N"', True, False)
+        assert left.says == 'the invalid index other."By N" of other.twice, whose building did not come to its end'
+        shop.remove(do, left, "deploy/unfinished/x")
+        assert shop.unfinished(do) == ()
+    assert do.keys == ["deploy/unfinished/x"]
+
+
+def test_a_partition_that_is_half_detached_is_named(shop: Postgres, postgres_database: str) -> None:
+    """DETACH CONCURRENTLY that was cut short is finished by a statement of its own, and is no index to be removed."""
+    with (
+        psycopg.connect(postgres_database, autocommit=True) as connection,
+        psycopg.connect(postgres_database) as reader,
+    ):
+        connection.execute(BROKEN_OFF)
+        reader.execute("SELECT * FROM part")
+        connection.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute("ALTER TABLE part DETACH PARTITION part_1 CONCURRENTLY")
+        (left,) = shop.unfinished(Direct())
+        assert (left.name, left.index) == ("part_1", False)
+        reader.rollback()
+        connection.execute(left.remedy)
+        assert shop.unfinished(Direct()) == ()
+
+
 def test_a_backup_is_proven_restored_beside_and_the_same(
     shop: Postgres, postgres_server: PostgresServer, scratch: str, tmp_path: Path
 ) -> None:

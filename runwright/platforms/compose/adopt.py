@@ -73,7 +73,7 @@ def adopt(
     project = copied.plus(path)
     check_config(do, project)
     mine = {s: services[s] for s in services if s in running}
-    look = Look(project.directory, project.directory, {s: c.id for s, c in running.items()}, prefix)
+    look = Look(project.directory, project.directory, {s: c.id for s, c in running.items()})
     extra: dict[str, Any] = {
         **facts(project, config, mine, images),
         "drifted": drifted,

@@ -6,17 +6,18 @@ a service of an old version may find a schema that it does not know once a newer
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import posixpath
 import tarfile
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runwright.actions import Command, Do, Output, Read
 from runwright.platforms.compose.config import ComposeConfig, ServiceConfig
+from runwright.platforms.compose.contents import looked_into
 from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.mounts import relative_to
 from runwright.policy.starts.commit import MOST_BYTES, Commit
@@ -40,13 +41,12 @@ _CODE = tuple({ending for habit in HABITS for ending in habit.endings})
 class Look:
     """Where it is looked: the folder of the commit, the user's folder that stands for its top, and who is asked.
 
-    containers: {service: container}, of what runs already. key: what the keys of making one of an image begin with.
+    containers: {service: container}, of what runs already.
     """
 
     folder: Path
     top: Path
     containers: Mapping[str, str] = field(default_factory=dict)
-    key: str = ""
 
 
 def migrating(
@@ -57,13 +57,11 @@ def migrating(
     found: dict[str, list[Found]] = {}
     for name in names:
         service, image = services[name], images[name]
-        inside = _Inside(do, image.id, name, look)
         build = service.build and relative_to(look.top, service.build.context)
         commit = Commit(tracked, lambda path: _text(do, root / path), build or "")
-        try:
+        with ExitStack() as stack:
+            inside = _Inside(do, image.id, look.containers.get(name, ""), stack)
             found[name] = _of_service(service, image, commit, inside)
-        finally:
-            inside.close()
     return {name: [[one.tool, one.where, one.says] for one in some] for name, some in found.items() if some}
 
 
@@ -142,13 +140,11 @@ def _text(do: Do, path: Path) -> str:
 class _Inside:
     """The files of an image: read from a container that runs, or from one that is made for it and never started."""
 
-    def __init__(self, do: Do, image: str, service: str, look: Look) -> None:
+    def __init__(self, do: Do, image: str, container: str, stack: ExitStack) -> None:
         self._do = do
-        self._look = look
         self._image = image
-        self._key = f"{look.key}/look/{service}"
-        self._container = look.containers.get(service, "")
-        self._made = ""
+        self._container = container
+        self._stack = stack
         self._reads = 0
         self._where: tuple[str, tuple[str, ...]] | None = None
 
@@ -173,12 +169,6 @@ class _Inside:
                 return found
         return []
 
-    def close(self) -> None:
-        """Remove the container that was made."""
-        if self._made:
-            says = f"remove {self._made}, which was never started"
-            self._do(Command(says=says, key=f"{self._key}/remove", argv=("docker", "rm", "-f", "-v", self._made)))
-
     def _looked(self) -> tuple[str, tuple[str, ...]]:
         if self._where is None:
             nowhere: tuple[str, tuple[str, ...]] = ("/", ())
@@ -198,7 +188,7 @@ class _Inside:
             return []
         self._reads += 1
         if not self._container:
-            self._container = self._made = self._make()
+            self._container = self._stack.enter_context(looked_into(self._do, self._image))
         return self._do(
             Command(
                 says=f"read {path} in {self._image[:19]}",
@@ -209,18 +199,6 @@ class _Inside:
                 deadline_seconds=READ_SECONDS,
             )
         )
-
-    def _make(self) -> str:
-        name = f"runwright-look-{hashlib.sha256(f'{self._key} {self._image} {self._look.folder}'.encode()).hexdigest()[:16]}"
-        self._do(
-            Command(
-                says=f"make a container of {self._image[:19]} that is never started, to read its start scripts",
-                key=f"{self._key}/make",
-                argv=("docker", "create", "--name", name, "--network", "none", "--entrypoint", "/", self._image),
-                ok=frozenset({0, 1, 125}),  # it may be there from a run that ended; what cannot be read is not found
-            )
-        )
-        return name
 
 
 _WHERE = '{"workdir":{{json .Config.WorkingDir}},"env":{{json .Config.Env}}}'

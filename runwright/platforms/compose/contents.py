@@ -6,7 +6,8 @@ import hashlib
 import os
 import tarfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +54,21 @@ def contents(
     wanted, mounted = tuple(dict.fromkeys(paths)), tuple(dict.fromkeys(volumes))
     if not wanted and not mounted:
         return Contents({}, {})
-    name = f"runwright-look-{uuid.uuid4().hex[:12]}"
-    remove = ("docker", "rm", "--force", "--volumes", name)
     mounts = [
         f"type=volume,source={volume},target={_VOLUMES}/{number},volume-nocopy,readonly"
         for number, volume in enumerate(mounted)
     ]
+    with looked_into(do, image, mounts) as name:
+        held = {path: _read(do, name, path, scratch, algorithm) for path in wanted}
+        kept = {v: _read(do, name, f"{_VOLUMES}/{number}", scratch, algorithm) for number, v in enumerate(mounted)}
+    return Contents(held, kept)
+
+
+@contextmanager
+def looked_into(do: Do, image: str, mounts: Iterable[str] = ()) -> Iterator[str]:
+    """Give the name of a container of ``image`` that `docker cp` can read; it is never started, and removed again."""
+    name = f"runwright-look-{uuid.uuid4().hex[:12]}"
+    remove = ("docker", "rm", "--force", "--volumes", name)
     do(
         Command(
             says=f"make a container of {image[:19]} to look into; it is not started",
@@ -73,11 +83,9 @@ def contents(
         )
     )
     try:
-        held = {path: _read(do, name, path, scratch, algorithm) for path in wanted}
-        kept = {v: _read(do, name, f"{_VOLUMES}/{number}", scratch, algorithm) for number, v in enumerate(mounted)}
+        yield name
     finally:
         do(Command(says="remove that container", argv=remove))
-    return Contents(held, kept)
 
 
 def _read(do: Do, container: str, path: str, scratch: Path, algorithm: str) -> Files:

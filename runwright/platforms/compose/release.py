@@ -149,7 +149,7 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
     kept = replace(project, files=tuple(place.folder / "tree" / f for f in files))
     kept = kept.plus(place.folder / "override.yml")
     rendered = read_config(do, kept)
-    look = Look(place.tree, place.top, key=prefix)
+    look = Look(place.tree, place.top)
     told = {
         "mounts": {name: _mounted(rendered.services[name], images[name], copies) for name in services},
         "kept_mounted": copies.kept,

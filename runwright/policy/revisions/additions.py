@@ -62,6 +62,17 @@ def add_index(
         findings.adds(f"adds {says} (writes there wait while it is built)")
 
 
+def adds_index(operations: Iterable[str], name: str) -> bool:
+    """Whether one of a migration's ``operations`` adds the index ``name`` ("public.by_name"), and none drops it before."""
+    bare = name.rpartition(".")[2].strip('"')
+    for line in operations:
+        if line.startswith(f"drops index {bare}"):
+            return False
+        if line.startswith((f"adds index {bare} on ", f"adds unique index {bare} on ")):
+            return True
+    return False
+
+
 def add_rule(findings: Findings, table: str | None, says: str, why: str) -> None:
     """Note that a constraint is added, which only a new table's writers know."""
     if table in findings.new:

@@ -91,9 +91,8 @@ def test_of_what_runs_the_files_are_read_there_and_no_container_is_made(tmp_path
     """What is adopted has containers; and where there is no repository their files are all there is."""
     do = Replies({"git": NO_CHECKOUT, "docker cp": NOT_THERE, "docker image inspect": WHERE}, lenient=True)
     services = {"api": ServiceConfig("api", command=("/start.sh",))}
-    look = Look(tmp_path, tmp_path, {"api": "c1"}, "prepare/adopt")
+    look = Look(tmp_path, tmp_path, {"api": "c1"})
     assert migrating(do, services, ["api"], {"api": Image("sha256:x")}, look) == {}
-    assert do.keys == []
     assert ("docker", "cp", "-L", "c1:/start.sh", "-") in [getattr(action, "argv", ()) for action in do.actions]
 
 
@@ -121,9 +120,9 @@ def test_what_only_the_image_has_is_read_from_it(docker: Docker, tmp_path: Path)
         do = Direct()
         services = {"api": ServiceConfig("api")}
         images = {"api": Image(image, ("begin",), "", ("serve",))}
-        found = migrating(do, services, ["api"], images, Look(tmp_path, tmp_path, key="prepare"))
+        found = migrating(do, services, ["api"], images, Look(tmp_path, tmp_path))
         assert found == {"api": [["dbmate", "/boot.d/10-db line 2", "/opt/tools/dbmate up"]]}
-        assert do.keys == ["prepare/look/api/make", "prepare/look/api/remove"]
+        assert do.keys == []
         assert docker.run("ps", "-aq", "--filter", f"ancestor={image}") == ""
     finally:
         docker.run("rmi", "-f", image)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from runwright.ledger.states import ReleaseState
 from runwright.platforms.shape import Observed, ServiceFact
 from runwright.policy.gates import GateState
 from runwright.runbook.checks import Gate
+from runwright.versions import Version
 from tasks.check import GATES, asked
 from tests.unit.tasks.conftest import Opener
 
@@ -163,3 +167,42 @@ def test_all_gates_are_asked_and_all_failures_are_told(opened: Opener) -> None:
     assert [r.id for r in found.blocking] == ["a"]
     assert [r.id for r in found.warnings] == ["b"]
     assert not found.passed
+
+
+@pytest.mark.parametrize(
+    ("at", "state", "evidence"),
+    [
+        ("0001", GateState.PASS, "at revision 0001"),
+        ("0002", GateState.PASS, "at revision 0002"),
+        ("0003", GateState.WARN, "v0 left it at 0002: somebody else migrated it"),
+        ("0004", GateState.FAIL, "does not name this revision"),
+    ],
+)
+def test_a_revision_is_known_if_a_release_here_or_the_code_knows_it(
+    opened: Opener, tmp_path: Path, at: str, state: GateState, evidence: str
+) -> None:
+    """Who migrated by hand to where the version goes has only done its work before; anywhere else nobody knows what the
+    schema is."""
+    (tmp_path / "run").mkdir()
+    with sqlite3.connect(tmp_path / "run" / "data.db") as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute(f"INSERT INTO alembic_version VALUES ('{at}')")
+    connection.close()
+    work = opened(gates=[{"id": "it", "database": True}], local=SQLITE, migrate={"tool": "alembic"})
+    releases = work.ledger.releases
+    before = releases.adopt("shop", "local", Version("shop", "local", "v0", "b" * 40), runbook={}, deployer="ada")
+    releases.record(before.id, schema_before=["0001"], schema_after=["0002"])
+    mirror = work.folders.mirror
+    git = ["git", "-C", str(mirror), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    mirror.mkdir(parents=True)
+    (mirror / "0003.py").write_text("revision = '0003'\n")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"], ["config", "core.bare", "true"]):
+        subprocess.run([*git, *words], check=True)
+    done = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    (mirror / ".git").rename(tmp_path / "mirror")
+    shutil.rmtree(mirror)
+    (tmp_path / "mirror").rename(mirror)
+    releases.record(work.id, version=replace(work.version, commit=done.stdout.strip()))
+    work.refresh()
+    (result,) = asked(work).results
+    assert (result.state, evidence in result.reason) == (state, True), result.reason

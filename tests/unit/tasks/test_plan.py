@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runwright.migrators.shape import Migration, MigrationPlan
 from runwright.policy.levels import Level
+from runwright.runbook.model import Migrate
 from runwright.versions import Version
+from tasks import at_start
 from tasks.back_up import why_not
 from tasks.plan import cannot_return, level_of, notes, seen_now
 from tests.fixtures.engine import Docker
@@ -39,28 +41,70 @@ def test_a_new_database_has_nothing_to_lose(plan: MigrationPlan | None, new: boo
     assert level_of(plan, new=new) is level
 
 
-def test_a_version_that_migrates_when_it_starts_is_no_way_back_from_newer_migrations() -> None:
-    """It would find a revision that it does not know, and end; without pending migrations it comes back as any other."""
-    old = Version("shop", "local", "v1", "c" * 40, extra={"migrates_at_start": ["api"]})
-    why = cannot_return(old, migrations(Level.L1))
+ALEMBIC, FLYWAY = ["alembic", "start.sh line 2", "alembic upgrade head"], ["flyway", "pom.xml line 9", "flyway-core"]
+ADDS = ["create_all", "app/db.py line 3", "Base.metadata.create_all(engine)"]
+MIGRATE = Migrate(tool="alembic")
+
+
+def starting(**extra: Any) -> Version:
+    return Version("shop", "local", "v1", "c" * 40, extra=extra)
+
+
+@pytest.mark.parametrize("kept", [{"api": [ALEMBIC]}, ["api"]])
+def test_a_version_that_migrates_when_it_starts_is_no_way_back_from_newer_migrations(kept: Any) -> None:
+    """It would find a revision that it does not know, and end; without pending migrations it comes back as any other.
+    What earlier versions of Runwright wrote down says the same."""
+    old = starting(migrates_at_start=kept)
+    why = cannot_return(old, migrations(Level.L1), MIGRATE)
     assert "what starts api of v1 (cccccccc) migrates" in why
-    assert cannot_return(old, migrations(None)) == ""
-    assert cannot_return(old, None) == ""
-    assert cannot_return(None, migrations(Level.L1)) == ""
-    assert cannot_return(replace(old, extra={"migrates_at_start": []}), migrations(Level.L1)) == ""
+    assert cannot_return(old, migrations(None), MIGRATE) == ""
+    assert cannot_return(old, None, MIGRATE) == ""
+    assert cannot_return(None, migrations(Level.L1), MIGRATE) == ""
+    assert cannot_return(starting(), migrations(Level.L1), MIGRATE) == ""
+    assert cannot_return(starting(migrates_at_start={"api": [FLYWAY]}), migrations(Level.L1), MIGRATE) == ""
+
+
+@pytest.mark.parametrize(
+    ("extra", "migrate", "level"),
+    [
+        ({}, None, Level.L0),
+        ({"migrates_at_start": {"api": [ALEMBIC]}}, MIGRATE, Level.L0),
+        ({"migrates_at_start": {"api": [ALEMBIC]}}, None, Level.L3),
+        ({"migrates_at_start": {"api": [FLYWAY]}}, MIGRATE, Level.L3),
+        ({"migrates_at_start": {"api": [ADDS]}}, MIGRATE, Level.L1),
+        ({"run_once_migrates": {"migrate": [ALEMBIC]}}, MIGRATE, Level.L0),
+        ({"run_once_migrates": {"migrate": [ALEMBIC]}}, None, Level.L3),
+    ],
+)
+def test_what_migrates_without_runwright_is_never_l0(
+    extra: dict[str, Any], migrate: Migrate | None, level: Level
+) -> None:
+    """What Runwright runs itself is judged by its migrations; all else by what is known of it, which is mostly nothing."""
+    assert at_start.level_of(starting(**extra), migrate) is level
+
+
+def test_a_plan_tells_what_migrates_without_runwright_and_where_that_is_written() -> None:
+    """File, line and text, for who has to judge it; and what would let Runwright read it."""
+    extra = {"migrates_at_start": {"api": [ALEMBIC, FLYWAY]}, "run_once_migrates": {"prestart": [ALEMBIC]}}
+    start, once = notes(starting(**extra), None)
+    assert "start.sh line 2: alembic upgrade head; pom.xml line 9: flyway-core" in start
+    assert "L3" in start and "`tool: alembic`" in start
+    assert once.startswith("prestart migrates (start.sh line 2") and "no release runs it" in once
+    (adds,) = notes(starting(migrates_at_start={"api": [ADDS]}), MIGRATE)
+    assert "makes the tables that are missing" in adds
 
 
 def test_a_plan_tells_what_a_release_leaves_out_and_what_it_keeps() -> None:
     """Mounts over code of the image, services that run once, and a start command that migrates; nothing if there is nothing."""
     told = {
-        "migrates_at_start": ["api"], "left_out": ["/opt/shop/src on /app/src of api"],
+        "migrates_at_start": {"api": [ALEMBIC]}, "left_out": ["/opt/shop/src on /app/src of api"],
         "kept_mounted": ["shop_static on /static of api (app.css)"], "run_once": ["prestart"],
     }  # fmt: skip
-    found = notes(Version("shop", "local", "v1", "c" * 40, extra=told))
+    found = notes(starting(**told), MIGRATE)
     assert [next(word for word in ("What starts api", "/opt/shop/src", "shop_static", "prestart") if word in one) for one in found] == [
         "What starts api", "/opt/shop/src", "shop_static", "prestart",
     ]  # fmt: skip
-    assert notes(Version("shop", "local", "v1", "c" * 40)) == []
+    assert notes(starting(), MIGRATE) == []
 
 
 @pytest.mark.parametrize(("tables", "new"), [([], True), (["alembic_version"], True), (["customers"], False)])
