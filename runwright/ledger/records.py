@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, update
 
 from runwright.errors import InputError
-from runwright.ledger.live import Where, there
+from runwright.ledger.live import Where, note_place, there
 from runwright.ledger.names import new_id
 from runwright.ledger.plain import as_dataclass, columns_of, finite
 from runwright.ledger.store import Store
-from runwright.ledger.tables import approvals, backups, gate_results, measurements, notes
+from runwright.ledger.tables import approvals, backups, environments, gate_results, measurements, notes
 
 T = TypeVar("T")
 
@@ -118,6 +118,7 @@ class Records:
         def work(connection: Connection) -> Backup:
             named = row | {"id": new_id(f"{system}-{environment}-backup", at)}
             connection.execute(backups.insert().values(**named))
+            note_place(self._store, connection, system, environment)
             return Backup(**named)
 
         return self._store.write(work)
@@ -148,10 +149,13 @@ class Records:
 
     def last_backups(self, system: str | None = None, environment: str | None = None) -> dict[Where, Backup]:
         """Return what ``last_backup`` returns, of every environment that has one."""
-        here = there(backups, system, environment)
-        kept = select(func.max(backups.c.number)).where(*here, backups.c.removed_at.is_(None))
-        newest = kept.group_by(backups.c.system, backups.c.environment)
-        found = self._backups(select(backups).where(backups.c.number.in_(newest)))
+        # of each environment by the index: to group a million backups takes a hundred times as long
+        of = (backups.c.system == environments.c.system) & (backups.c.environment == environments.c.environment)
+        newest = select(func.max(backups.c.number)).where(of, backups.c.removed_at.is_(None)).correlate(environments)
+        numbers = (
+            select(newest.scalar_subquery()).select_from(environments).where(*there(environments, system, environment))
+        )
+        found = self._backups(select(backups).where(backups.c.number.in_(numbers)))
         return {(backup.system, backup.environment): backup for backup in found}
 
     def last_proven_backup(self, system: str, environment: str) -> Backup | None:

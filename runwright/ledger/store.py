@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Insert, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
@@ -15,6 +15,9 @@ from runwright.errors import LedgerError
 from runwright.ledger.address import engine_for, parsed
 from runwright.ledger.patience import Patience
 from runwright.ledger.trouble import as_ledger_error, try_again
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -81,7 +84,11 @@ class Store:
         self.engine.dispose()
 
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        return sqlite.insert(table) if self.on_sqlite else postgresql.insert(table)
+        if self.on_sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # nobody with a ledger on SQLite needs it
+
+        return postgresql.insert(table)
 
     def _held(self, work: Work[T], *, begin: str) -> T:
         if self._patience is None:

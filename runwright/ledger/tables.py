@@ -21,7 +21,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    text,
 )
 
 from runwright.ledger.plain import as_json
@@ -204,8 +203,6 @@ leases = Table(
     Column("released_at", Moment),
 )
 
-_THERE = text("removed_at IS NULL")
-
 backups = Table(
     "backups",
     metadata,
@@ -226,7 +223,7 @@ backups = Table(
     Column("removed_at", Moment),
     Index("backups_of_environment", "system", "environment", "number"),
     Index("backups_of_release", "release_id"),
-    Index("backups_that_are_there", "system", "environment", "number", sqlite_where=_THERE, postgresql_where=_THERE),
+    Index("backups_that_are_there", "system", "environment", "removed_at", "number"),
 )
 
 measurements = Table(

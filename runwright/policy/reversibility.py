@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runwright.policy.levels import Level, worst
-from runwright.policy.revisions.code import Code
 from runwright.policy.revisions.findings import CannotRead, Findings
 
 
@@ -40,6 +39,10 @@ def classify(source: str, new_tables: frozenset[str] = frozenset()) -> Classifie
     """
     findings = Findings(new_tables)
     try:
+        from runwright.policy.revisions.code import (
+            Code,  # with it comes sqlglot: most releases have no migration to read
+        )
+
         Code(findings).read(source)
     except CannotRead as reason:
         findings.unread(str(reason))

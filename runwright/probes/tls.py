@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from cryptography import x509
-
 from runwright.actions import Do, Read
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.policy.gates import Answer, GateResult, GateState, ask
@@ -122,6 +120,8 @@ def _shown(host: str, port: int, context: ssl.SSLContext) -> bytes:
 
 
 def _described(der: bytes, problem: str) -> Certificate:
+    from cryptography import x509  # 8 MiB that only a release with this gate needs
+
     certificate = x509.load_der_x509_certificate(der)
     try:
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

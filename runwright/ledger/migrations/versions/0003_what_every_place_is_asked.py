@@ -31,14 +31,8 @@ def upgrade() -> None:
     op.create_index("releases_of_commit", "releases", ["system", "commit", "environment", "number"], unique=False)
     op.create_index("runs_of_release", "runs", ["release_id"], unique=False)
     op.create_index("backups_of_release", "backups", ["release_id"], unique=False)
-    there = sa.text("removed_at IS NULL")
     op.create_index(
-        "backups_that_are_there",
-        "backups",
-        ["system", "environment", "number"],
-        unique=False,
-        sqlite_where=there,
-        postgresql_where=there,
+        "backups_that_are_there", "backups", ["system", "environment", "removed_at", "number"], unique=False
     )
 
 
