@@ -13,6 +13,9 @@ TAKES_AWAY = ("drain", "stop", "up")
 """The changes after which a service may be away: it is stopped for migrations, or since the new version has no such
 service, or it is replaced in place."""
 NOTE = "downtime"
+SERVED = "served_at"
+"""The fact that says when the health of the new version was first right after users were sent to it: containers that run
+serve nobody yet."""
 
 
 def away_since(entries: Iterable[Entry], *courses: str) -> datetime | None:
@@ -33,7 +36,7 @@ def note_downtime(work: Work, course: str, serves: str) -> None:
     """
     if work.release.previous_id is None or work.fact(f"{NOTE}/{course}") is not None:
         return
-    courses = (course,) if work.fact("switched_at") else ("deploy", course)
+    courses = (course,) if work.fact(SERVED) else ("deploy", course)
     since = away_since(work.ledger.journal(work.id).entries(), *courses)
     if since is None:
         return

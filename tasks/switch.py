@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from runwright.ledger.states import ReleaseState
 from tasks import courses
-from tasks.downtime import note_downtime
 from tasks.step import step
 from tasks.work import Work
 
@@ -20,7 +19,6 @@ def switch(work: Work) -> str:
     if work.fact("switched_at") is None:
         work.write_down("switch_began_at", datetime.now(UTC).isoformat())
     courses.switch(work, work.do, work.version, slot)
-    note_downtime(work, "deploy", work.version.name)
     work.write_down("switched_at", datetime.now(UTC).isoformat())
     work.say(f"Users reach {work.version.name} now.")
     return slot or "replaced"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from runwright.actions import Do
@@ -15,6 +15,7 @@ from runwright.probes.values import Values
 from runwright.runbook.checks import HttpProbe
 from runwright.versions import Version
 from tasks import ahead, courses, drivers
+from tasks.downtime import SERVED, note_downtime
 from tasks.step import step
 from tasks.work import Work
 
@@ -44,11 +45,24 @@ def verify_live(work: Work) -> str:
     runs_what_was_asked(work, work.version, work.do)
     results: list[ProbeResult] = []
     try:
-        ahead_of_it = ahead.stays_ahead(work)
-        prove(work, work.probing(), key="deploy/live", staged=False, schema_ahead=ahead_of_it, results=results)
+        prove(
+            work,
+            work.probing(),
+            key="deploy/live",
+            staged=False,
+            schema_ahead=ahead.stays_ahead(work),
+            results=results,
+            serves=lambda: _serves(work),
+        )
     finally:
         keep(work, results)
     return summary(results)
+
+
+def _serves(work: Work) -> None:
+    note_downtime(work, "deploy", work.version.name)
+    if work.fact(SERVED) is None:
+        work.write_down(SERVED, now().isoformat())
 
 
 def keep(work: Work, results: list[ProbeResult]) -> None:
@@ -71,11 +85,13 @@ def prove(
     schema_ahead: bool = False,
     smoke: bool = True,
     results: list[ProbeResult] | None = None,
+    serves: Callable[[], None] = lambda: None,
 ) -> list[ProbeResult]:
     """Ask every probe: health until it is right, then smoke once. Raise VerificationError if one is not right.
 
     ``schema_ahead``: the database is ahead of this version on purpose, and of probes that say so any answer will do.
-    ``results``: a list that gets what each probe answered, also if one is not right.
+    ``results``: a list that gets what each probe answered, also if one is not right. ``serves``: is told when health is
+    right, before smoke, and at the end; it may be told twice.
     """
     # a login that was settled before is not sent again, and its token is not kept: every proof has keys of its own
     key = f"{key}/{1 + sum(e.key.startswith(key) for e in work.ledger.journal(work.id).entries())}"
@@ -88,6 +104,8 @@ def prove(
     asked: list[HttpProbe] = []
     try:
         for probe in probes if smoke else health:
+            if health and probe not in health:
+                serves()
             asked.append(probe)
             left = max(1.0, deadline - (now() - started).total_seconds())
             # waiting makes one that is excused answer, and does not make it right
@@ -108,6 +126,7 @@ def prove(
         for probe in asked:
             if probe.cleanup:
                 cleanup(work.do, probe, values, key=f"{key}/cleanup/{probe.id}")
+    serves()
     return results
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runwright.ledger.journal import Entry
-from tasks.downtime import away_since, downtimes, note_downtime
+from tasks.downtime import SERVED, away_since, downtimes, note_downtime
 from tasks.work import Work
 from tests.unit.tasks.conftest import Opener
 
@@ -62,7 +62,7 @@ def test_a_way_back_counts_from_what_the_release_took_away_unless_it_served(open
         note_downtime(work, "back", "v0")
     (told,) = downtimes(work)
     assert told.startswith("This release took services away for ") and told.endswith(" at most, until v0 served.")
-    work.write_down("switched_at", START.isoformat())
+    work.write_down(SERVED, START.isoformat())
     note_downtime(work, "deploy", "v1")
     assert len(downtimes(work)) == 2
 

@@ -62,3 +62,21 @@ def test_a_version_that_does_not_answer_at_all_is_never_excused(opened: Opener) 
     work = opened(verify=probes(f"http://127.0.0.1:{port}"))
     with pytest.raises(VerificationError, match="ready"):
         prove(work, work.values(), key="back1/live", staged=False, schema_ahead=True, smoke=False)
+
+
+def test_it_serves_when_its_health_is_right_and_before_its_smoke_is_asked(opened: Opener, unavailable: str) -> None:
+    """How long users were without service ends there: not when containers run, and not when a smoke test has ended."""
+    good = {"id": "up", "get": f"{unavailable}/", "status": 503}
+    smoke = [{"id": "buy", "get": f"{unavailable}/buy", "status": 200}]
+    work, told = opened(verify={**probes(unavailable), "health": [good], "smoke": smoke}), []
+    with pytest.raises(VerificationError, match="buy"):
+        prove(work, work.values(), key="deploy/live", staged=False, serves=lambda: told.append("serves"))
+    assert told == ["serves"]
+
+
+def test_what_never_gets_healthy_never_serves(opened: Opener, unavailable: str) -> None:
+    """Its containers run all the same, and users are without service until the old version is back."""
+    work, told = opened(verify=probes(unavailable)), []
+    with pytest.raises(VerificationError, match="ready"):
+        prove(work, work.values(), key="deploy/live", staged=False, serves=lambda: told.append("serves"))
+    assert told == []
