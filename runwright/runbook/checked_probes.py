@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from runwright.patterns import SYNTAX, compiled
 from runwright.runbook.base import references, seconds
 from runwright.runbook.checks import MATCHERS, Expectation, HttpProbe, texts_in
@@ -168,7 +170,8 @@ def _references(book: Runbook) -> Iterator[_Used]:
 def _used(path: Path, part: Any, environments: tuple[str, ...]) -> Iterator[_Used]:
     if part is None or isinstance(part, LaterMetrics):
         return
-    for key in keys(type(part)).values():
+    model: type[BaseModel] = type(part)
+    for key in keys(model).values():
         for text in texts_in(getattr(part, key.attribute)):
             yield from (_Used((*path, key.name), kind, name, environments) for kind, name in references(text))
 

@@ -19,8 +19,8 @@ from runwright.runbook.targets import (
 from runwright.runbook.words import Path
 
 
-def mistakes(book: Runbook) -> list[Mistake]:
-    """Return everything that does not fit together in ``book``."""
+def mistakes(book: Runbook) -> Iterator[Mistake]:
+    """Yield everything that does not fit together in ``book``."""
     checks = (
         _names,
         _services,
@@ -33,7 +33,8 @@ def mistakes(book: Runbook) -> list[Mistake]:
         probe_mistakes,
         rule_mistakes,
     )
-    return [mistake for check in checks for mistake in check(book)]
+    for check in checks:
+        yield from check(book)
 
 
 def warnings(book: Runbook) -> list[str]:
@@ -50,10 +51,11 @@ def _names(book: Runbook) -> Iterator[Mistake]:
     }
     probes = [p.id for p in book.verify.health]
     for above, ids in lists.items():
-        earlier = probes if above == ("verify", "smoke") else []
+        earlier = set(probes if above == ("verify", "smoke") else [])
         for i, name in enumerate(ids):
-            if name in ids[:i] or name in earlier:
+            if name in earlier:
                 yield Mistake((*above, i, "id"), f"`{name}` is the id of another one already; give it one of its own.")
+            earlier.add(name)
     limited: list[tuple[Path, list[str]]] = [
         *((("gates", i), g.environments) for i, g in enumerate(book.gates)),
         *((("watch", "rules", i), r.environments) for i, r in enumerate(book.watch.rules)),

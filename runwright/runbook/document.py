@@ -88,7 +88,7 @@ def _compose(text: bytes, path: FilePath) -> Node | None:
         column = error.start - (text.rfind(b"\n", 0, error.start) + 1) + 1
         what = f"the file is not UTF-8 (byte 0x{text[error.start]:02x}). Save it as UTF-8."
         raise _refused(path, line, column, what) from None
-    loader = YAML(typ="rt", pure=True)
+    loader = YAML(typ="safe", pure=True)  # which keeps no comments, and so takes less time
     loader.version = "1.2"
     try:
         return loader.compose(decoded)  # type: ignore[no-any-return]
@@ -147,6 +147,7 @@ class _TooMuchError(Exception):
 class _Builder:
     def __init__(self, document: Document) -> None:
         self.document = document
+        self._said: set[tuple[tuple[int, int], str]] = set()
 
     def value(self, node: Node, path: Path, depth: int) -> Any:
         if isinstance(node, MappingNode):
@@ -166,7 +167,8 @@ class _Builder:
 
     def _say(self, path: Path, what: str, place: tuple[int, int]) -> None:
         # what an alias repeats is said once
-        if not any(m.place == place and m.what == what for m in self.document.mistakes):
+        if (place, what) not in self._said:
+            self._said.add((place, what))
             self.document.mistakes.append(Mistake(path, what, place=place))
 
     def _item(self, node: Node, path: Path, depth: int) -> Any:

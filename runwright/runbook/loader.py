@@ -8,15 +8,17 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from runwright.amounts import amount
 from runwright.errors import InputError, RunbookError
 from runwright.runbook import crosscheck
 from runwright.runbook.base import FROM_A_FILE
 from runwright.runbook.document import Document, Mistake, read
 from runwright.runbook.finding import SYSTEMS_VARIABLE, USUAL_NAME, content, find
-from runwright.runbook.mistakes import mistakes_in
+from runwright.runbook.mistakes import MOST, mistakes_in
 from runwright.runbook.model import Runbook
 from runwright.runbook.nearest import unknown
 from runwright.runbook.words import Path as Where
@@ -44,11 +46,14 @@ def load(path: Path | str) -> Loaded:
     text = content(file)
     document = read(text, file)
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
-    found = [*document.mistakes, *mistakes_in(data, Runbook, document.written)]
-    pruned = _without(data, [m.path for m in found])
+    told, more = mistakes_in(data, Runbook, document.written, document.place)
+    found = [*document.mistakes, *told]
+    pruned = None if len(found) > MOST or more else _without(data, [m.path for m in found])
     if pruned is not None:
         book = Runbook.model_validate(pruned, context=FROM_A_FILE)
-        found += [m for m in crosscheck.mistakes(book) if not _doubtful(m, found)]
+        besides = (m for m in crosscheck.mistakes(book) if not _doubtful(m, told))
+        found += islice(besides, MOST)
+        more = sum(1 for _ in besides)
         if not found:
             return Loaded(
                 _absolute(book, file.absolute().parent),
@@ -56,7 +61,7 @@ def load(path: Path | str) -> Loaded:
                 hashlib.sha256(text).hexdigest(),
                 tuple(crosscheck.warnings(book)),
             )
-    raise _error(file, document, found)
+    raise _error(file, document, found, more)
 
 
 # ------------------------------------------------------------------------------------------------- mistakes
@@ -68,7 +73,7 @@ def _without(data: Any, paths: list[Where]) -> Any:
     for _ in range(_ATTEMPTS):
         for path in sorted(paths, key=len, reverse=True):
             _replace(left, path)
-        paths = [m.path for m in mistakes_in(left, Runbook)]
+        paths = [m.path for m in mistakes_in(left, Runbook)[0]]
         if not paths:
             return left
     return None
@@ -100,10 +105,11 @@ def _doubtful(mistake: Mistake, found: list[Mistake]) -> bool:
     return inside or any({*m.path[:1], *m.meant} & set(mistake.needs) for m in found)
 
 
-def _error(file: Path, document: Document, found: list[Mistake]) -> RunbookError:
-    ordered = sorted(found, key=lambda m: m.place or document.place(m.path))
-    count = "1 mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"
-    blocks = [f"{file} has {count}:"]
+def _error(file: Path, document: Document, found: list[Mistake], more: int) -> RunbookError:
+    ordered = sorted(found, key=lambda m: m.place or document.place(m.path))[:MOST]
+    total = len(found) + more
+    shown = f"; the first {MOST} are told here" if total > len(ordered) else ""
+    blocks = [f"{file} has {amount(total, 'mistake')}{shown}:"]
     for mistake in ordered:
         line, column = mistake.place or document.place(mistake.path)
         lines = [f"{file}:{line}:{column}: {dotted(mistake.path)}", f"    {mistake.what}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -33,32 +33,60 @@ _SECRET_KEYS = {"basic", "bearer", "password", "body", "send_headers", "token"}
 _USER_IN_URL = re.compile(r"//[^/@\s]+@")
 _HIDDEN = "a value (not shown, it may be a secret)"
 _LONGEST_SHOWN = 60
+MOST = 100
+"""How many mistakes of a file are told: nobody reads more, and finding the words for thousands takes half a minute."""
 
 
-def mistakes_in(data: Any, model: type[BaseModel], written: Mapping[Path, str] | None = None) -> list[Mistake]:
-    """Return what ``model`` refuses in ``data``; nothing if it is right. ``written`` is how scalars stand in the file."""
+def mistakes_in(
+    data: Any,
+    model: type[BaseModel],
+    written: Mapping[Path, str] | None = None,
+    order: Callable[[Path], Any] | None = None,
+) -> tuple[list[Mistake], int]:
+    """Return the first ``MOST`` of what ``model`` refuses in ``data``, and how many more there are; nothing if it is right.
+
+    written: how scalars stand in the file. order: what paths are sorted by. Of what is not told, no words are made.
+    """
     try:
         model.model_validate(data, context=FROM_A_FILE)
     except ValidationError as error:
         # of what several types say of the same value, "not my type" says least
         details = sorted(error.errors(include_url=False), key=lambda detail: detail["type"].endswith("_type"))
-        found: dict[Path, Mistake] = {}
+        refused: dict[Path, Any] = {}
         for detail in details:
             if detail["type"] != "default_factory_not_called":  # what it depends on is wrong, and is told
-                mistake = _mistake(detail, model, written or {})
-                found.setdefault(mistake.path, mistake)
-        return [m for m in found.values() if not _said_already(m.path, model, found)]
-    return []
+                refused.setdefault(follow(model, detail["loc"]).path, detail)
+        return _told(refused, sorted(refused, key=order) if order else list(refused), model, written or {})
+    return [], 0
 
 
-def _said_already(path: Path, model: type[BaseModel], found: Mapping[Path, Mistake]) -> bool:
-    """Return whether another entry says it better: what is in ``path``, or the misspelt name of what is missing."""
-    if "stands here" in found[path].what and any(p[: len(path)] == path and p != path for p in found):
-        return True
-    place = follow(model, path)
-    if place.owner is None or not found[path].what.endswith("is missing."):
-        return False
-    return any(p[:-1] == path[:-1] and path[-1] in m.meant for p, m in found.items())
+def _told(
+    refused: Mapping[Path, Any], ordered: list[Path], model: type[BaseModel], written: Mapping[Path, str]
+) -> tuple[list[Mistake], int]:
+    made: dict[Path, Mistake] = {}
+    around = {path[:length] for path in ordered for length in range(len(path))}
+    strange: dict[Path, list[Path]] = {}
+    for path in ordered:
+        if refused[path]["type"] == "extra_forbidden":
+            strange.setdefault(path[:-1], []).append(path)
+
+    def mistake(path: Path) -> Mistake:
+        return made.setdefault(path, made.get(path) or _mistake(refused[path], model, written))
+
+    def said_already(path: Path) -> bool:
+        """Whether another entry says it better: what is in ``path``, or the misspelt name of what is missing."""
+        if path in around and "stands here" in mistake(path).what:
+            return True
+        misspelt = strange.get(path[:-1], [])[:MOST] if path and refused[path]["type"] == "missing" else []
+        return any(path[-1] in mistake(other).meant for other in misspelt)
+
+    told: list[Mistake] = []
+    for number, path in enumerate(ordered):
+        if len(told) == MOST:
+            return told, len(ordered) - number
+        if not said_already(path):
+            told.append(mistake(path))
+    return told, 0
 
 
 def _mistake(detail: Any, model: type[BaseModel], written: Mapping[Path, str]) -> Mistake:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import zip_longest
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -59,6 +60,7 @@ class Key:
         return isinstance(self.field.json_schema_extra, dict) and "apart" in self.field.json_schema_extra
 
 
+@cache
 def keys(model: type[BaseModel]) -> dict[str, Key]:
     """Return the keys of ``model`` as they are written in a file, its own before those of what it is a kind of."""
     own = model.__annotations__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from runwright.errors import InputError, RunbookError
 from runwright.runbook.finding import SHIPPED, SYSTEMS_VARIABLE, find, own, system_of
 from runwright.runbook.loader import load, load_system
+from runwright.runbook.nearest import nearest, unknown
 from tests.unit.runbook.files import RIGHT, wrong
 
 SHIPPED_SYSTEMS = ["cleanwithsnapshot", "financial-planning", "invoiceme", "money-flow", "receipt-vault-pro"]
@@ -255,3 +257,58 @@ def test_the_system_of_a_file_is_found_however_it_is_written(tmp_path: Path, tex
     file = tmp_path / "book.yaml"
     file.write_text(text)
     assert system_of(file) == name
+
+
+def test_of_thousands_of_mistakes_the_first_hundred_are_told_and_the_others_counted(tmp_path, monkeypatch):
+    """In the order of the file; what is not told costs no words: no suggestion is looked for."""
+    looked_for = []
+
+    def counting(given, known):
+        looked_for.append(given)
+        return nearest(given, known)
+
+    monkeypatch.setattr("runwright.runbook.mistakes.nearest", counting)
+    file = tmp_path / "shop.yaml"
+    file.write_text(RIGHT + "".join(f"sytem{number}: 1\n" for number in range(5000)))
+    with pytest.raises(RunbookError) as caught:
+        load(file)
+    said = caught.value.what
+    assert "has 5,000 mistakes; the first 100 are told here:" in said
+    assert [int(n) for n in re.findall(r": sytem(\d+)\n", said)] == list(range(100))
+    assert len(looked_for) == 100
+
+
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [
+        ("x-a: 1\n" * 500, "499 mistakes"),
+        ("drill: {every: 35d}\n" + "x-a: 1\n" * 102, "101 mistakes"),
+        ("x-a: 1\n" * 101, "100 mistakes:"),
+    ],
+)
+def test_keys_that_are_given_twice_are_counted_too(tmp_path, more, count):
+    """They are found while the file is read; up to a hundred all of them are told."""
+    file = tmp_path / "shop.yaml"
+    file.write_text(RIGHT + more)
+    with pytest.raises(RunbookError) as caught:
+        load(file)
+    assert count in caught.value.what
+    assert caught.value.what.count("`x-a` is given twice") == min(100, more.count("x-a") - 1)
+
+
+def test_what_does_not_fit_together_is_counted_as_well(tmp_path):
+    """It is found by looking at the parts side by side, a hundred are told, and a list of many names is cut."""
+    gates = "".join(f"  - {{id: g{n}, attest: x, environments: [nowhere]}}\n" for n in range(150))
+    rules = "".join(f"    - {{id: r{n}, probe: nosuch, failures: 3}}\n" for n in range(60))
+    probes = "".join(f'    - {{id: p{n}, get: "http://x/"}}\n' for n in range(60))
+    file = tmp_path / "shop.yaml"
+    file.write_text(
+        "system: shop\nsource: {repo: github:acme/shop}\ncomponents: {api: {}}\nenvironments:\n  d:\n    tier: development\n"
+        "    target: {platform: compose, project: shop, directory: /opt/shop}\n"
+        f"verify:\n  health:\n{probes}watch:\n  duration: 30m\n  rules:\n{rules}gates:\n{gates}"
+    )
+    with pytest.raises(RunbookError) as caught:
+        load(file)
+    assert "has 210 mistakes; the first 100 are told here:" in caught.value.what
+    many = unknown("probe", "q", [f"p{n}" for n in range(60)])
+    assert many.endswith("p28, p29 and 30 more.")
