@@ -25,6 +25,8 @@ ENVIRONMENT = "compose"
 SERVICES = ("web", "scheduler")
 WITH_HEALTHCHECK = 3
 PATIENCE_SECONDS = 180.0
+LOGIN = f"bench:{secrets.token_urlsafe(16)}"
+"""What the Prefect server asks for."""
 
 RUNBOOK = """
 system: {system}
@@ -174,6 +176,7 @@ class World:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "RUNWRIGHT_"))}
         return kept | {
             "PREFECT_API_URL": api_url,
+            "PREFECT_API_AUTH_STRING": LOGIN,
             "PREFECT_HOME": str(self.home / "prefect"),
             "PREFECT_LOGGING_LEVEL": "WARNING",
             "RUNWRIGHT_HOME": str(self.home),

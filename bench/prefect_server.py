@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from bench.compose_world import free_port
+from bench.compose_world import LOGIN, free_port
+from deployments.own_server import SERVER_LOGIN
 from deployments.server import SETTINGS
 
 START_SECONDS = 120.0
@@ -28,7 +29,7 @@ def prefect_server(home: Path) -> Iterator[str]:
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "deployments.prefect_server", "--host", "127.0.0.1", "--port", str(port)],
-            env={**kept, **SETTINGS, "PREFECT_HOME": str(home)},
+            env={**kept, **SETTINGS, "PREFECT_HOME": str(home), SERVER_LOGIN: LOGIN},
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -1,7 +1,7 @@
 """Prefect's server as ``up`` starts it: on SQLite, with what keeps its SQLite from standing still and losing events.
 
 ``python -m deployments.prefect_server`` takes the options of ``prefect server start``. Prefect itself is not changed on
-disk; two things are different in this process:
+disk; three things are different in this process:
 
 **Garbage is collected in a thread of its own.** Python collects in whichever thread allocates. When that is the thread of
 the event loop, and the garbage holds a cursor of a connection that waits for SQLite's write lock in another thread, the
@@ -11,17 +11,23 @@ release it: the server stands still until the waiting connection gives up, which
 **A transaction takes the write lock when it begins.** Most of Prefect's read first and write later. If somebody else has
 written in between, SQLite refuses the write at once ("database is locked"), however long one would wait. Prefect tries to
 evaluate an event four times and drops it then, and with it what an automation was to do: put a release back.
+
+**Only requests that are meant for this machine are answered.** A page in a browser may let the name of its own site mean
+127.0.0.1, and is then no foreign origin any more: what it asks for has the name of that site as its host.
 """
 
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import threading
 import time
 from typing import Any
 
 EVERY_SECONDS = 1.0
+HOSTS = ["127.0.0.1", "localhost"]
+"""The names by which the server is asked: also through a tunnel of ssh."""
 FULL_EVERY = 30
 """Each how manieth collection looks at old objects too: it takes some tenths of a second, and all threads wait for it."""
 
@@ -54,10 +60,28 @@ def lock_when_it_begins() -> None:
     AioSqliteConfiguration.begin_transaction = begin  # type: ignore[method-assign]
 
 
+def answer_this_machine_only() -> None:
+    """Refuse each request, and each websocket, whose Host names anything but this machine, before Prefect sees it."""
+    from prefect.server.api import server
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    given = server.create_app
+
+    def create_app(*words: Any, **options: Any) -> Any:
+        app = given(*words, **options)
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)
+        return app
+
+    server.create_app = create_app
+
+
 def main() -> None:
     """Run ``prefect server start`` in this process."""
+    # whoever started us may ignore it (`nohup`, a shell script), and a child would too: then nobody could interrupt it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     collect_beside()
     lock_when_it_begins()
+    answer_this_machine_only()
     from prefect.cli import app
 
     sys.argv = ["prefect", "server", "start", *sys.argv[1:]]

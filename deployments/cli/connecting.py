@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runwright.errors import RunwrightError
-
 if TYPE_CHECKING:
     from deployments.cli.prefect_api import Prefect
 
@@ -24,13 +22,6 @@ def connected() -> Iterator[Prefect]:
 
 def api_url() -> str:
     """Return the address of the Prefect server, and let this process use it. Raise RunwrightError if there is none."""
-    from deployments.server import connect, state_file
+    from deployments.server import connect
 
-    try:
-        return connect()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunwrightError(
-            f"What `runwright up` remembered in {state_file()} cannot be read ({type(error).__name__}).",
-            state="Nothing was done.",
-            next="Look at the file and its folder. Without the file, `runwright up` starts anew.",
-        ) from None
+    return connect()

@@ -9,14 +9,16 @@ from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+import httpx
 from prefect import __version__ as client_version
 from prefect.context import get_settings_context
 from prefect.events.schemas.automations import Automation
 
 from blocks.environment import RunwrightEnvironment
 from deployments.cli.findings import Finding, Wanted, listed
-from deployments.cli.prefect_api import Prefect, running_here, translated
-from deployments.server import API_VARIABLE
+from deployments.cli.prefect_api import TIMEOUT_SECONDS, Prefect, translated
+from deployments.running import API_VARIABLE, read_running
+from deployments.server import outdated
 from deployments.specs import Spec, specs_of
 from runwright.amounts import amount
 from runwright.home import ledger_url
@@ -30,7 +32,7 @@ _REGISTER = "`runwright register` registers what the runbooks say."
 
 def all_of(prefect: Prefect, wanted: list[Wanted]) -> list[Finding]:
     """Return what is found in Prefect. Raise RunwrightError if it cannot be asked."""
-    found = [*_server(prefect), _ledger_fits(prefect.url)]
+    found = [*_server(prefect), _login(prefect.url), *_as_started(prefect.url), _ledger_fits(prefect.url)]
     pools: set[str] = set()
     found += _deployments(prefect, wanted, pools)
     found += _workers(prefect, pools)
@@ -38,7 +40,7 @@ def all_of(prefect: Prefect, wanted: list[Wanted]) -> list[Finding]:
 
 
 def _server(prefect: Prefect) -> Iterator[Finding]:
-    running = running_here()
+    running = read_running()
     ours = running is not None and running.api_url == prefect.url and running.server is not None
     profile = get_settings_context().profile.name
     where = (
@@ -54,6 +56,28 @@ def _server(prefect: Prefect) -> Iterator[Finding]:
     next_ = "" if right else f"Install prefect=={PREFECT_VERSION} on both sides; other versions were not tried."
     yield Finding("prefect", "ok" if right else "fail", text, next_)
     yield _clock(date, before, after)
+
+
+def _login(url: str) -> Finding:
+    """Ask the server without a login for what it tells nobody else."""
+    try:
+        status = httpx.get(f"{url}/version", timeout=TIMEOUT_SECONDS).status_code
+    except httpx.HTTPError as error:
+        return Finding("login", "warn", f"it is not known whether the server asks for one ({type(error).__name__})")
+    if status != httpx.codes.OK:
+        return Finding("login", "ok", "the server asks for one")
+    text = "the server asks for none: whoever reaches it reads every secret, and runs commands as the user of a worker"
+    return Finding(
+        "login", "warn", text, "A server that `runwright up` starts has one; docs/how-to/team.md gives yours one."
+    )
+
+
+def _as_started(url: str) -> Iterator[Finding]:
+    """Yield what runs here and is not as `up` would start it: for another server, without its login, with older code."""
+    running = read_running()
+    for name, why in outdated(running, url) if running else ():
+        next_ = "`runwright up` starts it anew, if nothing is being released."
+        yield Finding(f"{name} here", "warn", f"it goes on, although {why}", next_)
 
 
 def _clock(date: str, before: datetime, after: datetime) -> Finding:

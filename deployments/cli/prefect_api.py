@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.utilities.urls import url_for
 
 from deployments.cli.outcomes import RunState
-from deployments.server import Running, read_running
+from deployments.running import pid_file, read_running
+from deployments.specs import WORK_POOL
 from runwright.effects.processes import alive
 from runwright.errors import InputError, RunwrightError
 
@@ -73,14 +75,6 @@ def unreachable(url: str, error: Exception) -> RunwrightError:
         state="Nothing was done by this command.",
         next="See that the server runs: `runwright up` starts one here, `runwright doctor` looks at it.",
     )
-
-
-def running_here() -> Running | None:
-    """Return what `runwright up` started here, or None if it started nothing or its file cannot be read."""
-    try:
-        return read_running()
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 class Prefect:
@@ -155,10 +149,21 @@ class Prefect:
             key=lambda w: float("inf") if w.seconds_ago is None else w.seconds_ago,
         )
 
+    def sees_own_worker(self, seconds: float) -> bool:
+        """Return whether the server hears of the worker that runs here within ``seconds``, since it was started."""
+        until = time.monotonic() + seconds
+        while True:
+            age = time.time() - pid_file("worker").stat().st_mtime if pid_file("worker").exists() else 0.0
+            if any((worker.seconds_ago or 0.0) < age for worker in self.online(WORK_POOL)):
+                return True
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.5)
+
     def online(self, pool: str) -> list[Worker]:
         """Return the workers of a pool that are there. One that ``up`` started here and that has died is not."""
         found = [worker for worker in self.workers_of(pool) if worker.online]
-        running = running_here()
+        running = read_running()
         mine_died = running is not None and running.worker is not None and not alive(running.worker)
         if mine_died and len(found) == 1 and (found[0].seconds_ago or 0.0) > found[0].every_seconds:
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,14 @@ from deployments.cli.output import Output
 from deployments.cli.systems import DRAFTS_ONE, Chosen, choose, none_of_yours
 from runwright.amounts import amount
 from runwright.errors import LedgerError, RefusedError
+from runwright.home import home
 
 if TYPE_CHECKING:
     from deployments.specs import Spec
 
+
+WORKER_SECONDS = 60.0
+"""How long a worker may take until the server has heard of it; some five seconds on an idle machine."""
 
 Systems = Annotated[
     list[str] | None,
@@ -31,21 +36,29 @@ Systems = Annotated[
 def up(system: Systems = None, as_json: Json = False, plain: Plain = False) -> None:
     """Start what one machine needs.
 
-    A Prefect server, if none is configured, and a worker; then runbooks are registered. Twice is as once.
+    A Prefect server, if none is configured, and a worker; then runbooks are registered. Twice is as once. What no longer
+    answers, or is not as it would be started now, is started anew; the latter not while something is released.
     """
     out = Output(as_json=as_json, as_plain=plain)
     chosen = choose(system or ())
+    from deployments.own_server import PROFILES_VARIABLE, login_file, profiles_file
     from deployments.server import connect, start
 
     out.line("Starting what does not run yet; the first time this takes up to a minute.")
-    running = start()
+    running = start(_held, out.warn)
     names = _register(out, connect(), chosen)
+    _await_worker(out)
     if out.as_json:
         data = {"ui": running.ui_url, "api": running.api_url, "server": running.server is not None}
         out.document({**data, "deployments": names, "broken": [str(path) for path in chosen.broken]})
     else:
         _tell(out, names, chosen)
         out.line(f"Prefect: {running.ui_url}")
+        if running.server is not None:
+            out.line(f"It asks for a login: `cat {shlex.quote(str(login_file()))}` shows it.")
+            out.line(
+                f"For `prefect` in this or another shell: `export {PROFILES_VARIABLE}={shlex.quote(str(profiles_file()))}`"
+            )
         places = [f"{one.loaded.runbook.system}/{name}" for one in chosen.systems for name in one.environments]
         where = places[0] if len(places) == 1 else "SYSTEM/ENVIRONMENT"
         out.line(f"Next: `runwright plan {where} VERSION --build` shows what a release would do, `deploy` does it.")
@@ -97,6 +110,27 @@ def _refuse_while_at_work() -> None:
         )
 
 
+def _await_worker(out: Output) -> None:
+    """Return when the worker of this machine is seen by the server. One that lives and is not seen is started anew, once."""
+    from deployments.cli.connecting import connected
+    from deployments.server import renew_worker
+
+    with connected() as prefect:
+        if not prefect.sees_own_worker(WORKER_SECONDS) and not _held():
+            renew_worker(prefect.url)
+        if not prefect.sees_own_worker(WORKER_SECONDS):
+            out.warn("The worker is not seen by the server. Its log says why: " + str(home() / "logs" / "worker.log"))
+
+
+def _held() -> list[str]:
+    """Return the procedures that hold an environment, as words: they run, and would be lost with their worker."""
+    from deployments.cli.ledgers import ledger_if_any
+
+    with ledger_if_any() as ledger:
+        held = ledger.leases.held() if ledger else []
+    return [f"{one.system}/{one.environment} is held for {one.procedure} (run {one.run_id})" for one in held]
+
+
 def _at_work() -> list[str]:
     """Return the procedures that hold an environment and the releases that have not come to rest, each as words."""
     from deployments.cli.ledgers import ledger_if_any
@@ -105,12 +139,11 @@ def _at_work() -> list[str]:
     with ledger_if_any() as ledger:
         if ledger is None:
             return []
-        held = ledger.leases.held()
         # one that is frozen waits for a person, not for a run
         states = frozenset(ReleaseState) - ENDED - {ReleaseState.FROZEN}
         unfinished = ledger.releases.find(limit=None, states=states, without=("plan",))
     return [
-        *(f"{one.system}/{one.environment} is held for {one.procedure} (run {one.run_id})" for one in held),
+        *_held(),
         *(f"{one.ref} of {one.system}/{one.environment} is {one.state} ({one.id})" for one in unfinished),
     ]
 
@@ -184,7 +217,7 @@ def specs_of_chosen(chosen: Chosen) -> list[Spec]:
 def write_prefect_yaml() -> tuple[Path, int]:
     """Write prefect.yaml from the runbooks in deployments/systems; return its path and how many deployments it has."""
     from deployments.prefect_yaml import prefect_yaml
-    from deployments.server import ROOT
+    from deployments.running import ROOT
     from deployments.specs import specs_of
     from runwright.effects.files import write_file
     from runwright.runbook.finding import shipped

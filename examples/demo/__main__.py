@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from deployments import server
+from deployments.own_server import login_file
 from examples.demo import surroundings
 from examples.demo.client_beside import Beside
 from examples.demo.story import STORY, Chapter, Seen, wrong
@@ -164,7 +165,7 @@ def told(teller: Teller, rows: list[tuple[Chapter, Seen]], ui: str, shop: Shop, 
     say("Until safe: from the verdict until the version before it was seen to serve again.", style="dim")
     say()
     say(f"{shop.version() or 'Nothing'} serves now, at {shop.front()}. All of it took {seconds:.0f} s.")
-    say(f"Every run, its log, plan, watch and rollback: {ui}")
+    say(f"Every run, its log, plan, watch and rollback: {ui}; `cat {login_file()}` shows the login that it asks for.")
     say("`make stop` ends everything that was started.")
     problems = [sentence for chapter, seen in rows for sentence in wrong(chapter, seen)]
     if problems:

@@ -29,6 +29,7 @@ MARK = "RUNWRIGHT_ACTION"
 """The environment variable that every child carries: which action of which release it belongs to."""
 
 _POLL_SECONDS = 0.02
+_LISTENING = "0A"  # as /proc/net/tcp writes the state of a socket
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -72,6 +73,40 @@ def marked(mark: str) -> Iterator[Process]:
                 process = this_process(int(folder.name))
                 if alive(process):
                     yield process
+
+
+def environment_of(process: Process) -> dict[str, str]:
+    """Return the environment that a process was started with; empty if it has ended or belongs to somebody else."""
+    try:
+        text = Path(f"/proc/{process.pid}/environ").read_bytes().decode(errors="surrogateescape")
+    except OSError:
+        return {}
+    return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
+
+
+def stopped(process: Process) -> bool:
+    """Return whether it was halted (SIGSTOP, Ctrl-Z, a debugger): it lives, and does nothing."""
+    stat = _stat(process.pid)
+    return stat is not None and stat[0] in "Tt"
+
+
+def listens(process: Process, port: int) -> bool:
+    """Return whether it is this very process that takes connections to ``port`` of 127.0.0.1.
+
+    A port of this machine is anybody's: what answers there may be another user's program.
+    """
+    sockets = set()
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[1] == f"0100007F:{port:04X}" and fields[3] == _LISTENING:
+                sockets.add(f"socket:[{fields[9]}]")
+    with contextlib.suppress(OSError):
+        for file in Path(f"/proc/{process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if str(file.readlink()) in sockets:
+                    return alive(process)
+    return False
 
 
 def _session_members(session: int) -> list[int]:
@@ -157,7 +192,7 @@ def spawn(action: Spawn, mark: str) -> Process:
     process = this_process(child.pid)
     with child.stdin:
         found = {"host": process.host, "pid": process.pid, "started": process.started}
-        write_file(action.pid_file, json.dumps(found).encode(), 0o644)
+        write_file(action.pid_file, json.dumps(found).encode(), 0o600)
         child.stdin.write(b"go\n")
     return process
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.stories import PAGES
+from tests.fixtures.prefect import LOGIN
 
 pytestmark = pytest.mark.browser
 
@@ -65,8 +67,9 @@ def artifacts(prefect_server: str) -> dict[str, str]:
 def shown(browser: WebDriver, address: str, theme: str) -> Any:
     """Open a page in a theme and return its report, once it is there with everything in it."""
     browser.set_window_size(1280, 900)
-    browser.get(address)  # the theme is kept by address of the server
+    browser.get(address)  # the theme and the login are kept by address of the server
     browser.execute_script("localStorage.setItem('color-scheme', JSON.stringify(arguments[0]))", theme)
+    browser.execute_script("localStorage.setItem('prefect-password', btoa(arguments[0]))", LOGIN)
     browser.get(address)
     WebDriverWait(browser, SECONDS, 0.1).until(lambda b: b.find_elements(By.CSS_SELECTOR, f"{REPORT} h1"))
     WebDriverWait(browser, SECONDS, 0.1).until(
@@ -103,6 +106,18 @@ def _small(png: bytes) -> bytes:
     )
     image.save(out, format="PNG", optimize=True)
     return out.getvalue()
+
+
+def test_nothing_is_shown_to_who_does_not_know_the_login(browser: WebDriver, prefect_server: str) -> None:
+    """The pages ask for it, as it is in the file that `up` names; with it they show what there is."""
+    browser.get(prefect_server.removesuffix("/api"))
+    asked = WebDriverWait(browser, SECONDS, 0.1).until(
+        lambda b: b.find_elements(By.CSS_SELECTOR, "input[type=password]")
+    )
+    assert "/login" in browser.current_url
+    asked[0].send_keys(LOGIN + Keys.ENTER)
+    WebDriverWait(browser, SECONDS, 0.1).until(lambda b: b.current_url.partition("?")[0].endswith("/dashboard"))
+    WebDriverWait(browser, SECONDS, 0.1).until(lambda b: "Work Pools" in b.find_element(By.TAG_NAME, "body").text)
 
 
 @pytest.mark.parametrize("kind", PAGES)

@@ -18,9 +18,11 @@ from blocks import RunwrightEnvironment, load_secrets
 from blocks.storing import put
 from deployments.cli.secrets import app
 from runwright.errors import InputError, ObservationError, RunwrightError
+from tests.fixtures.prefect import LOGIN
 
 SECRET = "hunter2-correct-horse"
 OTHER = "correct-horse-battery"
+AUTH = httpx.BasicAuth(*LOGIN.split(":", 1))
 
 pytestmark = pytest.mark.e2e
 
@@ -57,7 +59,10 @@ def refused(*words: str, value: str | bytes | None = None) -> str:
 def document(url: str, block: str, **query: Any) -> dict[str, Any]:
     """Return the block as Prefect's API gives it."""
     answer = httpx.get(
-        f"{url}/block_types/slug/runwright-environment/block_documents/name/{block}", params=query, trust_env=False
+        f"{url}/block_types/slug/runwright-environment/block_documents/name/{block}",
+        params=query,
+        auth=AUTH,
+        trust_env=False,
     )
     answer.raise_for_status()
     return dict(answer.json())
@@ -120,12 +125,14 @@ def test_an_older_block_is_brought_up_to_date(block: str, prefect_server: str) -
         answer = httpx.post(
             f"{prefect_server}/block_schemas/",
             json={"block_type_id": str(before.block_type_id), "fields": older, "capabilities": [], "version": "0.0.1"},
+            auth=AUTH,
             trust_env=False,
         )
         answer.raise_for_status()
         httpx.patch(
             f"{prefect_server}/block_documents/{before.id}",
             json={"block_schema_id": answer.json()["id"], "data": {}},
+            auth=AUTH,
             trust_env=False,
         ).raise_for_status()
         assert SECRET in str(document(prefect_server, block)), "the older schema knows no secrets"

@@ -1,0 +1,212 @@
+"""`up`, as a person runs it: what it starts is for this user alone, and `up` mends whatever became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import websockets
+from typer.testing import CliRunner, Result
+
+from deployments import server
+from deployments.cli.main import app
+from deployments.own_server import CLIENT_LOGIN, _freed, login, login_file, own_url, profiles_file
+from deployments.running import Running, read_running
+from examples.make_repository import make
+from runwright.actions import Process
+from runwright.effects.processes import alive, environment_of
+from tests.fixtures.example import patient_example
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+EVIL = "https://evil.example"
+OPEN = ("/health", "/ready")
+"""What Prefect answers without a login: that it answers."""
+SOCKETS = (
+    "events/in",
+    "events/out",
+    "logs/out",
+    "task_runs/subscriptions/scheduled",
+    "work_pools/runwright/workers/connect",
+)
+
+
+@dataclass
+class Here:
+    """A folder of a user's, in which `up` was run."""
+
+    folder: Path
+
+    def call(self, *words: str) -> Result:
+        """Run a command, which leaves its own surroundings behind."""
+        before = dict(os.environ)
+        try:
+            return CliRunner().invoke(app, list(words))
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            from prefect.context import refresh_global_settings_context
+
+            refresh_global_settings_context()
+
+    def up(self) -> Running:
+        """Run `up`; `doctor` is content with what there is then."""
+        done = self.call("up")
+        assert done.exit_code == 0, done.output
+        assert login() not in done.output
+        found = read_running()
+        assert found is not None and found.serves
+        assert self.wrong() == []
+        return found
+
+    def wrong(self) -> list[str]:
+        """Return what `doctor` finds wrong in Prefect."""
+        findings = json.loads(self.call("doctor", "--json").stdout)["findings"]
+        about = ("prefect", "login", "worker", "worker here", "server here", "deployments")
+        return [f"{f['about']}: {f['found']}" for f in findings if f["about"] in about and f["state"] != "ok"]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    folder = tmp_path_factory.mktemp("up")
+    make(folder / "shop")
+    (folder / "systems").mkdir()
+    text = patient_example().replace("../.runwright/example/shop", str(folder / "shop"))
+    (folder / "systems" / "shop.yaml").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUNWRIGHT_HOME", str(folder / "home"))
+        patch.setenv("RUNWRIGHT_SYSTEMS", str(folder / "systems"))
+        patch.setattr("deployments.running.code_changed_at", lambda: 0.0)  # somebody may be at work on it meanwhile
+        yield Here(folder)
+        server.end()
+
+
+@pytest.fixture(autouse=True)
+def runwright_home(here: Here, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """RUNWRIGHT_HOME of the module, in place of the empty one that other tests have."""
+    monkeypatch.setenv("RUNWRIGHT_HOME", str(here.folder / "home"))
+    monkeypatch.setenv("RUNWRIGHT_SYSTEMS", str(here.folder / "systems"))
+    return here.folder / "home"
+
+
+@pytest.fixture
+def running(here: Here) -> Running:
+    found = read_running()
+    return found if found and found.serves and found.worker and alive(found.worker) else here.up()
+
+
+def test_who_has_no_login_learns_nothing(running: Running) -> None:
+    """Neither another user of the machine, nor a page in a browser of it, by whatever name it calls the server."""
+    with httpx.Client(trust_env=False, timeout=60) as client:
+        schema = client.get(f"{running.ui_url}/openapi.json").json()
+        gets = [path for path, methods in schema["paths"].items() if "get" in methods and "{" not in path]
+        answered = {path for path in gets if client.get(f"{running.api_url}{path}").status_code != 401}
+        assert answered <= set(OPEN)
+        for path in ("/block_documents/filter", "/deployments/filter"):
+            body: dict[str, Any] = {"json": {"include_secrets": True}, "headers": {"Origin": EVIL}}
+            answer = client.post(f"{running.api_url}{path}", **body)
+            assert answer.status_code == 401 and "access-control-allow-origin" not in answer.headers
+        asked = {"Origin": EVIL, "Access-Control-Request-Method": "POST"}
+        assert client.options(f"{running.api_url}/block_documents/filter", headers=asked).status_code == 400
+        named = client.get(
+            f"{running.api_url}/health", headers={"Host": f"evil.example:{urlsplit(running.ui_url).port}"}
+        )
+        assert named.status_code == 400
+        assert client.get(f"{running.api_url}/version", auth=tuple(login().split(":", 1))).status_code == 200
+        shown = client.get(f"{running.ui_url}/ui-settings").json()
+        assert (shown["auth"], shown["api_url"]) == ("BASIC", "/api")
+
+
+@pytest.mark.parametrize("path", SOCKETS)
+def test_a_websocket_asks_for_the_login_as_well(running: Running, path: str) -> None:
+    """Events start automations, and so commands."""
+    url = f"{running.api_url.replace('http', 'ws')}/{path}"
+
+    async def tried(first: dict[str, str] | None) -> str:
+        protocols = [websockets.Subprotocol("prefect")] if first else None
+        try:
+            async with websockets.connect(url, subprotocols=protocols, proxy=None) as socket_:
+                await socket_.send(json.dumps(first))
+                return str(await asyncio.wait_for(socket_.recv(), 20))
+        except (websockets.ConnectionClosed, websockets.InvalidStatus):
+            return "refused"
+
+    for first in (None, {"type": "auth"}, {"type": "auth", "token": "wrong:login"}):
+        assert asyncio.run(tried(first)) == "refused"
+
+
+def test_the_login_is_in_files_and_surroundings_of_this_user_alone(running: Running, here: Here) -> None:
+    """No argument, no log and nothing that Prefect is told of holds it."""
+    password = login().partition(":")[2].encode()
+    holders = [file for file in here.folder.rglob("*") if file.is_file() and password in file.read_bytes()]
+    assert set(holders) == {login_file(), profiles_file()}
+    for file in (*holders, server.state_file(), here.folder / "home" / "worker.json"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for process in (running.server, running.worker):
+        assert process is not None
+        assert password not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    assert running.worker is not None and environment_of(running.worker)[CLIENT_LOGIN] == login()
+    assert (here.folder / "home" / "tmp" / "runner_storage").is_dir(), "Prefect's own way is a name in /tmp"
+
+
+def test_prefect_in_another_shell_needs_one_variable(running: Running, here: Here) -> None:
+    """Its address and its login are in a profile."""
+    surroundings = {"PATH": os.environ["PATH"], "HOME": str(here.folder), "PREFECT_PROFILES_PATH": str(profiles_file())}
+    words = [sys.executable, "-m", "prefect", "deployment", "ls"]
+    done = subprocess.run(words, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "deploy/shop-local" in done.stdout
+
+
+def ended(process: Process | None, number: signal.Signals = signal.SIGKILL) -> None:
+    assert process is not None
+    os.kill(process.pid, number)
+    until = time.monotonic() + 20
+    while number is signal.SIGKILL and alive(process):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_new_server_takes_the_place_of_one_that_died(running: Running, here: Here) -> None:
+    """Its worker, and the runs of that, never notice; `doctor` names what helps."""
+    ended(running.server)
+    assert any("`runwright up`" in f["next"] for f in json.loads(here.call("doctor", "--json").stdout)["findings"])
+    again = here.up()
+    assert again.server != running.server
+    assert (again.api_url, again.worker) == (running.api_url, running.worker)
+
+
+def test_a_server_and_a_worker_that_are_halted_are_replaced(running: Running, here: Here) -> None:
+    """They live, and do nothing; and the file that remembers them is lost besides."""
+    ended(running.server, signal.SIGSTOP)
+    ended(running.worker, signal.SIGSTOP)
+    server.state_file().unlink()
+    again = here.up()
+    assert again.api_url == running.api_url
+    assert not alive(running.server) and not alive(running.worker)  # type: ignore[arg-type]
+
+
+def test_where_the_port_was_taken_everything_moves(running: Running, here: Here) -> None:
+    """The worker goes along: one that polls the old port would take no run, whatever `up` was asked."""
+    ended(running.server)
+    before, port = login(), urlsplit(running.api_url).port
+    assert port is not None and _freed(port)
+    with socket.create_server(("127.0.0.1", port)):
+        again = here.up()
+    assert again.api_url == own_url() != running.api_url
+    assert not alive(running.worker) and environment_of(again.worker)["PREFECT_API_URL"] == again.api_url  # type: ignore[arg-type]
+    assert login() != before, "who has the port was sent the old one"
