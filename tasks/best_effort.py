@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import httpx
+from prefect.context import SyncClientContext
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
@@ -15,6 +17,25 @@ T = TypeVar("T")
 ANSWER_SECONDS = 5.0
 PAUSE_SECONDS = 60.0
 """For so long after a failure nothing is shown: a rule is judged every few seconds, and must not wait each time."""
+
+
+@contextmanager
+def answered_soon() -> Iterator[None]:
+    """Let Prefect's client try once, for some seconds, in here: by itself it would for minutes.
+
+    A run has one client for all that it asks, made with the settings of its beginning: that one is told as well.
+    """
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: ANSWER_SECONDS}):
+        run = SyncClientContext.get()
+        if run is None:
+            yield
+            return
+        client = run.client._client
+        before, client.timeout = client.timeout, httpx.Timeout(ANSWER_SECONDS)
+        try:
+            yield
+        finally:
+            client.timeout = before
 
 
 class Showing:
@@ -29,7 +50,7 @@ class Showing:
         if self._clock() < self._again_at:
             return None
         try:
-            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: ANSWER_SECONDS}):
+            with answered_soon():
                 return show()
         except (httpx.HTTPError, PrefectException, OSError) as error:
             self._again_at = self._clock() + PAUSE_SECONDS

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prefect.runtime import flow_run
 
@@ -27,11 +27,16 @@ WAIT_SECONDS = 120.0
 
 @dataclass
 class Held:
-    """A lease that this process holds, and why it does no longer, if so."""
+    """A lease that this process holds, and why it does no longer, if so.
+
+    secrets: those of the environment, once a step has read them. Prefect, which keeps them, may be gone when they are
+    needed most: to put the system back.
+    """
 
     lease: Lease
     ledger: Ledger
     lost: RunwrightError | None = None
+    secrets: dict[str, str] | None = field(default=None, repr=False)
 
 
 _HELD: dict[str, Held] = {}

@@ -10,6 +10,7 @@ from prefect.exceptions import PrefectException
 
 from runwright.ledger.states import ReleaseState
 from tasks import courses
+from tasks.best_effort import answered_soon
 from tasks.shown import in_a_run
 from tasks.step import step
 from tasks.tidy import tidy
@@ -48,14 +49,15 @@ def schedule_retirement(work: Work) -> None:
     at = datetime.now(UTC) + timedelta(seconds=hold)
     deployment = f"retire/{work.release.system}-{work.release.environment}"
     try:
-        run_deployment(
-            deployment,
-            parameters={"release": work.id, "deployer": "the release"},
-            scheduled_time=at,
-            timeout=0,
-            as_subflow=False,
-            idempotency_key=f"retire {work.id}",
-        )
+        with answered_soon():
+            run_deployment(
+                deployment,
+                parameters={"release": work.id, "deployer": "the release"},
+                scheduled_time=at,
+                timeout=0,
+                as_subflow=False,
+                idempotency_key=f"retire {work.id}",
+            )
     except (httpx.HTTPError, PrefectException) as error:  # the release is proven all the same
         work.say(
             f"Prefect could not be asked to end {work.previous.name} later ({type(error).__name__}): it is kept running. "

@@ -1,4 +1,7 @@
-"""Everything that a step works with, made anew for each step from the release's id: its secrets live in here alone."""
+"""Everything that a step works with, made anew for each step from the release's id.
+
+Its secrets live in here, and with the lease while this process holds one: they are read from Prefect once then.
+"""
 
 from __future__ import annotations
 
@@ -165,8 +168,12 @@ def at_work(release_id: str) -> Iterator[Work]:
         place = runbook.environments[release.environment]
         if sentence := unsupported(runbook, release.environment):
             raise NotBuiltError(sentence)
-        secrets = load_secrets(runbook.block_of(release.environment), place.tier)
         lease = held(release_id)
+        secrets = lease.secrets if lease is not None else None
+        if secrets is None:
+            secrets = load_secrets(runbook.block_of(release.environment), place.tier)
+        if lease is not None:
+            lease.secrets = secrets
         folders = Folders.of(release.system, release.environment, release.id)
         site = Site(runbook, release.environment, folders, secrets)
         redaction = Redaction(site, lambda: work.versions)

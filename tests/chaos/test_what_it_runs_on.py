@@ -14,6 +14,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from examples.client import Client
 from examples.make_repository import make
 from runwright.ledger.states import ReleaseState, reached
 from tests.chaos.choice import SLOW
@@ -88,6 +89,20 @@ def test_a_release_whose_orchestrator_goes_away_holds_and_goes_on(place: Place, 
     assert state.is_completed(), state.message
     assert place.state_of(run) == "proven"
     assert place.version() == "v1.6.0"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
+def test_a_breach_is_seen_and_put_back_without_the_orchestrator(place: Place, server: Server, number: int) -> None:
+    """It is gone from the first sample on, or takes requests and answers none: users are not its business."""
+    place.serving("v1.1.0")
+    with Client(f"{place.front()}/items", seconds=600, rate=20):
+        run = place.start("v1.4.0-errors", 10.0)
+        release = place.release_of(run)
+        place.until(lambda: reached(place.ledger.releases.get(release.id).state, ReleaseState.WATCHING), "the watch")
+        os.killpg(server.process.pid, number)
+        place.until(lambda: place.state_of(run) == "rolled_back", "the way back")
+    assert place.version() == "v1.1.0"
+    assert "rule errors" in str(place.ledger.releases.fact(release.id, "breach"))
 
 
 def test_a_release_whose_worker_is_killed_ends_well(place: Place, server: Server, tmp_path: Path) -> None:
