@@ -24,8 +24,9 @@ from runwright.errors import RunwrightError
 # What `up` does in another process, with a small program as its server and its worker; a server "is healthy" as soon as
 # the file that is named first is there.
 UP = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where whoever runs the tests has their children ignore it
 from deployments import server
 server._python = lambda *words: (sys.executable, "-S", "-c", "import time; time.sleep(60)")
 def healthy(url, process):
