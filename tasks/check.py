@@ -12,7 +12,7 @@ from runwright.errors import RefusedError
 from runwright.ledger.records import GateResult as Kept
 from runwright.ledger.states import ReleaseState
 from runwright.platforms.compose.driver import Compose
-from runwright.policy.gates import Checklist, GateResult, GateState, ask, attested, decide
+from runwright.policy.gates import Checklist, GateResult, GateState, also, ask, attested, decide
 from runwright.policy.windows import open_now
 from runwright.probes.ci import ci_passed
 from runwright.probes.env_file import Seen, env_holds
@@ -30,6 +30,8 @@ from tasks.step import step
 from tasks.work import Work
 
 AT_ONCE = 8
+CLAIMED = "in use elsewhere"
+"""The line of the checklist that is there whenever somebody else has what the release would take."""
 
 
 @step(retried=True)
@@ -56,17 +58,21 @@ def check(work: Work) -> str:
 
 
 def asked(work: Work) -> Checklist:
-    """Ask all gates of the environment at the same time."""
+    """Ask all gates of the environment at the same time, and who else has what the release would take."""
     gates = work.runbook.gates_of(work.release.environment)
-    if not gates:
-        return decide([], [])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(lambda gate: answer(work, gate), gates))
     given = work.release.parameters.get("attestations") or {}
     for gate, result in zip(gates, results, strict=True):
         if gate.attest is not None and gate.id in given and result.state is GateState.PASS:
             work.ledger.records.add_approval(work.id, gate.id, name=str(given[gate.id]), text=gate.attest)
-    return decide(results, gates)
+    checklist = decide(results, gates)
+    claimed = drivers.claims(work.site, work.do)
+    if not claimed:
+        return checklist
+    state = GateState.FAIL if any(claim.stops for claim in claimed) else GateState.WARN
+    reason = " ".join(part for claim in claimed for part in (claim.says, claim.next))
+    return also(checklist, GateResult(CLAIMED, state, reason, datetime.now(UTC)))
 
 
 def answer(work: Work, gate: Gate) -> GateResult:

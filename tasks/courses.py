@@ -173,7 +173,7 @@ def makes_database(work: Work, do: Do) -> bool:
     if releases.live(system, environment) is not None:
         return False
     earlier = releases.find(system, environment, limit=20)
-    return driver.is_new(do, prepared=any(releases.fact(r.id, MAKES_DATABASE) for r in earlier))
+    return driver.is_new(do, place.service, prepared=any(releases.fact(r.id, MAKES_DATABASE) for r in earlier))
 
 
 def require_as_planned(work: Work, do: Do) -> None:

@@ -21,6 +21,7 @@ from runwright.metrics.shape import Source
 from runwright.metrics.sources import source_of
 from runwright.migrators.alembic import Alembic
 from runwright.migrators.shape import Job, Migrator
+from runwright.platforms.compose.claims import Claim
 from runwright.platforms.compose.driver import Compose
 from runwright.platforms.compose.environment import keys_seen as compose_keys
 from runwright.platforms.host.driver import SLOTS, Host
@@ -188,6 +189,12 @@ def strange(driver: Platform, version: Version, fact: ServiceFact) -> tuple[str,
     if fact.identity != wanted:
         return (f"{fact.service} runs {fact.identity[:19]}, and {version.name} is {wanted[:19]}",)
     return driver.unplanned(version, fact) if isinstance(driver, Compose) else ()
+
+
+def claims(site: Site, do: Do) -> tuple[Claim, ...]:
+    """Return who else has what the system would take where it runs."""
+    driver = platform(site)
+    return driver.claims(do) if isinstance(driver, Compose) else ()
 
 
 def migrator(site: Site) -> Migrator:

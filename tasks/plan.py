@@ -103,6 +103,7 @@ def notes(version: Version, migrate: Migrate | None) -> list[str]:
     found = [*version.extra.get("remarks", []), *at_start.notes(version, migrate)]
     if differs := version.extra.get("other_files"):
         found.append(differs)
+    found += version.extra.get("claimed", ())
     if mounts := version.extra.get("left_out"):
         found.append(f"Not mounted, because the image's own code is what is released: {'; '.join(mounts)}.")
     if mounts := version.extra.get("kept_mounted"):

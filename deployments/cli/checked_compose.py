@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from deployments.cli.in_use import claimed
 from runwright.actions import Command, Do, Output
 from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose.cli import Project
@@ -46,6 +47,7 @@ def look(do: Do, book: Runbook) -> Seen:
         except RunwrightError as error:
             mistakes |= dict.fromkeys([f"{name}: {error.what}"])
             continue
+        warnings |= dict.fromkeys(f"{name}: {claim.says} {claim.next}" for claim in claimed(do, book, name))
         mistakes |= dict.fromkeys(_misfits(book, known))
         missing = [service for service in book.services() if service not in known]
         warnings |= dict.fromkeys(

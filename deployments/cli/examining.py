@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 
 from deployments.cli.findings import Finding, State, Wanted
+from deployments.cli.in_use import claimed
 from deployments.cli.ledgers import address
 from deployments.cli.looking import Looking
 from deployments.cli.wording import one_line
@@ -30,7 +31,7 @@ def machine(wanted: list[Wanted], ledger: Ledger | None) -> list[Finding]:
     found += _docker(
         needed=any(isinstance(w.runbook.environments[w.place.environment].target, ComposeTarget) for w in wanted)
     )
-    return [*found, *_ports(wanted, ledger)]
+    return [*found, *_in_use(wanted), *_ports(wanted, ledger)]
 
 
 def failed(about: str, error: RunwrightError) -> Finding:
@@ -106,6 +107,12 @@ def _answer(*words: str) -> str:
         return one_line(output.text.splitlines()[0] if output.text.strip() else "", 100)
 
     return Looking()(Command(says=f"run {' '.join(words)}", argv=words, deadline_seconds=15.0, parse=first))
+
+
+def _in_use(wanted: list[Wanted]) -> Iterator[Finding]:
+    for one in wanted if shutil.which("docker") else ():
+        for claim in claimed(Looking(), one.runbook, one.place.environment):
+            yield Finding(str(one.place), "fail" if claim.stops else "warn", claim.says, claim.next)
 
 
 def _ports(wanted: list[Wanted], ledger: Ledger | None) -> Iterator[Finding]:

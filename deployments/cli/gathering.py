@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from deployments.cli.compose_files import COMPOSE_SECONDS, Given, left_out, placed, refuse_elsewhere
+from deployments.cli.in_use import running_as
 from runwright.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.config import parse_config
@@ -93,11 +94,14 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
     project, services, more = _read(do, application)
     alembic, others = _alembic(do, application, services) if top else (None, [])
     remarks += [*more, *left_out(do, application)]
+    system = root.name if _by_folder(project, application) else ""
+    project, claimed = running_as(do, application, project or directory.name)
+    remarks += claimed
     if others:
         remarks.append(f"There is more than one alembic.ini: that in {alembic} was chosen, not {', '.join(others)}.")
     remote = _git(do, directory, "remote", "get-url", "origin") if top else []
     facts = DraftFacts(
-        project=project or directory.name,
+        project=project,
         directory=str(directory),
         repo=without_login(remote[0]) if remote else str(root),
         services=services,
@@ -105,7 +109,7 @@ def gather(do: Do, directory: Path, files: tuple[str, ...] = (), env_file: str =
         alembic=alembic,
         env_file=application.env_file,
         at_start=tuple(_git(do, root, "grep", "-lE", f"^[^#]*({GREP})", "--", *_STARTS)[:_MOST]) if top else (),
-        system=root.name if _by_folder(project, application) else "",
+        system=system,
         django=tuple(_folders_of(do, root, "manage.py")) if top else (),
     )
     return Gathered(facts, tuple(remarks))

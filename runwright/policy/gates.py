@@ -89,6 +89,17 @@ def decide(results: Sequence[GateResult], gates: Sequence[Gate]) -> Checklist:
     return Checklist(not blocking, blocking, warnings, all_results)
 
 
+def also(checklist: Checklist, result: GateResult) -> Checklist:
+    """Return ``checklist`` with a result that no gate of the runbook asked for: what stops a release wherever it is found."""
+    stops = result.state in (GateState.FAIL, GateState.BLIND)
+    return Checklist(
+        checklist.passed and not stops,
+        (*checklist.blocking, *((result,) if stops else ())),
+        (*checklist.warnings, *((result,) if result.state is GateState.WARN else ())),
+        (*checklist.results, result),
+    )
+
+
 def _not_asked(results: Sequence[GateResult], gates: Sequence[Gate]) -> tuple[GateResult, ...]:
     asked = {r.id for r in results}
     latest = max((r.at for r in results), default=datetime.min.replace(tzinfo=UTC))

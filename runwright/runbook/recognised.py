@@ -45,6 +45,11 @@ def is_postgres(service: ServiceFacts) -> bool:
     return known or (not service.context and bool(service.postgres)) or "pg_isready" in service.healthcheck
 
 
+def holds_data(image: str) -> bool:
+    """Return whether an image is a database, a queue or the like: two of it on one folder destroy it."""
+    return bool(_STORES.search(image.lower()))
+
+
 def is_store(service: ServiceFacts) -> bool:
     return is_postgres(service) or bool(_STORES.search(service.base or service.image))
 

@@ -610,6 +610,30 @@ def test_a_volume_that_keeps_older_code_is_never_mounted_over_newer(shop: Shop) 
     assert shop.docker.run("ps", "-aq", "--filter", "label=runwright.look") == ""
 
 
+def test_nothing_is_started_beside_the_same_application_under_another_name(shop: Shop) -> None:
+    """Its database would be started a second time, on the same data: seen before a version is built, and as it is put in place."""
+    do, other = Direct(), f"{shop.project}-other"
+    (shop.user / "queue").mkdir()
+    more = "services: {db: {volumes: ['./queue:/queue']}}\n"
+    for folder in (shop.user, shop.tree):
+        (folder / "docker-compose.override.yml").write_text(more)
+    git(shop.tree, "add", "docker-compose.override.yml")
+    words = ("compose", "-p", other, "--project-directory", str(shop.user))
+    try:
+        shop.docker.run(*words, "up", "-d", "--no-build", "db")
+        platform = shop.platform()
+        assert [claim.project for claim in platform.claims(do)] == [other, ""]
+        assert not platform.is_new(do, "db")
+        with pytest.raises(
+            RefusedError, match=rf"queue, which db would write to \(/queue\), is in use by {other}-db-1"
+        ):
+            platform.prepare(do, shop.version("two"), "r1")
+        assert do.keys == []
+    finally:
+        shop.docker.run(*words, "down", "--volumes", "--timeout", "0")
+    assert platform.claims(do) == ()
+
+
 def test_an_entrypoint_that_would_swallow_the_command_is_replaced(shop: Shop) -> None:
     """`entrypoint: [python, app.py]` takes what follows for its own arguments; a job gets its program all the same."""
     do, platform = Direct(), shop.platform(files=["docker-compose.yml", "more.yml"])

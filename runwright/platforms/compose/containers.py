@@ -51,7 +51,8 @@ class Container:
     state: created, running, restarting, paused, exited or dead. health: starting, healthy, unhealthy, or None if it
     has no healthcheck. image: the image id that it really runs. release, commit, system, environment: "" if we did not
     start it.
-    mounts: what is mounted from the host and which volumes, as (source or the volume's name, path in the container).
+    mounts: what is mounted from the host and which volumes, as (source or the volume's name, path in the container). written:
+    the sources of those that it may write to.
     created, started: ISO 8601. files, directory, env_files: what Compose wrote down when it made it.
     project: "" if it is not Compose's. networks: their names. published: (address, port) of this machine.
     shares: ids or names of the containers whose network, processes or memory it uses.
@@ -78,6 +79,7 @@ class Container:
     system: str = ""
     environment: str = ""
     mounts: tuple[tuple[str, str], ...] = ()
+    written: frozenset[str] = frozenset()
     project: str = ""
     networks: frozenset[str] = frozenset()
     published: tuple[tuple[str, int], ...] = ()
@@ -139,7 +141,7 @@ def containers_of(do: Do, project: str) -> tuple[Container, ...] | None:
         Command(
             says=f"list the containers of {project}",
             argv=("docker", "ps", "-a", "--no-trunc", "--filter", f"label={PROJECT}={project}", "--format", "{{.ID}}"),
-            parse=_ids,
+            parse=ids_of,
             assume=None,
         )
     )
@@ -154,7 +156,7 @@ def running_here(do: Do) -> tuple[Container, ...]:
         Command(
             says="list the containers that run on this machine",
             argv=("docker", "ps", "--no-trunc", "--format", "{{.ID}}"),
-            parse=_ids,
+            parse=ids_of,
             assume=None,
         )
     )
@@ -174,17 +176,24 @@ def inspect(ids: Iterable[str], *, says: str = "look at the containers") -> Comm
     )
 
 
+def all_volumes(do: Do) -> frozenset[str]:
+    """Return the names of all volumes of this machine."""
+    found = do(Command(says="list the volumes", argv=("docker", "volume", "ls", "--quiet"), parse=ids_of, assume=None))
+    return frozenset(found or ())
+
+
 def volumes_of(project: str) -> Command[tuple[str, ...] | None]:
     """Return the read that lists the volumes of ``project``, also those whose containers were removed."""
     return Command(
         says=f"list the volumes of {project}",
         argv=("docker", "volume", "ls", "--quiet", "--filter", f"label={PROJECT}={project}"),
-        parse=_ids,
+        parse=ids_of,
         assume=None,
     )
 
 
-def _ids(output: Output) -> tuple[str, ...] | None:
+def ids_of(output: Output) -> tuple[str, ...] | None:
+    """Return the ids that a list holds."""
     return tuple(output.text.split())
 
 
@@ -214,6 +223,7 @@ def _container(raw: dict[str, object]) -> Container:
         files=_list(raw["files"]),
         env_files=_list(raw["env_files"]),
         mounts=_mounts(mounts),
+        written=frozenset(source for source, _ in _mounts(mounts, only_written=True)),
         port=published[0][1] if published else None,
         networks=frozenset(networks if isinstance(networks, dict) else ()),
         published=published,
@@ -221,12 +231,12 @@ def _container(raw: dict[str, object]) -> Container:
     )
 
 
-def _mounts(raw: object) -> tuple[tuple[str, str], ...]:
+def _mounts(raw: object, *, only_written: bool = False) -> tuple[tuple[str, str], ...]:
     listed = raw if isinstance(raw, list) else []
     return tuple(
         (str(m["Source"] if m["Type"] == "bind" else m.get("Name", "")), str(m["Destination"]))
         for m in listed
-        if m.get("Type") in ("bind", "volume")
+        if m.get("Type") in ("bind", "volume") and (m.get("RW", True) or not only_written)
     )
 
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runwright.actions import Command, Do, Read
+from runwright.actions import Do, Read
 from runwright.errors import RefusedError
 from runwright.platforms.compose.config import ComposeConfig, Mount, ServiceConfig
-from runwright.platforms.compose.containers import containers_of, inspect
+from runwright.platforms.compose.containers import all_volumes, containers_of, inspect
 from runwright.platforms.compose.contents import File, contents, file_on_host
 from runwright.platforms.compose.images import Image
 from runwright.platforms.compose.mounts import (
@@ -211,13 +211,7 @@ class Copies:
 
     @cached_property
     def _volumes(self) -> frozenset[str]:
-        return self._do(
-            Command(
-                says="list the volumes",
-                argv=("docker", "volume", "ls", "--quiet"),
-                parse=lambda output: frozenset(output.text.split()),
-            )
-        )
+        return all_volumes(self._do)
 
     # ----------------------------------------------------------------------------------------------------- the others
 

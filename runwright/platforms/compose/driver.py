@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from runwright.actions import Command, Do, Elsewhere, Output, Read, nothing
-from runwright.errors import ActionError, InputError
+from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.adopt import adopt
+from runwright.platforms.compose.claims import Claim, claims, has_data
 from runwright.platforms.compose.cli import Project
+from runwright.platforms.compose.config import ComposeConfig, read_config
 from runwright.platforms.compose.containers import Container, containers_of, volumes_of
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.environment import Variables, carried, configured
@@ -74,14 +76,32 @@ class Compose:
         """Return what runs now: image ids, health and releases of the application's own containers."""
         return Observed(tuple(c.fact() for c in self._ours(do)))
 
-    def is_new(self, do: Do, *, prepared: bool = False) -> bool:
-        """Return whether nothing of the project was ever started here: it has no container, and no volume with data.
+    def is_new(self, do: Do, service: str, *, prepared: bool = False) -> bool:
+        """Return whether the database ``service`` of the project was never started here: there is no container, no volume
+        and no folder with data, and nobody else has what the project would take.
 
         prepared: a job of ours ran here before, and Compose made the volumes for it; they say nothing then.
         """
         if containers_of(do, self.target.project):
             return False
-        return prepared or not do(volumes_of(self.target.project))
+        directory, config = self._in_users_folder(do)
+        if claims(do, self.target, directory, config):
+            return False
+        if prepared:
+            return True
+        return not do(volumes_of(self.target.project)) and not (config and has_data(do, config, service))
+
+    def claims(self, do: Do) -> tuple[Claim, ...]:
+        """Return who else has what the project would take, as far as the files in the user's own folder tell."""
+        return claims(do, self.target, *self._in_users_folder(do))
+
+    def _in_users_folder(self, do: Do) -> tuple[Path, ComposeConfig | None]:
+        """Return where the project is run from and what its files say there; None if they are not there, or not right."""
+        try:
+            project = project_in_tree(do, Place(self.target, self.top, self.state, self.env, self.state)).project
+            return project.directory, read_config(do, project)
+        except RunwrightError:
+            return Path(self.target.directory), None
 
     def upstream(self, do: Do, slot: str) -> Upstream | None:  # noqa: ARG002 - this platform has no slots
         """Return None: the project's own proxy finds the services by name."""

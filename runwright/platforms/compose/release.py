@@ -18,6 +18,7 @@ from runwright.amounts import amount
 from runwright.errors import InputError, NotBuiltError, RefusedError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.at_start import Look, before_it, migrating
+from runwright.platforms.compose.claims import claims, refuse_claimed
 from runwright.platforms.compose.cli import COMPOSE_WITH_OVERRIDE_TAG, Project, compose_version
 from runwright.platforms.compose.config import (
     ComposeConfig,
@@ -130,6 +131,8 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
     differs = started_from_others(do, place, found, services)
     config = read_config(do, project)
     require_services(config, services, project)
+    claimed = claims(do, place.target, project.directory, config)
+    refuse_claimed(claimed)
     images = _images(do, place, services, version, prefix)
     copies = Copies(
         do, place, project.directory, config, sources, images, can_replace=compose >= COMPOSE_WITH_OVERRIDE_TAG
@@ -154,6 +157,7 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
         "mounts": {name: _mounted(rendered.services[name], images[name], copies) for name in services},
         "kept_mounted": copies.kept,
         "other_files": differs,
+        "claimed": [claim.says for claim in claimed],
         "migrates_at_start": migrating(do, config.services, services, images, look),
         "run_once_migrates": before_it(do, config, images, look),
         "left_out": copies.left_out,

@@ -56,6 +56,7 @@ def table(folder: Path, **others: Any) -> dict[str, Any]:
         "ls-files": printed("tools/alembic.ini\nbackend/alembic.ini\n"),
         "grep -lE": printed("backend/start.sh\n"),
         "-f - config": printed({"services": {"asked": {"labels": {"files": "", "separator": ""}}}}),
+        "docker ps": printed(""),
         "config --format": printed(config),
     }
     return usual | {name.replace("_", "-"): value for name, value in others.items()}

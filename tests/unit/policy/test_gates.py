@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runwright.errors import ActionError, CancelledError, FencedError, InputError, ObservationError
-from runwright.policy.gates import GateResult, GateState, ask, attested, decide
+from runwright.policy.gates import GateResult, GateState, also, ask, attested, decide
 from runwright.runbook.gates import Gate
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -117,3 +117,16 @@ def test_an_attestation_counts_for_its_own_gate_only() -> None:
     answer = attested(REVIEW, {"other": "Ada Lovelace"}, NOW)
     assert answer.state is GateState.NEEDS_PERSON
     assert 'attestations={"review": "NAME"}' in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("state", "passed", "warned"), [("fail", False, []), ("blind", False, []), ("warn", True, ["x"])]
+)
+def test_what_no_gate_asked_for_stops_a_release_all_the_same(state: str, passed: bool, warned: list[str]) -> None:
+    """It is found on the way, and no runbook can be lenient about it."""
+    before = decide([result("ci", "pass")], [CI])
+    checklist = also(before, result("x", state))
+    assert checklist.passed is passed
+    assert [r.id for r in checklist.warnings] == warned
+    assert [r.id for r in checklist.results] == ["ci", "x"]
+    assert not also(decide([result("ci", "fail")], [CI]), result("x", "warn")).passed
