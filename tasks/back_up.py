@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from runwright.actions import WriteFile
+from runwright.databases.shape import last_success
 from runwright.errors import ActionError
 from tasks.old_backups import prune_if_it_can
 from tasks.plan import migrations_of
@@ -79,5 +82,10 @@ def take(work: Work, name: str) -> dict[str, Any] | None:
         revisions=list(backup.revisions),
     )
     work.ledger.records.prove_backup(record.id, {"proof": backup.proof})
+    if marker := work.place.backup_marker:
+        mark = last_success(backup)
+        work.do(
+            WriteFile(path=Path(marker), content=mark, says=f"note it in {marker}", key=f"deploy/backup/{name}/marker")
+        )
     work.say(f"Backup {backup.location}: {backup.bytes} bytes in {backup.seconds:.1f} s; {backup.proof}")
     return backup.as_json()

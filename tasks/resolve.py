@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from runwright import source
 from runwright.errors import RefusedError
 from runwright.versions import Version
@@ -42,6 +44,7 @@ def resolve_now(work: Work) -> str:
     work.ledger.releases.record(work.id, commit=found.commit, version=version)
     work.refresh()
     work.write_down("subject", found.subject)
+    work.write_down("resolved_at", datetime.now(UTC).isoformat())
     work.say(f"{release.ref} is {found.kind} {found.commit}: {found.subject}")
     return found.commit
 

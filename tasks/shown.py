@@ -173,14 +173,14 @@ def show_log(work: Work) -> None:
     """Show the deployment log, in the template of the runbooks."""
     release = work.release
     at = {t.after.value: t.at for t in work.ledger.releases.transitions(work.id)}
-    switched = work.fact("switched_at")
+    resolved, switched = work.fact("resolved_at"), work.fact("switched_at")
     backup = work.fact("backup")
     approvals = work.ledger.records.approvals(work.id)
     stated = [f"{a.name}: {a.text}" for a in approvals]
     told = [line for a, line in zip(approvals, stated, strict=True) if NOTIFIED.search(a.text)]
     times: dict[logs.Times, datetime | None] = {
         "start": release.created_at,
-        "code": release.created_at,
+        "code": datetime.fromisoformat(resolved) if resolved else None,
         "built": at.get("planned"),
         "migrated": at.get("staging") or at.get("switching") if "migrating" in at else None,
         "restarted": datetime.fromisoformat(switched) if switched else None,
@@ -200,7 +200,7 @@ def show_log(work: Work) -> None:
             "notified": (True, "; ".join(told)) if told else (None, "not asked"),
         },
         times=times,
-        results=with_readiness(work.fact("verification") or {}),
+        results=work.fact("verification") or {},
         issues=[
             *(work.fact("listed") or []),
             *downtimes(work),
@@ -211,11 +211,6 @@ def show_log(work: Work) -> None:
         rollback_reason=str((work.fact("decision") or {}).get("because", "")),
     )
     show(work, "log", logs.log(entry), "The deployment log")
-
-
-def with_readiness(results: dict[str, str]) -> dict[str, str]:
-    """Return what was verified with the template's line for readiness, which runbooks ask with the health probes."""
-    return {**results, "readiness": "asked with the health checks"} if "health" in results else results
 
 
 class ShownWatch:

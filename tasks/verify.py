@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
@@ -25,6 +26,10 @@ LOGS = "its containers' or processes' log, or once it is put back the file that 
 def now() -> datetime:
     """Return the time."""
     return datetime.now(UTC)
+
+
+READY = re.compile(r"\bread(y|iness)", re.IGNORECASE)
+"""By its name or its path, a health probe that asks whether the system is ready, not only alive."""
 
 
 @step()
@@ -68,8 +73,10 @@ def _serves(work: Work) -> None:
 def keep(work: Work, results: list[ProbeResult]) -> None:
     """Keep what was asked so far, right or wrong, for the deployment log."""
     health = {p.id for p in work.runbook.verify.health}
+    ready = {p.id for p in work.runbook.verify.health if READY.search(f"{p.id} {p.get}")}
     asked = {
         "health": [r for r in results if r.id in health],
+        "readiness": [r for r in results if r.id in ready],
         "smoke": [r for r in results if r.id not in health],
     }
     found = {kind: listed(some) for kind, some in asked.items() if some}

@@ -15,6 +15,7 @@ from runwright.runbook.targets import (
     Environment,
     HostTarget,
     PostgresDatabase,
+    SqliteDatabase,
 )
 from runwright.runbook.words import Path
 
@@ -30,6 +31,7 @@ def mistakes(book: Runbook) -> Iterator[Mistake]:
         _production,
         _drills,
         _gates,
+        _windows,
         probe_mistakes,
         rule_mistakes,
     )
@@ -182,8 +184,8 @@ def _production(book: Runbook) -> Iterator[Mistake]:
         if place.watch is None and book.watch.duration < PRODUCTION_WATCH_SECONDS:
             what = f"{as_duration(book.watch.duration)} is too short: {why} Another environment may have a shorter one of its own."
             yield Mistake(("watch", "duration"), what, (f"duration: {least}",))
-        if place.database is not None and book.migrate is not None and book.backup is None:
-            what = f"`{name}` is production, has a database and migrations: it needs a `backup`, or a failed migration could not be undone."
+        if isinstance(place.database, PostgresDatabase | SqliteDatabase) and book.backup is None:
+            what = f"`{name}` is production and has a database: it needs a `backup`, or what a release does to the data could not be undone."
             yield Mistake(path, what, ("backup: {directory: /var/backups/shop}",), needs=("backup",))
         if book.backup is not None and book.backup.when == "never":
             what = f"`never` is refused: `{name}` is production. Say migrations or always."
@@ -227,6 +229,20 @@ def _production_warnings(book: Runbook) -> Iterator[str]:
 def _drill_warnings(book: Runbook) -> Iterator[str]:
     if book.drill is not None and not book.drilled():
         yield "drill: there is no environment to drill, as all are production."
+
+
+def _windows(book: Runbook) -> Iterator[Mistake]:
+    """A release that may change something needs the time to be verified, and to be put back if it is not."""
+    deadline, target = book.verify.deadline, book.rollback.target
+    for i, gate in enumerate(book.gates):
+        if gate.window is None or gate.window.seconds >= deadline + target:
+            continue
+        what = (
+            f"this window is open for {as_duration(gate.window.seconds)}, and a release needs {as_duration(deadline + target)} "
+            f"of it: verify.deadline ({as_duration(deadline)}) and rollback.target ({as_duration(target)}). It could never be "
+            "kept: open it for longer, or make those shorter."
+        )
+        yield Mistake(("gates", i, "window"), what, needs=("verify", "rollback"))
 
 
 def _gates(book: Runbook) -> Iterator[Mistake]:

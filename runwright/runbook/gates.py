@@ -69,6 +69,12 @@ class Window(Model):
     end: Clock = example("14:00", "Until this time; one that is earlier than `from` is on the next day.", alias="to")
     except_dates: list[Day] = example(["2026-12-24"], "Not on these days (YYYY-MM-DD).", [])
 
+    @property
+    def seconds(self) -> float:
+        """How long it is open on one of its days."""
+        start, end = (60 * int(at[:2]) + int(at[3:]) for at in (self.start, self.end))
+        return 60.0 * ((end - start) % (24 * 60))
+
     @model_validator(mode="after")
     def _has_a_length(self) -> Window:
         if self.start == self.end:

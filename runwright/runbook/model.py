@@ -133,7 +133,7 @@ class Migrate(Model):
 
 
 class Backup(Model):
-    """The backup that is taken before a release with migrations, and on a schedule."""
+    """The backup that is taken before a release, and on a schedule."""
 
     directory: Text = example(
         "/var/backups/shop",
@@ -159,7 +159,11 @@ class Backup(Model):
 class Rollback(Model):
     """The way back."""
 
-    hold: Duration = example("24h", "How long the old version is kept after the watch.", 86400.0)
+    hold: Duration = example(
+        "24h",
+        "How long the old version is kept running after the watch, on the host platform. Under Compose it is replaced in place; its images are kept.",
+        86400.0,
+    )
     target: Duration = example("5m", "How long the way back may take before somebody is paged.", 300.0)
 
 

@@ -38,6 +38,11 @@ ImagePrefix = Annotated[
     Field(pattern=r"^[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9._-]+)*$"),
     Words("a registry's host and a path, in lower case and without https://", "host and path"),
 ]
+AbsolutePath = Annotated[
+    str,
+    Field(pattern=r"^/[^\x00\n]+$"),
+    Words("an absolute path, such as /var/backups/LAST_SUCCESS.txt", "an absolute path"),
+]
 References = Annotated[
     str,
     Field(pattern=r"^(any|(branch|tag):[A-Za-z0-9*?._/-]+(\|(branch|tag):[A-Za-z0-9*?._/-]+)*)$"),
@@ -117,7 +122,7 @@ class ComposeTarget(Model):
 
 
 class LaterTarget(Model):
-    """A platform whose runbooks load and are checked, and whose deploys are refused until it is built."""
+    """A platform whose runbooks load and are checked but for its settings, and whose deploys are refused until it is built."""
 
     platform: Literal["kubernetes", "alb_asg", "ecs", "aci", "cloud_run"]
     settings: dict[str, Any] = example({"namespace": "shop"}, "What the platform will need; not checked yet.", {})
@@ -271,7 +276,7 @@ class Environment(Model):
 
     tier: Tier = example(
         "production",
-        "How careful to be: production deploys tags only after a backup, and is watched thirty minutes or more.",
+        "How careful to be: production takes tags unless `refs` says otherwise, needs a `backup` if it has a database, and is watched thirty minutes or more.",
     )
     refs: References = example(
         "tag:v*",
@@ -292,6 +297,11 @@ class Environment(Model):
     )
     database: Database | None = example(
         {"kind": "postgres", "service": "db", "name": "shop", "user": "shop"}, "What holds its data.", None
+    )
+    backup_marker: AbsolutePath | None = example(
+        "/var/backups/LAST_SUCCESS.txt",
+        "A file that is written as well whenever a backup was taken and proven, where a monitoring reads when that was. Default: only LAST_SUCCESS.txt in the environment's folder of `backup.directory`.",
+        None,
     )
     metrics: Metrics | None = example({"kind": "scrape", "url": "${url.api}/metrics"}, "What measures it.", None)
     registry: Registry | None = example({"prefix": "ghcr.io/acme"}, "Where images are pushed to.", None)

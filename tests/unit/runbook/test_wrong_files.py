@@ -150,6 +150,8 @@ MISTAKES = {
     "a database in two places": (wrong((SHOP_DATABASE, "service: db, host: db, name: shop, user: shop}\n    metrics")), "environments.production.database", "both are given"),
     "source mounted in production": (wrong(("      directory: /opt/shop\n", "      directory: /opt/shop\n      allow_source_mounts: true\n")), "environments.production.target.allow_source_mounts", "for development only"),
     "production without a backup": (wrong(("backup: {directory: /var/backups/shop}\n", "")), "environments.production", "it needs a `backup`"),
+    "production with a database that nothing backs up": (wrong(("backup: {directory: /var/backups/shop}\n", ""), ("migrate: {tool: alembic}\n", "")), "environments.production", "is production and has a database: it needs a `backup`"),
+    "a window that closes before a release could be put back": (wrong(("  - {id: ci, ci: {}}\n", '  - {id: hours, window: {timezone: UTC, days: [MO], from: "23:57", to: "00:03"}}\n')), "gates[0].window", "open for 6m, and a release needs 7m of it: verify.deadline (2m) and rollback.target (5m)"),
     "production that is never backed up": (wrong(("directory: /var/backups/shop", "directory: /b, when: never")), "backup.when", "`never` is refused: `production` is production"),
     "production watched too briefly": (wrong(("duration: 30m", "duration: 10m")), "watch.duration", "10m is too short: production is watched for at least 30m"),
     "production with a short watch of its own": (wrong(("tier: production", "tier: production\n    watch: 5m")), "environments.production.watch", "5m is too short"),

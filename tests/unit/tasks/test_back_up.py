@@ -17,12 +17,16 @@ from tests.unit.tasks.conftest import Opener
 @pytest.fixture
 def work(opened: Opener, tmp_path: Path) -> Work:
     """A release of a system whose database holds something, with two environments on one machine."""
+    return with_database(opened, tmp_path)
+
+
+def with_database(opened: Opener, tmp_path: Path, **local: str) -> Work:
     (tmp_path / "run").mkdir()
     with sqlite3.connect(tmp_path / "run" / "data.db") as connection:
         connection.execute("CREATE TABLE customers (name TEXT)")
     connection.close()
     return opened(
-        local={"database": {"kind": "sqlite", "path": "data.db"}},
+        local={"database": {"kind": "sqlite", "path": "data.db"}, **local},
         backup={"directory": str(tmp_path / "backups"), "at_most": "10m"},
     )
 
@@ -35,6 +39,14 @@ def test_each_environment_has_a_marker_of_its_own(work: Work, tmp_path: Path) ->
     assert Path(taken["location"]).parent == folder
     assert (folder / LAST_SUCCESS).exists() and not (tmp_path / "backups" / LAST_SUCCESS).exists()
     assert work.runbook.backup_folder("production") == tmp_path / "backups" / "shop-production"
+
+
+def test_a_monitoring_finds_the_marker_where_it_reads_it(opened: Opener, tmp_path: Path) -> None:
+    """In a file that the environment names, with the same content as in its folder."""
+    marker = tmp_path / "elsewhere" / "LAST_SUCCESS.txt"
+    marker.parent.mkdir()
+    take(with_database(opened, tmp_path, backup_marker=str(marker)), "shop-local-20260101T000000Z")
+    assert marker.read_text() == (tmp_path / "backups" / "shop-local" / LAST_SUCCESS).read_text()
 
 
 @pytest.mark.parametrize(("minutes", "again"), [(9, False), (11, True)])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from runwright.policy.rollback import Cause, Decision, Serving, Situation, Way
+from runwright.probes.http import ProbeResult
 from tasks import shown
+from tasks.verify import keep
 from tests.unit.tasks.conftest import Opener, token
 
 
@@ -35,12 +37,32 @@ def test_a_team_that_nobody_spoke_of_was_not_notified(opened: Opener, pages: dic
     assert "- [ ] Team notified" in pages["log"]
 
 
-def test_readiness_is_not_called_unasked_where_the_health_probes_ask_it(opened: Opener, pages: dict[str, str]) -> None:
-    """The template has a line for it, and runbooks have it among their health probes."""
-    work = opened()
-    work.write_down("verification", {"health": "ready pass (answered 200)"})
+@pytest.mark.parametrize(
+    ("probe", "line"),
+    [
+        ({"id": "live", "get": "http://localhost/livez"}, "not asked"),
+        ({"id": "ready", "get": "http://localhost/health"}, "ready pass (answered 200)"),
+        ({"id": "web", "get": "http://localhost/readyz"}, "web pass (answered 200)"),
+    ],
+)
+def test_readiness_is_what_a_health_probe_of_it_found(
+    opened: Opener, pages: dict[str, str], probe: dict[str, str], line: str
+) -> None:
+    """The template has a line for it; where no probe asks for it, it was not asked, however healthy everything is."""
+    work = opened(verify={"health": [probe]})
+    keep(work, [ProbeResult(probe["id"], "pass", "answered 200")])
     shown.show_log(work)
-    assert "Readiness check: asked with the health checks" in pages["log"]
+    assert f"Readiness check: {line}\n" in pages["log"].replace("\\", "")
+
+
+def test_the_code_is_called_updated_when_its_commit_was_found(opened: Opener, pages: dict[str, str]) -> None:
+    """Not when the release was asked for, which may have waited for the repository."""
+    work = opened()
+    shown.show_log(work)
+    assert "Code updated: not done" in pages["log"]
+    work.write_down("resolved_at", "2026-11-21T09:24:35+00:00")
+    shown.show_log(work)
+    assert "Code updated: 2026-11-21 09:24:35" in pages["log"]
 
 
 def test_the_way_back_shows_who_saw_what_failed_and_what_had_been_changed(
