@@ -100,6 +100,12 @@ class ComposeConfig:
                 found[name] = {other: how for other, how in used.items() if other in self.services}
         return {name: used for name, used in found.items() if used}
 
+    def unordered(self, project: str) -> dict[str, list[str]]:
+        """Return {service: others} for what hangs on others by the names of their containers: Compose does not know that."""
+        hangs = self.followers(project).items()
+        found = {name: [other for other in used if other not in self.services[name].depends_on] for name, used in hangs}
+        return {name: others for name, others in found.items() if others}
+
     def needed_by(self, services: Iterable[str]) -> tuple[str, ...]:
         """Return what must run for ``services``, however far down, without them: first what depends on nothing.
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from runwright.actions import Command, Do, Output
 from runwright.amounts import few
+from runwright.effects.reasons import reason
 from runwright.errors import ActionError, DeadlineError, ObservationError
 from runwright.platforms.shape import ServiceFact
 
@@ -202,8 +203,8 @@ def parse_containers(output: Output) -> tuple[Container, ...]:
     error = output.stderr.decode("utf-8", "replace")
     if output.code and "no such container" not in error.lower():
         raise ObservationError(
-            "Docker could not tell about the containers.",
-            next="Run `docker ps` by hand; if it fails too, the engine is not running or may not be used by this user.",
+            f"Docker could not tell about the containers: {reason(error) or 'it did not say why'}.",
+            next="Start the engine, or let this user use it, then run again.",
         )
     return tuple(
         sorted(

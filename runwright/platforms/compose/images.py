@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runwright.actions import UNKNOWN, Command, Do, Output
+from runwright.effects.reasons import reason
 from runwright.errors import ActionError, ObservationError
 
 REVISION = "org.opencontainers.image.revision"
@@ -53,11 +54,12 @@ def image_of(do: Do, reference: str, *, assume: Image | None = None) -> Image | 
 def parse_image(output: Output) -> Image | None:
     """Return the image of an inspection, or None if there is none. Raise ObservationError if docker was not reached."""
     if output.code:
-        if "no such image" in output.stderr.decode("utf-8", "replace").lower():
+        error = output.stderr.decode("utf-8", "replace")
+        if "no such image" in error.lower():
             return None
         raise ObservationError(
-            "Docker could not tell about an image.",
-            next="Run `docker images` by hand; if it fails too, the engine is not running or may not be used by this user.",
+            f"Docker could not tell about an image: {reason(output.stderr.decode('utf-8', 'replace')) or 'it did not say why'}.",
+            next="Start the engine, or let this user use it, then run again.",
         )
     raw = json.loads(output.stdout)
     return Image(

@@ -28,13 +28,14 @@ class ServiceOverride:
     labels: Mapping[str, str] = field(default_factory=dict)
     volumes: list[Any] = field(default_factory=list)
     env_file: list[Any] = field(default_factory=list)
+    depends_on: list[str] = field(default_factory=list)
 
     def as_yaml(self) -> dict[str, Any]:
         """Return it as Compose reads it."""
         said: dict[str, Any] = {}
         if self.image:
             said |= {"image": self.image, "pull_policy": "never"}
-        for name in ("labels", "volumes", "env_file"):
+        for name in ("labels", "volumes", "env_file", "depends_on"):
             value = getattr(self, name)
             if value or isinstance(value, Replacing):  # an empty one takes away what the user's file says
                 said[name] = value

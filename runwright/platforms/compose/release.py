@@ -233,6 +233,7 @@ def facts(
         "others": [name for name in config.services if name not in services and name not in config.run_once],
         "replicas": {n: r for n, s in config.services.items() if (r := s.replicas) is not None},
         "followers": config.followers(project.name),
+        "unordered": config.unordered(project.name),
         "run_once": sorted(config.run_once),
         "names": {n: s.container_name for n, s in config.services.items() if s.container_name},
         "published": {n: [list(p) for p in found] for n in services if (found := config.services[n].published)},

@@ -241,6 +241,9 @@ class Starting:
         # what hangs on a container that was only started again is the same to Compose, but for a label
         again = {containers.RELEASE: release_id, containers.BESIDE: prefix}
         overrides |= {s: ServiceOverride(labels=again) for s in beside}
+        for service, others in version.extra.get("unordered", {}).items():
+            if service in overrides:  # what it names has to be there first
+                overrides[service].depends_on = [o for o in others if o in overrides]
         path = Path(version.extra["files"][-1]).with_name(f"release-{word(release_id)}.yml")
         content = override_file(overrides)
         do(WriteFile(says=f"write {path}", key=f"{prefix}/labels", path=path, content=content, mode=0o600))

@@ -95,6 +95,18 @@ def test_what_a_service_hangs_on_is_read_as_compose_means_it(said: dict[str, Any
     assert config.followers("shop") == ({"other": expected} if expected else {})
 
 
+def test_what_names_a_container_is_made_after_it() -> None:
+    """Compose does not know that one hangs on the other, and would make both at once."""
+    do = start(beside(*BEFORE), what=version(followers=FOLLOWERS, unordered={"edge": ["api"]}))
+    labels = next(a for a in do.changes if a.key == "deploy/labels")
+    assert isinstance(labels, WriteFile)
+    said = yaml.safe_load(labels.content)["services"]
+    assert said["edge"]["depends_on"] == ["api"]
+    services = {"api": {}, "edge": {"network_mode": "container:shop-api-1"}, "web": {"depends_on": ["api"]}}
+    config = parse_config(Output(0, json.dumps({"services": services}).encode(), b""))
+    assert config.unordered("shop") == {"edge": ["api"]}
+
+
 def test_what_runs_once_follows_nobody() -> None:
     """A migration that waits for the application is not run again because that is replaced."""
     once = {"api": {"condition": "service_started"}}
