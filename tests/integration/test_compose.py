@@ -634,6 +634,20 @@ def test_nothing_is_started_beside_the_same_application_under_another_name(shop:
     assert platform.claims(do) == ()
 
 
+def test_what_cannot_be_started_is_refused_while_the_old_version_runs(shop: Shop) -> None:
+    """Compose finds it only as it makes the new container, when the old one is gone: so it rehearses that before."""
+    do, platform = Direct(), shop.platform(files=["docker-compose.yml", "more.yml"])
+    shop.deploy(shop.platform(), do, "one", "r1")
+    before = shop.started("api")
+    shop.checkout("two")
+    wrong = "{mac_address: '02:42:ac:11:65:43', networks: {default: {mac_address: '02:42:ac:11:65:44'}}}"
+    (shop.tree / "more.yml").write_text(f"services: {{api: {wrong}}}\n")
+    git(shop.tree, "add", "more.yml")
+    with pytest.raises(RefusedError, match=r"cannot start this version: .*mac_address"):
+        platform.prepare(do, shop.version("two"), "r2")
+    assert shop.started("api") == before
+
+
 def test_an_entrypoint_that_would_swallow_the_command_is_replaced(shop: Shop) -> None:
     """`entrypoint: [python, app.py]` takes what follows for its own arguments; a job gets its program all the same."""
     do, platform = Direct(), shop.platform(files=["docker-compose.yml", "more.yml"])
