@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from runwright.actions import Do
 from runwright.ledger.states import ReleaseState
-from runwright.policy.rollback import Cause
+from runwright.platforms.shape import Observed, ServiceFact
+from runwright.policy.rollback import Cause, Serving
+from runwright.versions import Version
 from tasks import courses, decide
 from tasks.work import Work
 from tests.unit.tasks.conftest import Opener, token
@@ -22,6 +26,35 @@ def ended(work: Work, *states: ReleaseState) -> None:
     for state in (ReleaseState.PLANNED, ReleaseState.APPROVED, ReleaseState.SWITCHING, *states):
         work.ledger.releases.advance(work.id, state, "so it went")
     work.write_down("decision", KEPT)
+
+
+@pytest.mark.parametrize(
+    ("running", "expected"),
+    [
+        ({"backend": "new", "web": "new"}, Serving.NEW),
+        ({"backend": "new", "web": "new", "api": "old"}, Serving.NEW),  # left running, as the runbook says
+        ({"api": "old", "web": "old"}, Serving.OLD),
+        ({"api": "old"}, Serving.OLD),
+        ({"api": "old", "web": "new"}, Serving.NEW),
+        ({"web": "old", "backend": "new"}, Serving.UNKNOWN),
+        ({"api": "by hand", "backend": "other"}, Serving.OTHER),
+        ({}, Serving.NOTHING),
+    ],
+)
+def test_what_only_the_old_version_has_may_run_beside_the_new_one(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch, running: dict[str, str], expected: Serving
+) -> None:
+    """The services that both have tell which of them serves."""
+    work = opened()
+    versions = {"backend": "new", "web": "new"}, {"api": "old", "web": "old"}
+    seen = Observed(tuple(ServiceFact(service, service, identity, True) for service, identity in running.items()))
+    monkeypatch.setattr(decide.drivers, "platform", lambda *_: SimpleNamespace(observe=lambda _: seen))
+    monkeypatch.setattr(decide.drivers, "router", lambda *_: None)
+    monkeypatch.setattr(decide.drivers, "expected", lambda _, version: version)
+    monkeypatch.setattr(Work, "version", versions[0])
+    monkeypatch.setattr(Work, "previous", versions[1])
+    work.release = replace(work.release, version=work.release.version or Version("shop", "local", "v2", ""))
+    assert decide.serving(work) is expected
 
 
 @pytest.mark.parametrize(
