@@ -14,19 +14,19 @@ _STATE = """CASE WHEN turn % 20 IN (7, 13) THEN 'rolled_back' WHEN turn % 20 = 1
     WHEN turn = :turns - 1 AND system % 10 = 3 THEN 'watching'
     WHEN turn = :turns - 1 AND system % 10 = 6 THEN 'frozen' ELSE 'proven' END"""
 """Of each system one release in ten was taken back; of every ten systems one is being released, and one is frozen."""
-_VERSION = """json_object('system', name, 'environment', 'production', 'ref', 'v' || turn, 'commit', hash,
+_VERSION = """json_object('system', name, 'environment', 'local', 'ref', 'v' || turn, 'commit', hash,
     'artifacts', json_array(json_object('component', 'web', 'reference', 'registry.example.com/' || name || '@' || hash,
     'identity', hash)), 'revisions', json_array('a1'))"""
 _NUMBERED = """WITH RECURSIVE counted(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counted WHERE n + 1 < :releases),
 placed AS (SELECT n, n % :systems AS system, n / :systems AS turn, 'system' || (1000 + n % :systems) AS name,
-    'system' || (1000 + n % :systems) || '-production-' || (10000000 + n) AS id,
+    'system' || (1000 + n % :systems) || '-local-' || (10000000 + n) AS id,
     'sha256:' || printf('%040x', n) AS hash FROM counted)"""
 _RELEASES = f"""{_NUMBERED}
 INSERT INTO releases (number, id, system, environment, ref, "commit", state, because, procedure, run_id, deployer,
     runbook, parameters, previous_id, version, adopted, level, schema_before, schema_after, created_at, changed_at)
-SELECT n + 1, id, name, 'production', 'v' || turn, hash, {_STATE}, 'it was watched for 30 minutes', 'deploy',
+SELECT n + 1, id, name, 'local', 'v' || turn, hash, {_STATE}, 'it was watched for 30 minutes', 'deploy',
     'run-' || n, 'ada', CASE WHEN turn >= :turns - 2 THEN replace(:runbook, '"shop"', '"' || name || '"') ELSE '{{}}' END,
-    '{{}}', CASE WHEN turn > 1 THEN name || '-production-' || (10000000 + n - :systems *
+    '{{}}', CASE WHEN turn > 1 THEN name || '-local-' || (10000000 + n - :systems *
         CASE WHEN (turn - 1) % 20 IN (7, 13, 17) THEN 2 ELSE 1 END) END,
     {_VERSION}, 1 = 0, 'L1', '["a1"]', '["a1"]', {AT}, {AT} FROM placed"""
 _CHILDREN = {

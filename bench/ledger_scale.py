@@ -24,7 +24,7 @@ SYSTEMS, RELEASES = 1_000, 1_000_000
 STATUS_SECONDS = 2.0
 ANSWER_MS = 50.0
 RUNBOOK = ROOT / "examples" / "shop.yaml"
-PLACE = ("system1005", "production")
+PLACE = ("system1005", "local")
 _UNFINISHED = frozenset(ReleaseState) - ENDED
 
 
