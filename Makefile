@@ -7,7 +7,7 @@ PYTHONS := python3.11 python3.12 python3.13 python3
 JOBS ?= 3
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo stop test lint chaos bench
+.PHONY: help setup demo stop test lint chaos fuzz bench
 
 help:
 	@echo "make demo    a small shop is released four times, twice badly: see what happens (about three minutes)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test    all tests; those that need Docker or Chromium are skipped, with a reason, where there is none"
 	@echo "make lint    formatting, lint, types, and which room may import which"
 	@echo "make chaos   kill and fail a release at every action"
+	@echo "make fuzz    Atheris looks for answers that a parser does not survive (SECONDS=60 each; Linux)"
 	@echo "make bench   time and downtime beside the same commands in a shell script"
 	@echo "make setup   the virtual environment in $(VENV), from requirements.lock (all of the above do it first)"
 
@@ -55,6 +56,11 @@ lint: setup
 chaos: setup
 	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) tests/chaos tests/e2e
 	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) -m hypothesis tests/unit
+
+SECONDS ?= 60
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	$(BIN)/python -m tests.fuzz $(SECONDS)
 
 bench: setup
 	$(BIN)/python -m bench

@@ -129,8 +129,14 @@ class Performer:
         if parse is nothing:
             return None
         left = max(READ_SECONDS, action.deadline_seconds - (time.monotonic() - begun))
-        late_is = "What it answered could not be read"
-        return self._understood(action, lambda: within(left, lambda: parse(given), action.says, late_is=late_is))
+        try:
+            return self._understood(action, lambda: within(left, lambda: parse(given), action.says))
+        except DeadlineError:
+            raise ObservationError(
+                f"What it answered could not be read within {left:.0f} s: {action.says}.",
+                state="Nothing was decided from it.",
+                next="Look at what it answers by hand: it is very long, or nested very deeply.",
+            ) from None
 
     def _understood(self, action: Action[Any], read: Callable[[], Any]) -> Any:
         try:

@@ -7,6 +7,7 @@ import json
 from runwright.actions import Http
 from runwright.errors import RunwrightError
 from runwright.ledger.states import ReleaseState
+from runwright.visible import visible
 from tasks.work import Work
 
 TIMEOUT_SECONDS = 10.0
@@ -26,7 +27,7 @@ def notify(work: Work, text: str) -> bool:
         work.say(f"Nobody was told: the block has no secret {name!r} (`runwright secrets set`).", level="warning")
         return False
     told = f"Drill: {text}" if work.release.is_drill else text
-    body = json.dumps({"text": work.performer.clean(told)}).encode()
+    body = json.dumps({"text": visible(work.performer.clean(told), lines=True)}).encode()
     action: Http[None] = Http(
         says="tell people by the webhook",
         method="POST",

@@ -9,6 +9,8 @@ from typing import Any
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
+from runwright.visible import visible
+
 
 def sayer() -> Callable[..., None]:
     """Return a function that logs a sentence: to the run's log in Prefect if there is one."""
@@ -18,6 +20,6 @@ def sayer() -> Callable[..., None]:
         logger = logging.getLogger("runwright")
 
     def say(text: str, level: str = "info") -> None:
-        getattr(logger, level)(text)
+        getattr(logger, level)(visible(text, lines=True))
 
     return say

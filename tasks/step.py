@@ -19,6 +19,7 @@ from runwright.errors import (
     ObservationError,
     RunwrightError,
 )
+from runwright.visible import visible
 from tasks.holding import renewed
 from tasks.work import Work, at_work
 
@@ -85,11 +86,12 @@ def without_secrets(work: Work, function: Callable[[Work], Any]) -> Any:
     try:
         return function(work)
     except RunwrightError as error:
-        raise type(error)(clean(error.what), state=clean(error.state), next=clean(error.next)) from None
+        told = [visible(clean(text), lines=True) for text in (error.what, error.state, error.next)]
+        raise type(error)(told[0], state=told[1], next=told[2]) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a secret
         work.say(clean_printed("".join(traceback.format_exception(error))), level="debug")
         raise RunwrightError(
-            f"Something happened that Runwright did not expect: {clean_printed(f'{type(error).__name__}: {error}')[:400]}",
+            f"Something happened that Runwright did not expect: {visible(clean_printed(f'{type(error).__name__}: {error}'))[:400]}",
             state="The step ended there; the journal says what was changed.",
             next="The debug log of the run holds the traceback. Please report it.",
         ) from None

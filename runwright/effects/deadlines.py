@@ -13,14 +13,7 @@ from runwright.errors import DeadlineError
 T = TypeVar("T")
 
 
-def within(
-    seconds: float,
-    function: Callable[[], T],
-    says: str,
-    *,
-    give_up: Callable[[], None] = lambda: None,
-    late_is: str = "No answer",
-) -> T:
+def within(seconds: float, function: Callable[[], T], says: str, *, give_up: Callable[[], None] = lambda: None) -> T:
     """Return what ``function`` returns, or raise what it raises. Raise DeadlineError if that takes longer than ``seconds``.
 
     It runs on a thread of its own. A thread cannot be ended from outside: ``give_up`` is called for one that is late, to
@@ -44,7 +37,7 @@ def within(
     if late:
         give_up()
         raise DeadlineError(
-            f"{late_is} within {seconds:g} s: {says}.",
+            f"No answer within {seconds:g} s: {says}.",
             next="Look at whether the server is overloaded or unreachable.",
         )
     return done.result()

@@ -63,6 +63,14 @@ def labels_of(key: str) -> dict[str, str]:
     return dict(json.loads(key))
 
 
+def bound_of(key: str) -> float:
+    """Return the upper bound of a bucket's series; NaN if its label is no number."""
+    try:
+        return float(labels_of(key).get("le", "nan"))
+    except ValueError:
+        return math.nan
+
+
 def several_processes(pages: Sequence[Page]) -> bool:
     """Whether several processes answer in turn: a page of an older process came after one of a younger."""
     starts = [page.started for page in pages if page.started is not None]

@@ -9,12 +9,14 @@ from typing import Any
 from runwright.actions import Do
 from runwright.errors import ActionError, CancelledError, InputError, ObservationError
 from runwright.metrics.promql import age_query, requests_query, value_query
-from runwright.metrics.shape import Clock, Fill, Measurement, What
+from runwright.metrics.shape import Clock, Fill, Measurement, What, plausible
 from runwright.runbook.base import as_duration
 from runwright.runbook.targets import Prometheus
 
 TIMEOUT_SECONDS = 10.0
 SHOWN_CHARACTERS = 200
+NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, RecursionError)
+"""What reading JSON of another shape raises; RecursionError is for what is nested too deeply."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class PrometheusSource:
             value, queries[0], f"Prometheus has no {what} {where}: no requests, or other names or labels"
         )
         count = requests.values[0] if not requests.error and len(requests.values) == 1 else None
-        return Measurement(found.at, found.value, count, found.state, found.reason)
+        return plausible(Measurement(found.at, found.value, count, found.state, found.reason), what)
 
     def query(self, do: Do, promql: str) -> Measurement:
         """Return the one value of an instant query. Raise ObservationError if it has several."""
@@ -76,7 +78,7 @@ class PrometheusSource:
             )
         if not answer.values or math.isnan(answer.values[0]):
             return Measurement(now, None, None, "no_data", nothing)
-        return Measurement(now, answer.values[0])
+        return plausible(Measurement(now, answer.values[0]))
 
 
 def _answers(do: Do, says: str, config: Prometheus, fill: Fill, queries: tuple[str, ...]) -> tuple[_Answer, ...]:
@@ -103,7 +105,7 @@ def _answers(do: Do, says: str, config: Prometheus, fill: Fill, queries: tuple[s
                 answers.append(_Answer(_values(server.custom_query(query))))
             except PrometheusApiClientException:
                 answers.append(_Answer(error=_refusal(seen[-1])))
-            except (requests.JSONDecodeError, KeyError, TypeError, ValueError):
+            except NOT_UNDERSTOOD:
                 answers.append(_Answer(error="what answered is no Prometheus: its answer is not understood"))
             except requests.RequestException as error:
                 answers.append(_Answer(error=f"Prometheus could not be asked ({type(error).__name__})"))
@@ -115,15 +117,27 @@ def _answers(do: Do, says: str, config: Prometheus, fill: Fill, queries: tuple[s
 
 
 def _values(result: Any) -> tuple[float, ...]:
-    """Return the values of an instant query's result: a vector, or one scalar as (time, text)."""
+    """Return the values of an instant query's result: a vector, or one scalar as (time, text).
+
+    Raise one of NOT_UNDERSTOOD if it is something else.
+    """
+    if not isinstance(result, list):
+        raise TypeError("a result is a list")
     if result and not isinstance(result[0], dict):
-        return (float(result[1]),)
-    return tuple(float(one["value"][1]) for one in result)
+        return (_number(result),)
+    return tuple(_number(one["value"]) for one in result)
+
+
+def _number(pair: Any) -> float:
+    _, text = pair
+    if not isinstance(text, str):  # a number that JSON has would be one, and so would `true`; Prometheus writes text
+        raise TypeError("a value is text")
+    return float(text)
 
 
 def _refusal(response: Any) -> str:
     try:
         told = str(response.json()["error"])[:SHOWN_CHARACTERS]
-    except (ValueError, KeyError, TypeError):
+    except NOT_UNDERSTOOD:
         return f"Prometheus answered {response.status_code}"
     return f"Prometheus answered {response.status_code}: {told}"

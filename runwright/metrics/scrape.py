@@ -9,8 +9,8 @@ from typing import Any
 from runwright.actions import Do, Http, Reply
 from runwright.errors import ActionError, CancelledError, InputError, ObservationError, RunbookError
 from runwright.metrics.buckets import beyond, quantile
-from runwright.metrics.pages import Page, growth, labels_of, read_page, several_processes
-from runwright.metrics.shape import QUANTILES, Clock, Fill, Measurement, What
+from runwright.metrics.pages import Page, bound_of, growth, labels_of, read_page, several_processes
+from runwright.metrics.shape import QUANTILES, Clock, Fill, Measurement, What, plausible
 from runwright.patterns import is_whole
 from runwright.runbook.base import as_duration
 from runwright.runbook.targets import Scrape
@@ -54,7 +54,7 @@ class ScrapeSource:
             return self._unknown("blind", reason)
         if len(self._pages) < 2:
             return self._unknown("no_data", "the metrics page was read once; rates need a second time")
-        return self._latency(what) if what in QUANTILES else self._traffic(what)
+        return plausible(self._latency(what) if what in QUANTILES else self._traffic(what), what)
 
     def query(self, do: Do, promql: str) -> Measurement:  # noqa: ARG002 - the shape of every source
         """Raise RunbookError: a page answers no queries."""
@@ -94,7 +94,11 @@ class ScrapeSource:
     def _latency(self, what: What) -> Measurement:
         buckets: dict[float, float] = {}
         for key, value in growth(self._pages, "buckets").items():
-            bound = float(labels_of(key).get("le", "nan"))
+            bound = bound_of(key)
+            if math.isnan(bound):
+                return self._unknown(
+                    "blind", f"a bucket of {self._config.series.duration} has a `le` that is no number"
+                )
             buckets[bound] = buckets.get(bound, 0.0) + value
         if not buckets:
             return self._unknown("no_data", f"the page has no {self._config.series.duration}_bucket")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -31,6 +32,28 @@ class Measurement:
     requests: float | None = None
     state: State = "ok"
     reason: str = ""
+
+
+def plausible(found: Measurement, what: What | None = None) -> Measurement:
+    """Return ``found`` if there is such a measurement, of ``what`` if it is one of those that every source offers.
+
+    A value without end or NaN (something was divided by nothing) is no data. A ratio below 0 or above 1, or a negative
+    time, comes from other series than those that are meant: it is blind. Neither is ever a breach. A count of requests
+    that cannot be one is not known.
+    """
+    requests = found.requests
+    if requests is not None and not 0 <= requests < math.inf:
+        found = replace(found, requests=None)
+    if found.state != "ok":
+        return found
+    if found.value is None or not math.isfinite(found.value):
+        return replace(
+            found, value=None, state="no_data", reason=f"the answer is {found.value}, which is no measurement"
+        )
+    if what is not None and not 0 <= found.value <= (1 if what == "error_ratio" else math.inf):
+        reason = f"{what} cannot be {found.value:g}: these are other series than those that are meant"
+        return replace(found, value=None, state="blind", reason=reason)
+    return found
 
 
 class Source(Protocol):

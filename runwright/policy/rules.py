@@ -148,9 +148,9 @@ def _known(rule: Rule, sample: Measured) -> tuple[SampleState, str, bool]:
     """Return (state, why it is unknown, whether it is over the limit)."""
     if sample.state != "ok":
         return sample.state, sample.reason or f"{subject(rule)}: no value", False
-    if sample.value is None or math.isnan(sample.value):
+    if sample.value is None or not math.isfinite(sample.value):
         return "no_data", f"{subject(rule)} has no value", False
-    if rule.min_requests and (sample.requests is None or sample.requests < rule.min_requests):
+    if rule.min_requests and (sample.requests is None or not sample.requests >= rule.min_requests):
         seen = "an unknown number of requests" if sample.requests is None else amount(sample.requests, "request")
         return "no_data", f"{seen}, {amount(rule.min_requests, 'is', 'are')} needed to judge {subject(rule)}", False
     if rule.failures is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -124,7 +125,10 @@ def parse_stats(output: Output) -> dict[str, tuple[float, float]]:
 
 def _percent(text: str) -> float:
     try:
-        return float(text.removesuffix("%"))
+        value = float(text.removesuffix("%"))
+        if not 0 <= value < math.inf:
+            raise ValueError("a percentage is not below zero, and not without end")
+        return value
     except ValueError as error:
         raise ObservationError(
             f"docker stats printed {text[:20]!r} where a percentage is meant.",

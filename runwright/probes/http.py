@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from runwright.actions import Do, Http, Reply, Wait
-from runwright.errors import ActionError, CancelledError, DeadlineError, InDoubtError, InputError
+from runwright.errors import ActionError, CancelledError, DeadlineError, InDoubtError, InputError, ObservationError
 from runwright.probes.judging import mismatches, no_answer, reason_of, saved_from
 from runwright.probes.values import Values
 from runwright.runbook.base import as_duration
@@ -74,6 +74,8 @@ def ask(do: Do, probe: HttpProbe, values: Values, clock: Clock, *, key: str = ""
         if not key and probe.method in ("POST", "DELETE"):
             raise
         return ProbeResult(probe.id, "blind", error.what)
+    except ObservationError as error:
+        return ProbeResult(probe.id, "blind", values.redact(error.what))
     except ActionError as error:
         ours, reason = no_answer(error, probe.timeout)
         return ProbeResult(probe.id, "blind" if ours else "fail", values.redact(reason))

@@ -17,6 +17,7 @@ from runwright.probes.matchers import find, mismatch, shown
 from runwright.probes.values import Values
 from runwright.runbook.base import as_duration
 from runwright.runbook.checks import Expectation, HttpProbe
+from runwright.visible import visible
 
 MAX_BODY_BYTES = 2**20
 """An answer to a probe is small; of a longer one only so much is read."""
@@ -53,7 +54,7 @@ def reason_of(wrong: list[str], reply: Reply, values: Values) -> str:
         parts = urlsplit(place)  # its query may carry a token
         to = f" (it redirects to {parts.scheme + '://' + parts.netloc if parts.netloc else ''}{parts.path})"
     status = "" if any("answered " in one for one in wrong) else f"answered {reply.status}; "
-    return values.redact(status + "; ".join(wrong[:SHOWN_MISMATCHES]) + more + to)
+    return visible(values.redact(status + "; ".join(wrong[:SHOWN_MISMATCHES]) + more + to))
 
 
 def saved_from(probe: HttpProbe, reply: Reply) -> tuple[dict[str, str], list[str]]:

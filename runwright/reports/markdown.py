@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from runwright.visible import visible
+
 _SPECIAL = re.compile(r"([\\`*_\[\]~#!])")
 _BLOCK_START = re.compile(r"^([-+=]|\d+(?=[.)]))")
 _HASH = re.compile(r"(?<![0-9A-Za-z])([0-9a-f]{12})(?:[0-9a-f]{28}|[0-9a-f]{52})(?![0-9A-Za-z])")
@@ -32,7 +34,7 @@ SYMBOLS = {
 
 def text(value: object) -> str:
     """Return ``value`` as one line of plain text: no markup, no HTML, no links that are not ours."""
-    line = " ".join(str(value).split())
+    line = " ".join(visible(value).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _SPECIAL.sub(r"\\\1", line)
     # what begins a list or a heading elsewhere begins none here
@@ -41,7 +43,7 @@ def text(value: object) -> str:
 
 def code(value: object) -> str:
     """Return ``value`` as inline code, whatever backticks it holds."""
-    line = " ".join(str(value).split()) or " "
+    line = " ".join(visible(value).split()) or " "
     fence = "`" * (_longest_run(line) + 1)
     padded = f" {line} " if line.startswith("`") or line.endswith("`") else line
     return f"{fence}{padded}{fence}"
@@ -49,6 +51,7 @@ def code(value: object) -> str:
 
 def block(value: str, language: str = "", indent: int = 0) -> str:
     """Return ``value`` as a block of code, each line indented by ``indent`` spaces."""
+    value = visible(value, lines=True)
     fence = "`" * max(3, _longest_run(value) + 1)
     lines = [f"{fence}{language}", *value.splitlines(), fence]
     return "\n".join(" " * indent + line for line in lines)

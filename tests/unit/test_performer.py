@@ -151,7 +151,7 @@ def test_an_answer_that_takes_too_long_to_read_is_given_up() -> None:
         never.wait()
 
     action = Command(says="count", argv=("echo", "1"), parse=parse, deadline_seconds=0.1)
-    with pytest.raises(DeadlineError, match=r"^What it answered could not be read within 1 s: count"):
+    with pytest.raises(ObservationError, match=r"^What it answered could not be read within 1 s: count"):
         Performer().perform(action, Direct(), "test", lambda _: None)
     never.set()
 

@@ -113,7 +113,7 @@ def test_without_a_duration_one_sample_is_enough(picture: str, state: str) -> No
         ({"stats": "restarts", "above": 0}, [Sample(at(0), 3.0)], "restarts 3 > 0"),
         ({"id": "pool", "promql": "x", "above": 0.8}, [Sample(at(0), 0.93)], "pool 0.93 > 0.8"),
         ({"probe": "ready", "above": "500ms"}, [Sample(at(0), 0.7)], "time of probe ready 700 ms > 500 ms"),
-        ({"promql": "x"}, [Sample(at(0), math.inf)], "errors infinite > 0.05"),
+        ({"promql": "x"}, [Sample(at(0), math.inf)], "errors has no value"),
         ({"min_requests": 50}, [Sample(at(0), 1.0, 12)], "12 requests, 50 are needed to judge error ratio"),
         ({"min_requests": 2}, [Sample(at(0), 1.0, 1)], "1 request, 2 are needed to judge error ratio"),
         ({"min_requests": 50}, [Sample(at(0), 1.0)], "an unknown number of requests, 50 are needed to judge error ratio"),
@@ -225,7 +225,7 @@ def built(kinds: list[Any], gaps: list[int]) -> list[Sample]:
 
 
 def is_over(one: Rule, sample: Sample) -> bool:
-    if sample.state != "ok" or sample.value is None or math.isnan(sample.value):
+    if sample.state != "ok" or sample.value is None or not math.isfinite(sample.value):
         return False
     if one.min_requests and (sample.requests or 0) < one.min_requests:
         return False
