@@ -26,7 +26,7 @@ from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.neighbours import NOBODY, Neighbours, known_services, neighbours
 from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
-from runwright.platforms.compose.sources import top_of
+from runwright.platforms.compose.sources import compose_files, top_of
 from runwright.platforms.compose.spoiling import spoil
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
 from runwright.platforms.shape import Observed, ServiceFact, Strategy
@@ -301,7 +301,7 @@ class Compose:
         """
         projects = [self._project(version) for version in versions if version.extra.get("files")]
         if not projects:
-            projects = [project_in_tree(do, Place(self.target, self.top, self.state, self.env, self.state)).project]
+            projects = [self._in_own_folder(do)]
         return tuple(pair for project in projects for pair in configured(do, project))
 
     def carried(self, do: Do, names: Collection[str]) -> Variables:
@@ -354,6 +354,14 @@ class Compose:
                 f"Version {version.name} was not prepared.", next="Call `prepare` first and use the version it returns."
             )
         return Project.from_json(self.target.project, version.extra, self.compose_env)
+
+    def _in_own_folder(self, do: Do) -> Project:
+        """Return the project as the user's own folder has it."""
+        target, wanted = self.target, Path(self.target.directory) / (self.target.env_file or ".env")
+        env_files = (wanted,) if do(Read(says=f"look for {wanted}", function=wanted.is_file)) else ()
+        named = compose_files(do, target, self.top, env_files, self.compose_env)
+        files = tuple(self.top / name for name in named.names)
+        return Project(target.project, named.directory, files, env_files, tuple(target.profiles), self.compose_env)
 
     def _require_images(self, do: Do, version: Version) -> None:
         for image in dict.fromkeys(version.extra["images"].values()):

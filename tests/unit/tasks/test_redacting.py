@@ -47,6 +47,9 @@ def compose(opened: Opener, folder: Path) -> Work:
 def docker(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What Docker answers."""
     table: dict[str, Any] = {
+        "-f - config": Output(
+            0, json.dumps({"services": {"asked": {"labels": {"files": "", "separator": ""}}}}).encode(), b""
+        ),
         "config --format json": Output(0, json.dumps(CONFIG).encode(), b""),
         "docker ps": Output(0, b"aaa\n", b""),
         "docker container inspect": Output(0, json.dumps(CARRIED).encode() + b"\nnull\n", b""),
