@@ -136,8 +136,8 @@ def live_process(site: Site, do: Do) -> Process | None:
     return seen.process if seen is not None and seen.runs else None
 
 
-def database(site: Site, fill: Callable[[str], str]) -> Database | None:
-    """Return what holds the system's data, or None."""
+def database(site: Site, fill: Callable[[str], str], tables: Sequence[tuple[str | None, str]] = ()) -> Database | None:
+    """Return what holds the system's data, or None. tables: where its revisions are kept, if that was asked for."""
     match site.place.database:
         case None:
             return None
@@ -149,7 +149,7 @@ def database(site: Site, fill: Callable[[str], str]) -> Database | None:
                 driver = platform(site)
                 assert isinstance(driver, Compose)
                 through = driver.exec_argv(found.service)
-            return Postgres(found, through, fill(found.password) if found.password else None)
+            return Postgres(found, through, fill(found.password) if found.password else None, tables=tables)
         case LaterDatabase(kind=kind):
             raise NotBuiltError(f"Runwright cannot back up {kind} yet.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runwright.amounts import amount
 from runwright.ledger.states import ReleaseState
-from tasks import at_start, courses, drivers, unfinished
+from tasks import at_start, courses, drivers, revision_tables, unfinished
 from tasks.decide import schema_of
 from tasks.plan import migrations_of
 from tasks.step import step
@@ -32,6 +32,8 @@ def migrate(work: Work) -> list[str] | None:
         if courses.needs_stop(migrations):
             work.say("The old version may not run on a schema that is half changed: it is stopped first.")
         courses.migrate(work, work.do, work.version, migrations)
+    if migrations.pending:
+        revision_tables.after_migration(work, migrations.expected)
     # a job that exits 0 proves nothing: the database itself says where it is
     revisions = courses.current_revisions(work, work.do) or ()
     drivers.migrator(work.site).verify(revisions, migrations)

@@ -14,7 +14,7 @@ from runwright.planning import DependsError, Planner, Step
 from runwright.policy.levels import Level
 from runwright.runbook.model import Migrate
 from runwright.versions import Version
-from tasks import ahead, at_start, courses, drivers, unfinished
+from tasks import ahead, at_start, courses, drivers, revision_tables, unfinished
 from tasks.adopt import previous_release
 from tasks.shown import show_plan
 from tasks.step import step
@@ -41,6 +41,7 @@ def make_plan(work: Work) -> dict[str, Any]:
         )
     work.ledger.releases.record(work.id, previous_id=previous.id if previous else None)
     work.refresh()
+    revision_tables.before_plan(work)
     seen = seen_now(work)
     work.write_down("seen", seen)
     unfinished.note(work)

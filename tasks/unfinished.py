@@ -64,7 +64,7 @@ def require_no_clash(work: Work, migrations: MigrationPlan | None) -> None:
         raise RefusedError(
             f"The migrations of {work.version.name} build what is there already: {told(clashes)}.",
             state="Nothing was changed.",
-            next=f"Wait until it is built, if it is being built now. {remedy(work, clashes)}",
+            next=remedy(work, clashes),
         )
 
 
@@ -86,4 +86,5 @@ def remedy(work: Work, found: Iterable[Unfinished]) -> str:
     found = tuple(found)
     by_hand = "; ".join(one.remedy for one in found)
     offered = f" Or let the release do it: {how(work, REMOVE)}." if any(one.index for one in found) else ""
-    return f"To end it by hand, while the application goes on: `{by_hand}`.{offered}" if found else ""
+    wait = "Wait until it is built, if that is what is going on. " if any(one.busy for one in found) else ""
+    return f"{wait}To end it by hand, while the application goes on: `{by_hand}`.{offered}" if found else ""

@@ -43,6 +43,11 @@ DRAIN_KEY = "deploy/drain"
 """What the keys begin with of stopping what serves, because the schema is about to change under it."""
 
 
+REVISION_TABLES = "revision-tables"
+TOLD_LATELY = 5
+"""How many releases back it is looked where the database keeps its revisions: the newest that came to its plan knows."""
+
+
 @dataclass
 class Work:
     """One release, opened.
@@ -96,7 +101,15 @@ class Work:
     @property
     def database(self) -> Database | None:
         """What holds its data."""
-        return drivers.database(self.site, self.values().fill)
+        return drivers.database(self.site, self.values().fill, self.revision_tables())
+
+    def revision_tables(self) -> list[tuple[str | None, str]]:
+        """Return where the database keeps its revisions, (schema, table) each, as this release or the newest before it was told."""
+        own = self.fact(REVISION_TABLES)
+        if own is None:
+            newest = self.ledger.releases.find(self.release.system, self.release.environment, limit=TOLD_LATELY)
+            own = next((f for r in newest if (f := self.ledger.releases.fact(r.id, REVISION_TABLES)) is not None), [])
+        return [(schema, table) for schema, table in own]
 
     @property
     def version(self) -> Version:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,10 +32,7 @@ _COUNT_TABLES = (
     "AND n.nspname NOT LIKE 'pg\\_%' AND NOT EXISTS "
     "(SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
 )
-# Asks for the rows only if the table is there, in one go: a program in a container takes longer to start than to answer.
-_REVISIONS = (
-    "SELECT 'SELECT version_num FROM alembic_version' WHERE to_regclass('alembic_version') IS NOT NULL \\gexec\n"
-)
+DEFAULT_TABLE = (None, "alembic_version")
 _OURS = "NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
 # Everything that a migration can leave behind, a line each; alembic_version's rows are no part of it.
 _TABLES = f"""
@@ -87,7 +84,8 @@ class Postgres:
 
     compose_exec: the words before a program that is to run in the server's container ("docker", "compose", …, "exec",
     "-T", SERVICE), or None if the server is reached over the network with the clients of this machine.
-    password: only ever passed by environment. now: the clock, for how long a dump took.
+    password: only ever passed by environment. now: the clock, for how long a dump took. tables: where its revisions are
+    kept, (schema, name) each, if not in alembic_version.
     """
 
     def __init__(
@@ -96,7 +94,9 @@ class Postgres:
         compose_exec: tuple[str, ...] | None,
         password: str | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tables: Iterable[tuple[str | None, str]] = (),
     ) -> None:
+        self._tables_of_revisions = tuple(tables) or (DEFAULT_TABLE,)
         self._name = database.name
         self._client = Client(database, compose_exec, password)
         self._dumps = Dumps(self._client, database.name, now)
@@ -114,7 +114,7 @@ class Postgres:
         )
 
     def revisions(self, do: Do) -> tuple[str, ...]:
-        """Return the rows of alembic_version, sorted; () if that table is not there."""
+        """Return the rows of the tables of revisions, sorted; () if there is none of them."""
         return self._revisions_of(do, self._name)
 
     def schema(self, do: Do) -> str:
@@ -263,13 +263,19 @@ class Postgres:
     def _revisions_of(self, do: Do, name: str, assume: tuple[str, ...] = ()) -> tuple[str, ...]:
         return do(
             self._client.script(
-                _REVISIONS,
+                "".join(_revisions(schema, table) for schema, table in self._tables_of_revisions),
                 name,
                 says=f"read the schema revision of {name}",
                 assume=assume,
-                parse=lambda o: tuple(sorted(row[0] for row in rows(o))),
+                parse=lambda o: tuple(sorted({row[0] for row in rows(o)})),
             )
         )
+
+
+def _revisions(schema: str | None, table: str) -> str:
+    """Return the script that asks for the rows only if the table is there, in one go: psql takes longer to start than to answer."""
+    name = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table) if part)
+    return f"SELECT {_text(f'SELECT version_num FROM {name}')} WHERE to_regclass({_text(name)}) IS NOT NULL \\gexec\n"  # noqa: S608 - quoted
 
 
 def _bytes(path: Path) -> bytes:

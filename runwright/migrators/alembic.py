@@ -11,7 +11,7 @@ from runwright.actions import Do
 from runwright.amounts import amount
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
 from runwright.migrators import alembic_job
-from runwright.migrators.shape import Job, Migration, MigrationPlan, check_matches, matches, shown
+from runwright.migrators.shape import Job, Migration, MigrationPlan, Place, check_matches, matches, shown
 from runwright.policy.reversibility import classify_all
 from runwright.runbook.model import Migrate
 
@@ -43,6 +43,21 @@ class Alembic:
     def of(cls, migrate: Migrate, *, python: str = "python") -> Alembic:
         """Return the migrator that a runbook describes."""
         return cls(migrate.directory, migrate.config, migrate.timeout, migrate.lock_timeout, python)
+
+    def locate(self, do: Do, job: Job) -> tuple[Place, ...]:  # noqa: ARG002 - the job acts
+        """Return the databases that env.py connects to, and where each keeps its revisions; with read-only connections.
+
+        Raise ObservationError if env.py cannot be run so.
+        """
+        says = "ask the new version's env.py which databases it migrates"
+        found = _document(job(self._argv("locate"), key=None, says=says, deadline_seconds=READ_SECONDS))
+        if "error" in found:
+            raise ObservationError(
+                f"env.py cannot be run with connections that only read: {found['error']}.",
+                state="The database was not changed.",
+                next="Let env.py, and what it imports, change nothing before it runs migrations.",
+            )
+        return tuple(Place(**{**one, "revisions": tuple(one["revisions"])}) for one in found["databases"])
 
     def plan(self, do: Do, job: Job, current: tuple[str, ...]) -> MigrationPlan:  # noqa: ARG002 - the job acts
         """Return what ``job``'s version brings for a database at ``current``; the database is not touched.
@@ -91,7 +106,7 @@ class Alembic:
         return (self.python, "-c", f"{_INTERPRETER_FIRST}exec({program!r})", mode, self.directory, self.config, *rest)
 
 
-def _answer(output: bytes) -> dict[str, Any]:
+def _document(output: bytes) -> dict[str, Any]:
     """Return the document in the job's output, whatever else was printed there."""
     marked = [
         line.removeprefix(alembic_job.MARKER)
@@ -99,19 +114,24 @@ def _answer(output: bytes) -> dict[str, Any]:
         if line.startswith(alembic_job.MARKER)
     ]
     try:
-        found = json.loads(marked[-1])
+        return dict(json.loads(marked[-1]))
     except (IndexError, ValueError) as error:
         raise ObservationError(
             "The job that reads the version's migrations ended well, but did not answer.",
             state="The database was not touched.",
             next='See whether the artifact starts the command that it is given: its entry point must end in exec "$@".',
         ) from error
+
+
+def _answer(output: bytes) -> dict[str, Any]:
+    """Return the document of the job that reads the migrations. Raise InputError if they cannot be read."""
+    found = _document(output)
     if "error" in found:
         raise InputError(
             f"The migrations of this version cannot be read: {found['error']}.",
             next="Run `alembic heads` in the version's image, and look at `migrate` in the runbook (directory, config).",
         )
-    return dict(found)
+    return found
 
 
 def _planned(found: dict[str, Any], current: tuple[str, ...]) -> MigrationPlan:

@@ -2,6 +2,8 @@
 
 It uses the artifact's own Alembic and SQLAlchemy, whichever they are, and Python from 3.8 on; nothing of Runwright.
 
+    locate DIRECTORY CONFIG                         prints MARKER and one line of JSON: the databases that env.py connects
+                                                    to, where each notes its revisions, and which; it only reads
     read DIRECTORY CONFIG [CURRENT...]              prints MARKER and one line of JSON; does not touch the database
     upgrade DIRECTORY CONFIG MILLISECONDS PLAN      PLAN: JSON with the heads of the code and the current revisions
 """
@@ -10,12 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import re
 import sys
 import tokenize
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +53,14 @@ def main(arguments: list[str]) -> int:
     mode, directory, config, *rest = arguments
     start, answer = Path.cwd(), sys.stdout
     os.chdir(directory)
-    if mode == "read":
+    if mode in ("read", "locate"):
         with contextlib.redirect_stdout(sys.stderr):  # whatever the revision files print while they are loaded
-            found = read(config, tuple(rest), start)
+            found = locate(config, start) if mode == "locate" else read(config, tuple(rest), start)
         answer.write("\n" + MARKER + json.dumps(found) + "\n")
         return 0
     try:
-        upgrade(config, int(rest[0]), json.loads(rest[1]))
+        with environment(config, start, "upgrade", "heads") as configured:
+            upgrade(configured, int(rest[0]), json.loads(rest[1]))
     except Refused as reason:
         sys.stderr.write(f"\nrefused, nothing was changed: {reason}\n")
         return REFUSED
@@ -104,6 +109,8 @@ def _told(error: Exception) -> str:
 def _config(name: str, **options: Any) -> Any:
     from alembic.config import Config
 
+    if name == "alembic.ini" and not Path(name).exists() and Path("migrations", name).exists():
+        name = "migrations/alembic.ini"  # where Flask-Migrate keeps it
     if Path(name).name == "pyproject.toml":
         return Config(toml_file=name, **options)
     if not Path(name).exists():
@@ -111,8 +118,38 @@ def _config(name: str, **options: Any) -> Any:
 
         raise CommandError(f"there is no {name} in {Path.cwd()}")
     if "toml_file" in Config.__init__.__code__.co_varnames:  # from 1.16 on a pyproject.toml is read as well
-        return Config(name, toml_file="pyproject.toml", **options)
-    return Config(name, **options)
+        options["toml_file"] = "pyproject.toml"
+    config = Config(name, **options)
+    if _is_of_flask(config):
+        config.set_main_option("script_location", str(Path(name).resolve().parent).replace("%", "%%"))
+        config.attributes["flask"] = True
+    return config
+
+
+def _is_of_flask(config: Any) -> bool:
+    """Whether it is Flask-Migrate's: its alembic.ini has no script_location, for it is told by the application."""
+    if config.get_main_option("script_location") or getattr(config, "toml_alembic_config", None):
+        return False
+    return importlib.util.find_spec("flask_migrate") is not None
+
+
+@contextlib.contextmanager
+def environment(name: str, start: Path, *command: str) -> Iterator[Any]:
+    """Give the configuration in which env.py can run: with Flask-Migrate inside of the application, as FLASK_APP names it."""
+    from alembic.config import CommandLine
+
+    config = _config(name, cmd_opts=CommandLine().parser.parse_args(["-c", name, *command]))
+    if not config.attributes.get("flask"):
+        yield config
+        return
+    flask = importlib.import_module("flask.cli")
+    os.chdir(start)
+    sys.path.insert(0, str(start))
+    flask.load_dotenv()
+    app = flask.ScriptInfo(app_import_path=os.environ.get("FLASK_APP")).load_app()
+    with app.app_context():
+        migrate = app.extensions["migrate"].migrate
+        yield migrate.get_config(config.get_main_option("script_location"))
 
 
 def _described(revision: Any, start: Path) -> dict[str, Any]:
@@ -133,17 +170,61 @@ def _listed(value: Any) -> list[str]:
     return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
+# ------------------------------------------------------------------------------------------------------------ locate
+
+
+def locate(config: str, start: Path) -> dict[str, Any]:
+    """Return the databases that env.py connects to: where each keeps its revisions, and which they are. Nothing is changed.
+
+    env.py imports the application, which may make tables when it is loaded: its connections can only read.
+    """
+    found: list[dict[str, Any]] = []
+    try:
+        from alembic.runtime.environment import EnvironmentContext
+        from alembic.script import ScriptDirectory
+
+        _set_for_all("default_transaction_read_only", "on")
+        with environment(config, start, "current") as configured:
+            script = ScriptDirectory.from_config(configured)
+
+            def look(revisions: Any, context: Any) -> list[Any]:
+                found.append(
+                    _place(context, _listed(revisions) if isinstance(revisions, str) else list(revisions or ()))
+                )
+                return []
+
+            with EnvironmentContext(configured, script, fn=look, as_sql=False, dont_mutate=True):
+                script.run_env()
+    except Exception as error:  # noqa: BLE001 - env.py, and the application, can raise anything
+        return {"error": _told(error), "databases": found}
+    return {"databases": found}
+
+
+_SCHEMA_OF = (
+    "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(:name)"
+)
+
+
+def _place(context: Any, revisions: list[str]) -> dict[str, Any]:
+    from sqlalchemy import text
+
+    connection, table, schema = context.connection, context.version_table, context.version_table_schema
+    database = ""
+    if connection.dialect.name == "postgresql":
+        database = connection.execute(text("SELECT current_database()")).scalar()
+        named = connection.dialect.identifier_preparer.quote(table)
+        schema = schema or connection.execute(text(_SCHEMA_OF), {"name": named}).scalar()
+    return {"database": database, "schema": schema, "table": table, "revisions": revisions}
+
+
 # ----------------------------------------------------------------------------------------------------------- upgrade
 
 
-def upgrade(config_name: str, lock_timeout_milliseconds: int, plan: dict[str, list[str]]) -> None:
+def upgrade(config: Any, lock_timeout_milliseconds: int, plan: dict[str, list[str]]) -> None:
     """Upgrade the database to the heads, as ``alembic upgrade heads`` does; refuse if it is not as planned."""
-    from alembic.config import CommandLine
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
-    options = CommandLine().parser.parse_args(["-c", config_name, "upgrade", "heads"])
-    config = _config(config_name, cmd_opts=options)
     script = ScriptDirectory.from_config(config)
     heads, planned = set(script.get_heads()), set(plan["current"])
     if heads != set(plan["heads"]):
@@ -214,17 +295,6 @@ def _limit_lock_waits(milliseconds: int) -> None:
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
-    def limit(dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
-        if dialect.name != "postgresql":
-            return
-        if dialect.driver == "asyncpg":
-            parameters["server_settings"] = dict(
-                parameters.get("server_settings") or {}, lock_timeout=str(milliseconds)
-            )
-        elif dialect.driver in ("psycopg", "psycopg2", "psycopg_async"):
-            before = parameters.get("options") or os.environ.get("PGOPTIONS", "")
-            parameters["options"] = f"{before} -c lock_timeout={milliseconds}".strip()
-
     def wait(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
         if context.dialect.name != "postgresql" or not concurrent(statement):
             return False
@@ -241,9 +311,26 @@ def _limit_lock_waits(milliseconds: int) -> None:
         cursor.execute("RESET lock_timeout")
         return True
 
-    event.listen(Engine, "do_connect", limit)
+    _set_for_all("lock_timeout", str(milliseconds))
     event.listen(Engine, "do_execute", lambda cursor, text, given, context: wait(cursor, text, (given,), context))
     event.listen(Engine, "do_execute_no_params", lambda cursor, text, context: wait(cursor, text, (), context))
+
+
+def _set_for_all(setting: str, value: str) -> None:
+    """Let every connection to PostgreSQL begin with ``setting``."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def begin(dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        if dialect.name != "postgresql":
+            return
+        if dialect.driver == "asyncpg":
+            parameters["server_settings"] = {**(parameters.get("server_settings") or {}), setting: value}
+        elif dialect.driver in ("psycopg", "psycopg2", "psycopg_async"):
+            before = parameters.get("options") or os.environ.get("PGOPTIONS", "")
+            parameters["options"] = f"{before} -c {setting}={value}".strip()
+
+    event.listen(Engine, "do_connect", begin)
 
 
 _QUOTED_OR_SAID = re.compile(r"""--[^\n]*|/\*(?:/\*.*?\*/|.)*?\*/|"(?:[^"]|"")*"|'(?:[^']|'')*'""", re.DOTALL)
@@ -270,6 +357,10 @@ def _lock(connection: Any) -> None:
     """Hold PostgreSQL's advisory lock until the connection ends; refuse at once if another process holds it."""
     if connection is None or connection.dialect.name != "postgresql":
         return
+    # a job that is ended must not leave a statement behind that goes on in the server; older ones do not know the setting
+    connection.exec_driver_sql(
+        "SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
+    )
     if connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK[0]}, {LOCK[1]})").scalar():
         _mine.add(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar())
         return

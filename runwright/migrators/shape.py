@@ -103,8 +103,25 @@ class MigrationPlan:
         )
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the revisions of one database are kept. schema: None for what the server looks in first, or where none is yet."""
+
+    database: str
+    schema: str | None
+    table: str
+    revisions: tuple[str, ...]
+
+
 class Migrator(Protocol):
     """A tool that moves a database's schema."""
+
+    def locate(self, do: Do, job: Job) -> tuple[Place, ...]:
+        """Return the databases that ``job``'s version migrates, and where each keeps its revisions. Nothing is changed.
+
+        Raise ObservationError if the version's own configuration does not tell.
+        """
+        ...
 
     def plan(self, do: Do, job: Job, current: tuple[str, ...]) -> MigrationPlan:
         """Return what ``job``'s version brings for a database that is at ``current``. It does not touch the database.

@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import create_engine, inspect, pool, text
 
 from runwright.actions import Command
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError, VerificationError
 from runwright.migrators.alembic import Alembic
 from runwright.migrators.alembic_job import LOCK, MARKER
-from runwright.migrators.shape import MigrationPlan
+from runwright.migrators.shape import MigrationPlan, Place
 from runwright.policy.levels import Level
 from runwright.testing.direct import Direct
+from tests.fixtures.postgres import PostgresServer
 
 SHOP = Path(__file__).parent.parent / "data" / "migrations" / "shop"
 HEAD = ("0003_drop",)
@@ -309,6 +311,81 @@ def test_what_is_built_concurrently_waits_and_nothing_else_does(artifact: Artifa
         assert seen == 5
         valid = watcher.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_name'::regclass").fetchone()
         assert valid == (True,)
+
+
+ENV_PY = """import os
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+for url, schema in zip(os.environ["URLS"].split(), os.environ["SCHEMAS"].split()):
+    engine = create_engine(url, poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        if os.environ.get("MAKES"):
+            connection.exec_driver_sql("CREATE TABLE made_by_the_application (n int)")
+        context.configure(connection=connection, version_table="revisions", version_table_schema=schema)
+        with context.begin_transaction():
+            context.run_migrations(engine_name="x")
+"""
+FOR_EACH = """from alembic import op
+import sqlalchemy as sa
+
+revision = "a1"
+down_revision = None
+
+
+def upgrade(engine_name: str) -> None:
+    globals()["upgrade_%s" % engine_name]()
+
+
+def upgrade_x() -> None:
+    op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))
+
+
+def upgrade_y() -> None:
+    op.add_column("t", sa.Column("note", sa.Text))
+"""
+
+
+@pytest.fixture
+def several(artifact: Artifact, postgres_server: PostgresServer, postgres_database: str) -> Iterator[tuple[str, str]]:
+    """The URLs of two databases that one env.py migrates, with a table of revisions of another name in a schema."""
+    shutil.rmtree(artifact.folder / "backend/db/core")
+    shutil.rmtree(artifact.folder / "backend/db/extra")
+    artifact.write("env.py", ENV_PY)
+    (artifact.folder / "backend/db/core").mkdir()
+    artifact.write("core/a1.py", FOR_EACH)
+    other = f"{postgres_database}_2"
+    postgres_server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(other.rpartition("/")[2])))
+    for url in (postgres_database, other):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA own")
+    urls = [url.replace("postgresql://", "postgresql+psycopg://") for url in (postgres_database, other)]
+    artifact.env |= {"URLS": " ".join(urls), "SCHEMAS": "own own"}
+    yield postgres_database, other
+    postgres_server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(other.rpartition("/")[2])))
+
+
+@pytest.mark.docker
+def test_where_revisions_are_kept_is_as_env_py_says(artifact: Artifact, several: tuple[str, str]) -> None:
+    """Its version_table, its schema, and all databases that it connects to, before and after the migration."""
+    names = [url.rpartition("/")[2] for url in several]
+    found = ALEMBIC.locate(artifact.do, artifact.job)
+    assert found == tuple(Place(name, "own", "revisions", ()) for name in names)
+    planned = plan(artifact)
+    assert planned.pending[0].operations == ("adds table t", "adds nullable column t.note")
+    artifact.write("core/a1.py", FOR_EACH.replace('op.add_column("t", sa.Column("note", sa.Text))', "pass"))
+    upgrade(artifact, planned)
+    assert [place.revisions for place in ALEMBIC.locate(artifact.do, artifact.job)] == [("a1",), ("a1",)]
+
+
+@pytest.mark.docker
+def test_to_ask_where_revisions_are_changes_nothing(artifact: Artifact, several: tuple[str, str]) -> None:
+    """An application that makes tables when it is loaded is told so, and makes none."""
+    artifact.env["MAKES"] = "yes"
+    with pytest.raises(ObservationError, match="only read"):
+        ALEMBIC.locate(artifact.do, artifact.job)
+    with psycopg.connect(several[0]) as connection:
+        assert connection.execute("SELECT to_regclass('made_by_the_application')").fetchone() == (None,)
 
 
 @pytest.mark.docker

@@ -45,7 +45,22 @@ class Code(Expressions):
         upgrade = self.module.get("upgrade")
         if not isinstance(upgrade, Function):
             raise CannotRead("an upgrade() that is not a plain function of the file")
-        self.call_function(upgrade, Arguments([], {}))
+        if (each := self._for_each_database(upgrade)) is None:
+            self.call_function(upgrade, Arguments([], {}))
+            return
+        for function in each:  # what is new in one database is not in the other
+            before = set(self.findings.new)
+            self.call_function(function, Arguments([], {}))
+            self.findings.new = before
+
+    def _for_each_database(self, upgrade: Function) -> list[Function] | None:
+        """Return the functions that an ``upgrade(engine_name)`` of Alembic's template for several databases calls."""
+        match upgrade.node.body:
+            case [ast.Expr(value=ast.Call(func=ast.Subscript(value=ast.Call(func=ast.Name(id="globals")))))] if (
+                len(upgrade.node.args.args) == 1
+            ):
+                return [f for n, f in self.module.items() if n.startswith("upgrade_") and isinstance(f, Function)]
+        return None
 
     def _module_statement(self, statement: ast.stmt) -> None:
         match statement:
