@@ -122,7 +122,11 @@ class Migrate(Model):
     service: ServiceName | None = example(
         "api", "The service whose configuration the one-off job gets. Default: the component's first.", None
     )
-    directory: PathInImage = example(".", "Where alembic.ini is, in the image: relative to its working directory.", ".")
+    directory: PathInImage = example(
+        ".",
+        "Where alembic.ini is, in the image: relative to its working directory. Flask-Migrate's is found in `migrations`.",
+        ".",
+    )
     config: PathInImage = example("alembic.ini", "Its configuration file.", "alembic.ini")
     timeout: Duration = example("10m", "How long all migrations together may take.", 600.0)
     lock_timeout: Duration = example(
