@@ -69,8 +69,8 @@ def answer_this_machine_only() -> None:
 
     def create_app(*words: Any, **options: Any) -> Any:
         app = given(*words, **options)
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)
-        return app
+        # what is served; the server asks itself too, inside of this process and by another name, and gets the same app
+        return TrustedHostMiddleware(app, HOSTS, www_redirect=False) if options.get("final") else app
 
     server.create_app = create_app
 

@@ -131,6 +131,24 @@ def test_who_has_no_login_learns_nothing(running: Running) -> None:
         assert (shown["auth"], shown["api_url"]) == ("BASIC", "/api")
 
 
+def test_its_automations_do_what_they_are_for(running: Running, here: Here) -> None:
+    """The server asks itself then, in its own process, and neither its login nor the name of its host may stand in the way."""
+    auth = httpx.BasicAuth(*login().split(":", 1))
+    with httpx.Client(base_url=f"{running.api_url}/", auth=auth, trust_env=False, timeout=60) as client:
+        flow = client.get("deployments/name/rollback/shop-local").json()["flow_id"]
+        deploy = client.get("deployments/name/deploy/shop-local").json()
+        made = {"flow_id": deploy["flow_id"], "deployment_id": deploy["id"], "state": {"type": "RUNNING"}}
+        run = client.post("flow_runs/", json=made | {"parameters": {"version": "v9"}}).json()["id"]
+        client.post(f"flow_runs/{run}/set_state", json={"state": {"type": "FAILED"}})
+        until = time.monotonic() + 120
+        fired: list[Any] = []
+        while not fired:
+            assert time.monotonic() < until, "no rollback was started"
+            time.sleep(0.5)
+            found = client.post("flow_runs/filter", json={"flows": {"id": {"any_": [flow]}}}).json()
+            fired = [one for one in found if one["parameters"].get("failed_run_id") == run]
+
+
 @pytest.mark.parametrize("path", SOCKETS)
 def test_a_websocket_asks_for_the_login_as_well(running: Running, path: str) -> None:
     """Events start automations, and so commands."""
