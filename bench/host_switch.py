@@ -19,7 +19,7 @@ from bench.numbers import Row, Section, series
 from examples.client import Client
 from examples.make_repository import make
 from runwright.platforms.host import SLOTS, Host
-from runwright.routers.forwarder import ForwarderRouter
+from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.loader import load
 from runwright.runbook.targets import HostTarget
 from runwright.testing.direct import Direct
@@ -48,7 +48,7 @@ class World:
         assert isinstance(place.target, HostTarget) and place.router is not None
         self.do = Direct()
         self.host = Host(place.target, self.root, {}, sys.executable)
-        self.router = ForwarderRouter(place.router, self.root / "forwarder", sys.executable)
+        self.router = CaddyRouter(place.router, self.root / "caddy", sys.executable)
 
     def release(self, version: str, slot: str, name: str) -> None:
         """Start ``version`` in ``slot``, send the users there, end the other one: Runwright's own drivers."""
@@ -70,7 +70,7 @@ class World:
             self.host.stop(self.do, slot, "end")
 
     def front(self) -> str:
-        """Where the forwarder listens."""
+        """Where the front door listens."""
         return self.router.facts(self.do).front
 
 

@@ -159,11 +159,23 @@ class Read(Action[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class WriteFile(Action[None]):
-    """Write a whole file: beside it, synced, then renamed over it. Its folder is made if it is not there."""
+    """Write a whole file: beside it, synced, then renamed over it. Its folder is made if it is not there.
+
+    permit: a folder of runwright.effects.fences that it is written in first. Whoever took it away refuses the write.
+    """
 
     path: Path
     content: bytes = field(repr=False)
     mode: int = 0o644
+    permit: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fence(Action[None]):
+    """From here on refuse files that are written under a lower token than ``token``: see runwright.effects.fences."""
+
+    path: Path
+    token: int
 
 
 @dataclass(frozen=True, kw_only=True)

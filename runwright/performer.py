@@ -12,6 +12,7 @@ from runwright.actions import (
     Branch,
     Command,
     Do,
+    Fence,
     Http,
     Output,
     Process,
@@ -24,7 +25,7 @@ from runwright.actions import (
     WriteFile,
     nothing,
 )
-from runwright.effects import commands, files, processes, requests
+from runwright.effects import commands, fences, files, processes, requests
 from runwright.effects.deadlines import within
 from runwright.effects.reasons import reason
 from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, RunwrightError
@@ -90,7 +91,10 @@ class Performer:
             case Read():
                 result = self._understood(action, lambda: _read(action))
             case WriteFile():
-                files.write_file(action.path, action.content, action.mode)
+                files.write_file(action.path, action.content, action.mode, action.permit)
+                result = None
+            case Fence():
+                fences.raise_to(action.path, action.token)
                 result = None
             case Spawn():
                 result = processes.spawn(action, mark)

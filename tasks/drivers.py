@@ -30,7 +30,7 @@ from runwright.platforms.host.slots import see
 from runwright.platforms.shape import KeysSeen, Platform, ServiceFact
 from runwright.policy.rules import Sample
 from runwright.probes.containers import stats as container_stats
-from runwright.routers.forwarder import ForwarderRouter
+from runwright.routers.caddy.driver import CaddyRouter
 from runwright.routers.shape import Router
 from runwright.runbook.checks import Rule
 from runwright.runbook.drill import Break
@@ -98,7 +98,7 @@ def router(site: Site, token: int | None = None) -> Router | None:
     """
     if site.place.router is None or not isinstance(site.place.target, HostTarget):
         return None
-    return ForwarderRouter(site.place.router, site.root / "forwarder", sys.executable, token)
+    return CaddyRouter(site.place.router, site.root / "caddy", sys.executable, token)
 
 
 def spoil(site: Site, do: Do, slot: str, by: Break, seconds: float, token: int | None, key: str) -> None:

@@ -177,7 +177,7 @@ def told(teller: Teller, rows: list[tuple[Chapter, Seen]], ui: str, shop: Shop, 
 
 
 def end() -> int:
-    """End the worker, the server, the shop and its forwarder; what they wrote stays in .runwright."""
+    """End the worker, the server, the shop and its front door; what they wrote stays in .runwright."""
     ended = [*server.end(), *Shop().end()]
     print(f"Ended: {', '.join(ended)}." if ended else "Nothing of the demo is running.")
     return 0

@@ -55,7 +55,7 @@ class Seen:
 
     reached: the last state on its way forward. because: the sentence with the numbers. run: how its deploy run ended. rollbacks: how each rollback run that was
     fired for it ended. procedures: which ones the ledger knows to have worked on it, in order. late_changes: what a
-    rollback run changed. front, behind: the version that answers at the front door, and the one that the forwarder
+    rollback run changed. front, behind: the version that answers at the front door, and the one that the front door
     names. took: until its end, with everything that was fired. unsafe: from the verdict until the version before it
     was seen to serve; None if there was no verdict against it.
     """
@@ -99,6 +99,6 @@ def wrong(chapter: Chapter, seen: Seen) -> list[str]:
     must(seen.procedures == expected, f"the ledger knows the procedures {seen.procedures}, and should know {expected}")
     must(not seen.late_changes, f"the rollback run changed what was put back already: {', '.join(seen.late_changes)}")
     must(seen.front == chapter.serves, f"{seen.front or 'nothing'} serves, and {chapter.serves} should")
-    must(seen.behind == chapter.serves, f"the forwarder names {seen.behind or 'nothing'}, not {chapter.serves}")
+    must(seen.behind == chapter.serves, f"the front door names {seen.behind or 'nothing'}, not {chapter.serves}")
     must(bad or not seen.failed, f"{seen.failed} of {seen.sent} requests failed during a good release: {seen.failures}")
     return found

@@ -19,7 +19,7 @@ from runwright.ledger import open_ledger
 from runwright.ledger.leases import TTL_SECONDS
 from runwright.ledger.tables import metadata, releases
 from runwright.platforms.host import SLOTS, Host
-from runwright.routers.forwarder import ForwarderRouter
+from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.loader import load
 from runwright.runbook.targets import HostTarget
 from runwright.testing.direct import Direct
@@ -49,7 +49,7 @@ class Shop:
         self.root = Path(place.target.directory)
         self.do = Direct()
         self.host = Host(place.target, self.root, {}, sys.executable)
-        self.router = ForwarderRouter(place.router, self.root / "forwarder", sys.executable)
+        self.router = CaddyRouter(place.router, self.root / "caddy", sys.executable)
 
     def front(self) -> str:
         """Return the address that clients use, or "" if there is none yet."""
@@ -60,15 +60,15 @@ class Shop:
         return _version(self.front())
 
     def forwarded_to(self) -> str:
-        """Return the version of the process that the forwarder names as its target, asked without the forwarder."""
+        """Return the version of the process that the front door names as its target, asked without the front door."""
         target = self.router.target(self.do)
         return _version(target.url) if target else ""
 
     def end(self) -> list[str]:
-        """End its processes and its forwarder, and return what was ended."""
+        """End its processes and its front door, and return what was ended."""
         ended = []
         if self.router.facts(self.do).running:
-            ended.append("the forwarder")
+            ended.append("the front door")
         self.router.stop(self.do, "end")
         for slot in SLOTS:
             if self.host.upstream(self.do, slot) is not None:

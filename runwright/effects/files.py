@@ -6,13 +6,17 @@ import os
 import secrets
 from pathlib import Path
 
+from runwright.effects.fences import fenced
 from runwright.errors import ActionError
 from runwright.home import make_folder
 
 
-def write_file(path: Path, content: bytes, mode: int) -> None:
-    """Write ``content`` beside ``path``, sync it, and rename it over ``path``. Raise ActionError if that fails."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+def write_file(path: Path, content: bytes, mode: int, permit: Path | None = None) -> None:
+    """Write ``content`` beside ``path``, or in ``permit``, sync it, and rename it over ``path``.
+
+    Raise ActionError if that fails, FencedError if ``permit`` was taken away.
+    """
+    beside = (permit or path.parent) / f".{path.name}.{secrets.token_hex(4)}"
     try:
         make_folder(path.parent)
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -27,6 +31,8 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
             beside.unlink(missing_ok=True)
             raise
     except OSError as error:
+        if permit is not None and not permit.exists():
+            raise fenced(permit.parent, int(permit.name)) from error
         raise ActionError(
             f"{path} could not be written: {error.strerror}.",
             state="The file is as it was before.",

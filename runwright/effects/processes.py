@@ -62,6 +62,14 @@ def alive(process: Process) -> bool:
     return stat is not None and stat[0] not in "ZX" and int(stat[19]) == process.started
 
 
+def recorded(pid_file: Path) -> Process | None:
+    """Return the process that Spawn wrote down in ``pid_file``, None if there is none that can be told."""
+    try:
+        return Process(**json.loads(pid_file.read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
 def marked(mark: str) -> Iterator[Process]:
     """Yield the processes of this machine that carry ``mark``: what an action started, and what that started."""
     wanted = f"{MARK}={mark}".encode()

@@ -105,12 +105,12 @@ def _target(book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
     if isinstance(target, HostTarget):
         if place.router is None:
             what = "the host platform runs two colours and needs a `router` that sends traffic to one of them."
-            yield Mistake(path, what, ("router: {kind: forwarder, listen: 8080}",))
+            yield Mistake(path, what, ("router: {kind: caddy, listen: 8080}",))
         for name, component in book.components.items():
             if component.image:
                 yield Mistake(("components", name, "image"), "the host platform runs no images; leave it out.")
         if "front" in place.urls:
-            yield Mistake((*path, "urls", "front"), "`front` is the forwarder's address by itself; leave it out.")
+            yield Mistake((*path, "urls", "front"), "`front` is the router's address by itself; leave it out.")
     elif place.router is not None:
         what = f"`router` is for the host platform; {target.platform} replaces its services in place. Leave it out."
         yield Mistake((*path, "router"), what)

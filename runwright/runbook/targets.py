@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from runwright.runbook.base import (
     Credentials,
@@ -63,7 +63,7 @@ class HostProcess(Model):
 
 
 class HostTarget(Model):
-    """Processes on this machine, in two colours behind a forwarder: nothing but Python is needed."""
+    """Processes on this machine, in two colours behind Caddy: nothing but what comes with Runwright is needed."""
 
     platform: Literal["host"]
     process: HostProcess = example(
@@ -131,10 +131,10 @@ class LaterTarget(Model):
 Target = Annotated[HostTarget | ComposeTarget | LaterTarget, Field(discriminator="platform")]
 
 
-class Forwarder(Model):
-    """The small forwarder that ships with Runwright; the front door of the host platform."""
+class Caddy(Model):
+    """The front door of the host platform: the Caddy on PATH where it is new enough, else the one that comes with Runwright."""
 
-    kind: Literal["forwarder"]
+    kind: Literal["caddy"]
     listen: Annotated[int, Field(ge=0, le=65535)] = example(
         8080, "The port that clients use. 0: a free one, chosen once and kept.", 0
     )
@@ -147,8 +147,14 @@ class Forwarder(Model):
         "10s", "How long requests in flight may finish on the old version after a switch.", 10.0
     )
 
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _as_it_was_called(cls, kind: Any) -> Any:
+        """Runbooks, and those that the ledger keeps of earlier releases, may name the forwarder that Caddy took the place of."""
+        return "caddy" if kind == "forwarder" else kind
 
-Router = Annotated[Forwarder, Field()]
+
+Router = Annotated[Caddy, Field()]
 
 
 class SqliteDatabase(Model):
@@ -285,14 +291,14 @@ class Environment(Model):
     )
     target: Target = example({"platform": "compose", "project": "shop", "directory": "/opt/shop"}, "Where it runs.")
     router: Router | None = example(
-        {"kind": "forwarder", "listen": 8080},
+        {"kind": "caddy", "listen": 8080},
         "Who sends it traffic; only platforms with two colours need one.",
         None,
         apart=True,
     )
     urls: dict[Name, Url] = example(
         {"api": "https://api.example.com", "web": "https://example.com"},
-        "Addresses, by name; ${url.NAME} elsewhere. On the host platform `front` is the forwarder's.",
+        "Addresses, by name; ${url.NAME} elsewhere. On the host platform `front` is the router's.",
         {},
     )
     database: Database | None = example(

@@ -98,21 +98,17 @@ def look(book: Runbook, environment: str, releases: frozenset[str]) -> Truth:
 
 
 def _front(root: Path) -> str:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        where = json.loads((root / "forwarder" / "listen.json").read_text())
-        return f"http://127.0.0.1:{where['port']}"
+    with contextlib.suppress(OSError, ValueError, LookupError):
+        servers = json.loads((root / "caddy" / "caddy.json").read_text())["apps"]["http"]["servers"]
+        return f"http://127.0.0.1:{servers['front']['listen'][0].rpartition(':')[2]}"
     return ""
 
 
 def _target(root: Path) -> tuple[str, int]:
-    """Return what the forwarder comes back with: what its target file names, unless who wrote that had been overtaken."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        target = json.loads((root / "forwarder" / "target.json").read_text())
-        with contextlib.suppress(FileNotFoundError):
-            fence = json.loads((root / "forwarder" / "fence.json").read_text())
-            if target.get("fence", fence["token"]) < fence["token"]:
-                target = fence["target"]
-        return str(target["slot"]), int(target["port"])
+    """Return what the front door sends requests to, as its file names it."""
+    with contextlib.suppress(OSError, ValueError):
+        slot, address = (root / "caddy" / "target").read_text().split()
+        return slot, int(address.rpartition(":")[2])
     return "", 0
 
 

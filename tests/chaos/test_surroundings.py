@@ -129,7 +129,7 @@ def await_trouble(world: World, deploy: Started) -> None:
     assert httpx.get(f"{world.front_url()}/items", trust_env=False, timeout=20).status_code == 200
 
 
-@pytest.mark.parametrize("at", ["before:deploy/switch/file", *(["before:deploy/migrate"] if EVERYTHING else [])])
+@pytest.mark.parametrize("at", ["before:deploy/switch/put", *(["before:deploy/migrate"] if EVERYTHING else [])])
 def test_a_disk_that_is_full_in_mid_release_takes_nobody_down(small_disk: World, at: str) -> None:
     """Given a disk that fills up, the run fails or holds, the shop serves, and with space again all is put right."""
     deploy = stopped(small_disk, at)

@@ -145,7 +145,7 @@ class World(ABC):
         assert first.ended() == 0, (first.report, first.log[-4000:])
         self.keep()
         self.end_everything()
-        shutil.copytree(self.root, self.base, symlinks=True)
+        shutil.copytree(self.root, self.base, symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
 
     def restore(self, *, empty: bool = False) -> None:
         """Put everything back to v1.0.0, proven and serving; or to nothing at all (``empty``)."""

@@ -26,7 +26,7 @@ from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
 from runwright.platforms.host import SLOTS, Host
 from runwright.policy.supervision import SILENT_SECONDS
-from runwright.routers.forwarder import ForwarderRouter
+from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.loader import load
 from runwright.runbook.targets import HostTarget
 from runwright.testing.direct import Direct
@@ -57,7 +57,7 @@ class Place:
         root = Path(place.target.directory)
         self.do = Direct()
         self.host = Host(place.target, root, {}, sys.executable)
-        self.router = ForwarderRouter(place.router, root / "forwarder", sys.executable)
+        self.router = CaddyRouter(place.router, root / "caddy", sys.executable)
         self.specs = [spec for spec in specs_of(book) if spec.name == self.name]
         self.surroundings = environment()
         self.register()
@@ -159,7 +159,7 @@ class Place:
         return found is not None and self.ledger.releases.fact(found.id, "watch") is not None
 
     def front(self) -> str:
-        """Return the address of the forwarder."""
+        """Return the address of the front door."""
         return self.router.facts(self.do).front
 
     def version(self) -> str:

@@ -25,10 +25,10 @@ from runwright.databases.sqlite import Sqlite
 from runwright.errors import ActionError, DeadlineError
 from runwright.platforms.host import Host
 from runwright.platforms.host.ports import status_of
-from runwright.routers.forwarder import ForwarderRouter
+from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.loader import load
 from runwright.runbook.model import Component
-from runwright.runbook.targets import Forwarder, HostTarget
+from runwright.runbook.targets import Caddy, HostTarget
 from runwright.testing.direct import Direct
 from runwright.traffic import Upstream
 from runwright.versions import Version
@@ -53,7 +53,7 @@ class Shop:
         assert isinstance(target, HostTarget)
         quick = target.model_copy(update={"ready_timeout": 60.0})
         self.host = Host(quick, root, {"SHOP_ERRORS_AFTER": "0", "SHOP_SLOW_AFTER": "0"}, sys.executable)
-        self.router = ForwarderRouter(Forwarder(kind="forwarder"), root / "router", sys.executable)
+        self.router = CaddyRouter(Caddy(kind="caddy"), root / "router", sys.executable)
         self.database = Sqlite(root / "data" / "shop.db", sys.executable)
         self.do = Direct()
 

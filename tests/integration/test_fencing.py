@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from runwright.effects.fences import highest
 from runwright.errors import RunwrightError
 from runwright.ledger import open_ledger
 from runwright.ledger.journal import Entry
 from runwright.recovery import still_running
-from runwright.routers.forwarder import ForwarderRouter
+from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import to_json
-from runwright.runbook.targets import Forwarder
+from runwright.runbook.targets import Caddy
 from runwright.testing.direct import Direct
 from runwright.traffic import Upstream
 from runwright.versions import Artifact, Version
@@ -68,7 +69,7 @@ def release_id(tmp_path: Path, runwright_home: object) -> str:
     place = {
         "tier": "development",
         "target": {"platform": "host", "directory": directory, "process": {"command": ["{python}"]}},
-        "router": {"kind": "forwarder"},
+        "router": {"kind": "caddy"},
     }
     book = {"system": "shop", "source": {"repo": str(tmp_path)}, "components": {"web": {}}}
     runbook = to_json(Runbook.model_validate({**book, "environments": {"local": place}}))
@@ -82,9 +83,9 @@ def release_id(tmp_path: Path, runwright_home: object) -> str:
 
 
 @pytest.fixture
-def router(tmp_path: Path, release_id: str) -> Iterator[ForwarderRouter]:
-    """The environment's forwarder, which serves blue."""
-    router = ForwarderRouter(Forwarder(kind="forwarder"), tmp_path / "run" / "forwarder", sys.executable)
+def router(tmp_path: Path, release_id: str) -> Iterator[CaddyRouter]:
+    """The environment's front door, which serves blue."""
+    router = CaddyRouter(Caddy(kind="caddy"), tmp_path / "run" / "caddy", sys.executable)
     (tmp_path / "run").mkdir()
     router.ensure(Direct(), "start")
     router.switch(Direct(), BLUE, "first")
@@ -128,10 +129,10 @@ def entries(work: Work, key: str) -> list[Entry]:
 
 
 def test_traffic_is_not_moved_by_who_was_stopped_right_before_it(
-    release_id: str, router: ForwarderRouter, stopped: Callable[[str, str], subprocess.Popen[str]]
+    release_id: str, router: CaddyRouter, stopped: Callable[[str, str], subprocess.Popen[str]]
 ) -> None:
     """Given a run that is stopped between its last look at the lease and its change of the target, and a rollback that
-    takes over and looks: the run wakes up, is refused by the forwarder, and traffic stays where the rollback saw it."""
+    takes over and looks: the run wakes up, is refused by the front door, and traffic stays where the rollback saw it."""
     child = stopped("switch", "stop@checked:deploy/switch/put")
     with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
         decide.recover(work)
@@ -146,22 +147,6 @@ def test_traffic_is_not_moved_by_who_was_stopped_right_before_it(
         assert [entry.state for entry in entries(work, f"fence{lease.token}/router")] == ["done"]
         work.router.switch(work.do, GREEN, f"back{lease.token}/switch")  # who took over may do what it wants
     assert router.target(Direct()) == GREEN
-
-
-def test_what_is_written_late_into_the_target_file_does_not_count(
-    release_id: str, router: ForwarderRouter, stopped: Callable[[str, str], subprocess.Popen[str]]
-) -> None:
-    """Given a run that is stopped right before it writes the target file: after a restart the forwarder serves what it
-    served when somebody took over."""
-    child = stopped("switch", "stop@checked:deploy/switch/file")
-    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
-        decide.recover(work)
-        code, said = woken(child)
-        assert (code, said.split()[0]) == (3, "FencedError"), said
-    assert '"green"' in (router.log.parent / "target.json").read_text()
-    router.stop(Direct(), "down")
-    router.ensure(Direct(), "up")
-    assert router.facts(Direct()).agreed and router.target(Direct()) == BLUE
 
 
 # whether it first sees that its program was ended or that its lease is gone is a matter of a moment
@@ -183,30 +168,30 @@ def test_what_a_stopped_run_started_does_not_outlive_it(
         assert [e.state for e in entries(work, "deploy/sleep")] == ["ended"]
 
 
-def test_who_only_looks_announces_nothing(release_id: str, router: ForwarderRouter) -> None:
-    """Given a step that holds no lease, recovery leaves the forwarder's fence as it is."""
+def test_who_only_looks_announces_nothing(release_id: str, router: CaddyRouter) -> None:
+    """Given a step that holds no lease, recovery leaves the front door's fence as it is."""
     with at_work(release_id) as work:
         decide.recover(work)
         assert work.router is not None and work.router.target(work.do) == BLUE
-    assert router.status(Direct())["fence"] == 0
+    assert highest(router.log.parent / "fence") == 0
 
 
-def test_who_was_overtaken_itself_does_not_decide(release_id: str, router: ForwarderRouter) -> None:
+def test_who_was_overtaken_itself_does_not_decide(release_id: str, router: CaddyRouter) -> None:
     """Given a process that lost the lease before it announced its token, it is refused and looks no further."""
     with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
         lease = work.ledger.leases.holder("shop", "local")
         assert lease is not None
-        newer = ForwarderRouter(Forwarder(kind="forwarder"), router.log.parent, sys.executable, lease.token + 8)
+        newer = CaddyRouter(Caddy(kind="caddy"), router.log.parent, sys.executable, lease.token + 8)
         newer.announce(Direct(), "newer")
         with pytest.raises(RunwrightError, match=f"token {lease.token + 8}"):
             decide.recover(work)
 
 
-def test_a_ledger_that_begins_anew_is_not_locked_out(release_id: str, router: ForwarderRouter, tmp_path: Path) -> None:
-    """Given a forwarder that knows 57 leases and a ledger that knows none (new, moved, or restored from an older copy):
+def test_a_ledger_that_begins_anew_is_not_locked_out(release_id: str, router: CaddyRouter, tmp_path: Path) -> None:
+    """Given a front door that knows 57 leases and a ledger that knows none (new, moved, or restored from an older copy):
     a release and a way back under its first lease move traffic as ever, and a ledger begun after it as well."""
     for token in (57, int(time.time()) - 60):  # as tokens were counted once, and as they are given now
-        ForwarderRouter(Forwarder(kind="forwarder"), router.log.parent, sys.executable, token).announce(Direct(), "old")
+        CaddyRouter(Caddy(kind="caddy"), router.log.parent, sys.executable, token).announce(Direct(), "old")
     with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
         decide.recover(work)
         assert work.router is not None
@@ -215,5 +200,5 @@ def test_a_ledger_that_begins_anew_is_not_locked_out(release_id: str, router: Fo
     with open_ledger(f"sqlite:///{tmp_path}/another.db") as ledger:
         who = {"holder": "ada", "run_id": "run-2", "procedure": "deploy", "release_id": None}
         token = ledger.leases.take("shop", "local", **who).token
-    ForwarderRouter(Forwarder(kind="forwarder"), router.log.parent, sys.executable, token).announce(Direct(), "new")
-    assert router.status(Direct())["fence"] == token
+    CaddyRouter(Caddy(kind="caddy"), router.log.parent, sys.executable, token).announce(Direct(), "new")
+    assert highest(router.log.parent / "fence") == token

@@ -119,7 +119,7 @@ def opened(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s
     """Open a release in the server's ledger, which is the ledger of all steps from now on; return its id."""
     monkeypatch.setenv("RUNWRIGHT_LEDGER_URL", server.url)
     target = {"platform": "host", "directory": str(tmp_path / "run"), "process": {"command": ["{python}"]}}
-    place = {"tier": "development", "target": target, "router": {"kind": "forwarder"}}
+    place = {"tier": "development", "target": target, "router": {"kind": "caddy"}}
     book = {"system": "shop", "source": {"repo": str(tmp_path)}, "components": {"web": {}}}
     runbook = to_json(Runbook.model_validate({**book, "environments": {"local": place}}))
     with open_ledger() as ledger:

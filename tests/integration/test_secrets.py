@@ -218,7 +218,7 @@ environments:
   development:
     tier: development
     target: {{platform: host, process: {{command: [python, -m, shop, --port, "{{port}}"]}}}}
-    router: {{kind: forwarder}}
+    router: {{kind: caddy}}
 """
     )
     monkeypatch.setenv("RUNWRIGHT_SYSTEMS", str(tmp_path))

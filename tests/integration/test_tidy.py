@@ -38,7 +38,7 @@ class Shop:
             name: {
                 "tier": "development",
                 "target": {"platform": "host", "directory": str(root), "process": {"command": ["{python}"]}},
-                "router": {"kind": "forwarder"},
+                "router": {"kind": "caddy"},
             }
             for name, root in self.run.items()
         }

@@ -52,7 +52,7 @@ def test_what_ends_as_it_should_is_right(chapter: Chapter, seen: Seen) -> None:
         (ERRORS, SEEN_ERRORS, {"procedures": ["deploy"]}, "the ledger knows"),
         (ERRORS, SEEN_ERRORS, {"late_changes": ["back9/switch/put"]}, "changed what was put back already"),
         (ERRORS, SEEN_ERRORS, {"front": "v1.4.0-errors"}, "v1.4.0-errors serves"),
-        (ERRORS, SEEN_ERRORS, {"behind": "v1.4.0-errors"}, "the forwarder names v1.4.0-errors"),
+        (ERRORS, SEEN_ERRORS, {"behind": "v1.4.0-errors"}, "the front door names v1.4.0-errors"),
     ],
 )
 def test_what_ends_otherwise_is_told(chapter: Chapter, seen: Seen, changes: dict[str, Any], told: str) -> None:

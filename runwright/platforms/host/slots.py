@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runwright.actions import Process
-from runwright.effects.processes import alive
+from runwright.effects.processes import alive, recorded
 from runwright.errors import ObservationError
 from runwright.platforms.host.ports import listens, status_of
 from runwright.versions import Version
@@ -97,13 +97,10 @@ def see(file: Path) -> Seen | None:
         raise ObservationError(
             f"{file} is not understood.",
             state="What runs in this slot is not known; nothing was changed.",
-            next="Look at which process serves (the forwarder's target), end it by hand if need be, and remove the file.",
+            next="Look at which process serves (the front door's target), end it by hand if need be, and remove the file.",
         ) from error
-    try:
-        process = Process(**json.loads(Path(slot.pid_file).read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return Seen(slot, None, False)
-    return Seen(slot, process, slot.boot == boot() and alive(process))
+    process = recorded(Path(slot.pid_file))
+    return Seen(slot, process, process is not None and slot.boot == boot() and alive(process))
 
 
 def ask(seen: Seen, path: str) -> Answer:

@@ -1,9 +1,8 @@
-"""The shop as processes of this machine, in two colours behind the forwarder."""
+"""The shop as processes of this machine, in two colours behind the front door."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runwright.platforms.host import Host
-from runwright.routers.forwarder import ForwarderRouter
+from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.targets import HostTarget
 from runwright.testing.direct import Direct
 from tests.chaos.world import World
@@ -34,12 +33,12 @@ class HostWorld(World):
             "kill-during-deploy/migrate",
             "break-unsettled-deploy/migrate",
             "hang-deploy/green/start",
-            "kill-after-deploy/switch/file",
+            "kill-after-deploy/switch/fence",
             "kill-unsettled-deploy/switch/put",
             "retry-kill-during-deploy/green/start",
             "retry-kill-unsettled-deploy/switch/put",
             "first-kill-unsettled-deploy/switch/put",
-            "in-run-kill-after-back*/switch/file",
+            "in-run-kill-after-back*/green/stop",
             "warm-kill-unsettled-back*/switch/put",
             "warm-break-back*/green/stop",
             "cold-kill-during-back*/blue/start",
@@ -52,11 +51,11 @@ class HostWorld(World):
         self.target = self.home / "example" / "local"
 
     def runbook(self, text: str) -> str:
-        """Return it with a port of this world's own for the forwarder."""
+        """Return it with a port of this world's own for the front door."""
         return exchanged(text, "listen: 0", f"listen: {lasting_port()}")
 
     def start_again(self) -> None:
-        """Start the live version and the forwarder, as they were."""
+        """Start the live version and the front door, as they were."""
         live = self.live()
         assert live.version is not None
         do, router, host = Direct(), self._router(), self._host()
@@ -73,18 +72,18 @@ class HostWorld(World):
         """Nothing is left: its processes ended with all others of this world, and its data are files of ``root``."""
 
     def cool(self) -> None:
-        """Kill the old version, which still runs beside the new one, and the forwarder."""
-        self.kill([*self.pids(slot="blue"), *self.pids(words="forwarder_server")])
+        """Kill the old version, which still runs beside the new one, and the front door."""
+        self.kill([*self.pids(slot="blue"), *self.pids(words="caddy.json")])
 
     def _host(self) -> Host:
         target = self.place().target
         assert isinstance(target, HostTarget)
         return Host(target, self.target, {}, sys.executable)
 
-    def _router(self) -> ForwarderRouter:
+    def _router(self) -> CaddyRouter:
         spec = self.place().router
         assert spec is not None
-        return ForwarderRouter(spec, self.target / "forwarder", sys.executable)
+        return CaddyRouter(spec, self.target / "caddy", sys.executable)
 
     # ------------------------------------------------------------------------------------------------------- looking
 
@@ -94,13 +93,13 @@ class HostWorld(World):
         return bool(self.pids(slot="blue") or self.pids(slot="green"))
 
     def running(self) -> dict[str, Any]:
-        """Return the processes of each slot, and where the forwarder sends traffic."""
+        """Return the processes of each slot, and where the front door sends traffic."""
         slots = {slot: sorted(self.pids(slot=slot)) for slot in ("blue", "green")}
         return {**slots, "front": self._router().target(Direct())}
 
     def front_url(self) -> str:
-        """Return the forwarder's address."""
-        return f"http://127.0.0.1:{json.loads((self.target / 'forwarder' / 'listen.json').read_text())['port']}"
+        """Return the front door's address."""
+        return self._router().facts(Direct()).front
 
     def revision(self) -> str:
         """Return the revision, as sqlite3 tells it."""

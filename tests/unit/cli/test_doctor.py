@@ -71,7 +71,7 @@ environments:
   development:
     tier: development
     target: {{platform: host, process: {{command: ["true"]}}}}
-    router: {{kind: forwarder, listen: {port}}}
+    router: {{kind: caddy, listen: {port}}}
 """
 
 

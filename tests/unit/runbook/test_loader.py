@@ -24,7 +24,7 @@ environments:
   development:
     tier: development
     target: {platform: host, process: {command: [x]}, directory: data}
-    router: {kind: forwarder}
+    router: {kind: caddy}
 verify: {health: [{id: ready, get: "${url.front}/readyz"}]}
 """
 

@@ -41,7 +41,7 @@ def opened(tmp_path: Path) -> Iterator[Opener]:
                     "directory": str(tmp_path / "run"),
                     "process": {"command": ["{python}"]},
                 },
-                "router": {"kind": "forwarder"},
+                "router": {"kind": "caddy"},
                 **(local or {}),
             }
             runbook = Runbook.model_validate(

@@ -20,7 +20,7 @@ GATE: dict[str, Any] = {"id": "low-traffic", "window": WINDOW}
 LOCAL: dict[str, Any] = {
     "tier": "development",
     "target": {"platform": "host", "directory": "run", "process": {"command": ["{python}"]}},
-    "router": {"kind": "forwarder"},
+    "router": {"kind": "caddy"},
 }
 NEEDS_NINE_MINUTES: dict[str, Any] = {"verify": {"deadline": "4m"}, "rollback": {"target": "5m"}}
 

@@ -147,7 +147,7 @@ def shop(opened: Opener, database: Database, tmp_path: Path) -> Iterator[Shop]:
         "process": {"command": ["{python}", "app.py", "{port}"], "health": "/"},
         "ready_timeout": "30s",
     }
-    router = {"kind": "forwarder", "listen": 0, "drain_timeout": "1s"}
+    router = {"kind": "caddy", "listen": 0, "drain_timeout": "1s"}
     work = opened(local={**PLACE, "target": target, "router": router}, migrate={"tool": "alembic"})
     try:
         yield Shop(work, tmp_path)

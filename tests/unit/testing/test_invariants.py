@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import runwright.testing.invariants as invariants
 from runwright.ledger import Ledger, Release, open_ledger
 from runwright.ledger.states import ReleaseState
 from runwright.ledger.tables import journal
+from runwright.routers.caddy.configuration import configuration
 from runwright.runbook.loader import load
 from runwright.runbook.snapshot import to_json
 from runwright.testing.invariants import violations
@@ -195,9 +195,9 @@ def test_the_target_is_really_asked(small: Small, monkeypatch: pytest.MonkeyPatc
     from runwright.testing import truth
 
     monkeypatch.setattr(invariants, "look", truth.look)
-    door = tmp_path / "example" / "local" / "forwarder"
+    door = tmp_path / "example" / "local" / "caddy"
     door.mkdir(parents=True)
-    (door / "listen.json").write_text(json.dumps({"host": "127.0.0.1", "port": 1}))
+    (door / "caddy.json").write_bytes(configuration("127.0.0.1", 1))
     book = load(RUNBOOK).runbook
     target = book.environments["local"].target.model_copy(update={"directory": str(tmp_path / "example" / "local")})
     place = book.environments["local"].model_copy(update={"target": target})
