@@ -1,46 +1,101 @@
-"""How long the services were away, where they are replaced in place or stopped for migrations: as the journal says."""
+"""How long nobody was served, where the services are replaced in place or stopped for migrations, and before a version that
+did not work was taken back: from the journal's first change that took them away, until a version that works answered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from runwright.ledger.journal import Entry
+from runwright.platforms.host.ports import status_of
 from runwright.policy.wording import as_time
+from runwright.runbook.targets import HostTarget
+from tasks import drivers
 from tasks.work import Work
 
 TAKES_AWAY = ("drain", "stop", "up")
 """The changes after which a service may be away: it is stopped for migrations, or since the new version has no such
 service, or it is replaced in place."""
+MOVES_USERS = "switch/put"
+"""The change after which users reach another version: if that did not serve, nobody was served from then on."""
+ASK_EVERY_SECONDS = 0.1
 NOTE = "downtime"
 SERVED = "served_at"
 """The fact that says when the health of the new version was first right after users were sent to it: containers that run
 serve nobody yet."""
 
 
-def away_since(entries: Iterable[Entry], *courses: str) -> datetime | None:
-    """Return when the first service was about to be taken away by one of ``courses`` ("deploy", "back"); None: none was."""
+def away_since(entries: Iterable[Entry], *courses: str, moved: bool = False) -> datetime | None:
+    """Return when the first service was about to be taken away by one of ``courses`` ("deploy", "back"); None: none was.
+
+    moved: whether moving the users took it away as well.
+    """
 
     def takes_away(key: str) -> bool:
         course, _, change = key.partition("/")
-        return course.rstrip("0123456789") in courses and change.partition("/")[0] in TAKES_AWAY
+        taken = change.partition("/")[0] in TAKES_AWAY or (moved and change == MOVES_USERS)
+        return taken and course.rstrip("0123456789") in courses
 
     return min((entry.intent_at for entry in entries if takes_away(entry.key)), default=None)
 
 
+@contextmanager
+def asking(work: Work, course: str) -> Iterator[None]:
+    """While a version is made to serve, ask the front door as users do; write down since when it has answered.
+
+    Nothing is done where there is no front door of ours.
+    """
+    front, target = drivers.front(work.site, work.do), work.place.target
+    if front is None or not isinstance(target, HostTarget):
+        yield
+        return
+    health = target.process.health
+    answers: list[tuple[datetime, bool]] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            right = status_of(front.port, health, front.host) == 200
+            answers.append((datetime.now(UTC), right))
+            done.wait(ASK_EVERY_SECONDS)
+
+    asks = threading.Thread(target=ask, daemon=True, name="runwright-downtime")
+    asks.start()
+    try:
+        yield
+    finally:
+        done.set()
+        asks.join()
+    if since := answered_since(answers):
+        work.write_down(f"answers/{course}", since.isoformat())
+
+
+def answered_since(answers: list[tuple[datetime, bool]]) -> datetime | None:
+    """Return since when all answers were right, None if the last one was not."""
+    since = None
+    for at, right in answers:
+        since = (since or at) if right else None
+    return since
+
+
 def note_downtime(work: Work, course: str, serves: str) -> None:
-    """Note how long it took until ``serves`` served, from the first service that was taken away; once for each course.
+    """Note how long nobody was served until ``serves`` served; once for each course.
 
     Where nothing ran before, nothing was away. Before a way back from a version that never served, nobody was served since
-    it was begun with.
+    the users were sent to it, or what they had was taken away.
     """
     if work.release.previous_id is None or work.fact(f"{NOTE}/{course}") is not None:
         return
-    courses = (course,) if work.fact(SERVED) else ("deploy", course)
-    since = away_since(work.ledger.journal(work.id).entries(), *courses)
+    served = course == "deploy" or work.fact(SERVED) is not None
+    courses = (course,) if served else ("deploy", course)
+    since = away_since(work.ledger.journal(work.id).entries(), *courses, moved=not served)
     if since is None:
         return
-    seconds = max(0.0, (datetime.now(UTC) - since).total_seconds())
+    answers = work.fact(f"answers/{course}")
+    until = datetime.fromisoformat(answers) if answers else datetime.now(UTC)
+    seconds = max(0.0, (until - since).total_seconds())
     work.write_down(f"{NOTE}/{course}", seconds)
     text = f"This release took services away for {as_time(seconds)} at most, until {serves} served."
     work.ledger.records.add_note(work.id, NOTE, text)

@@ -22,7 +22,7 @@ from runwright.policy.rollback import Cause, Way
 from runwright.versions import Version
 from tasks import courses
 from tasks.decide import aim, decided, schema_moved
-from tasks.downtime import note_downtime
+from tasks.downtime import asking, note_downtime
 from tasks.holding import held, holding, renewed
 from tasks.notify import ended, notify
 from tasks.registry import logged_in
@@ -120,7 +120,8 @@ def act(work: Work, way: Way, because: str, next: str = "") -> None:
             releases.advance(work.id, ReleaseState.ROLLING_BACK, because)
             previous = work.previous
             if way is Way.PUT_BACK and previous is not None:
-                start_previous(work, work.do, previous)
+                with asking(work, "back"):
+                    start_previous(work, work.do, previous)
                 note_downtime(work, "back", previous.name)
             else:
                 stop_new(work)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from runwright.ledger.states import ReleaseState
 from tasks import courses
+from tasks.downtime import asking
 from tasks.step import step
 from tasks.work import Work
 
@@ -18,7 +19,8 @@ def switch(work: Work) -> str:
     work.forward(ReleaseState.SWITCHING, how)
     if work.fact("switched_at") is None:
         work.write_down("switch_began_at", datetime.now(UTC).isoformat())
-    courses.switch(work, work.do, work.version, slot)
+    with asking(work, "deploy"):
+        courses.switch(work, work.do, work.version, slot)
     work.write_down("switched_at", datetime.now(UTC).isoformat())
     work.say(f"Users reach {work.version.name} now.")
     return slot or "replaced"

@@ -44,9 +44,9 @@ def is_free(port: int) -> bool:
         return True
 
 
-def status_of(port: int, path: str) -> int | None:
+def status_of(port: int, path: str, host: str = LOOPBACK) -> int | None:
     """Return the status that ``path`` is answered with, or None if there is no answer in time."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(host.strip("[]"), port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         return connection.getresponse().status

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runwright.ledger.journal import Entry
-from tasks.downtime import SERVED, away_since, downtimes, note_downtime
+from tasks.downtime import SERVED, answered_since, away_since, downtimes, note_downtime
 from tasks.work import Work
 from tests.unit.tasks.conftest import Opener
 
@@ -65,6 +65,29 @@ def test_a_way_back_counts_from_what_the_release_took_away_unless_it_served(open
     work.write_down(SERVED, START.isoformat())
     note_downtime(work, "deploy", "v1")
     assert len(downtimes(work)) == 2
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_users_who_were_sent_to_a_version_that_did_not_serve_were_not_served(opened: Opener, served: bool) -> None:
+    """Given two colours and nothing that was stopped: from the switch until the old version serves, and not if that one served."""
+    work = opened()
+    work.release = replace(work.release, previous_id="the one before")
+    changed(work, "deploy/switch/fence", "deploy/switch/put", "back7/switch/put")
+    if served:
+        work.write_down(SERVED, START.isoformat())
+    note_downtime(work, "back", "v0")
+    assert len(downtimes(work)) == (not served)
+
+
+@pytest.mark.parametrize(
+    ("answers", "since"),
+    [("", None), ("..", None), ("..xx", 2), ("xx", 0), ("x.x.xx", 4), ("xx.", None)],
+    ids=["nobody asked", "never", "from then on", "always", "it came and went", "it went"],
+)
+def test_it_ends_when_the_front_door_answers_and_goes_on_to(answers: str, since: int | None) -> None:
+    """One right answer between wrong ones is no service."""
+    asked = [(START + timedelta(seconds=number), one == "x") for number, one in enumerate(answers)]
+    assert answered_since(asked) == (None if since is None else START + timedelta(seconds=since))
 
 
 def test_a_first_release_takes_nothing_away(opened: Opener) -> None:

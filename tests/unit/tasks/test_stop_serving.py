@@ -30,6 +30,7 @@ from tasks.retire import kept_running
 from tasks.shown import downtime
 from tasks.stage import stage
 from tasks.switch import switch
+from tasks.verify import verify_live
 from tasks.work import Work, at_work
 from tests.unit.tasks.conftest import Opener
 from tests.unit.tasks.test_migrate import Database, planned
@@ -171,7 +172,7 @@ def test_two_colours_are_stopped_before_migrations_above_l1(
     monkeypatch.setattr(drivers, "job", shop.job(moved, seen))
     planned(shop.work, level)
     with holding(shop.work.id, "deploy"):
-        for step in (migrate, stage, switch):
+        for step in (migrate, stage, switch, verify_live):
             step.fn(shop.work.id)
     assert seen == [meanwhile]
     assert shop.answers() == "v1"
