@@ -15,7 +15,7 @@ WORK_POOL = "runwright"
 ROLL_BACK = "roll back"
 SILENT = f"{TAG}: a run fell silent"
 FAILED_ONCE_SECONDS = 120
-SUPERVISE_CRON = "*/5 * * * *"
+SUPERVISE_CRON = "*/2 * * * *"
 END_EVENTS = tuple(
     f"prefect.flow-run.{state}"
     for state in ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut", "Suspended", "Paused", "AwaitingRetry")

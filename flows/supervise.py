@@ -9,9 +9,9 @@ from tasks.supervise import supervise as look_around
 
 @flow(name="supervise", flow_run_name="all environments", persist_result=False)
 def supervise(because: str = "") -> str:
-    """Declare dead runs crashed, and start the way back of releases that nobody works on any more.
+    """Declare dead runs crashed, start the way back of releases that nobody works on, and what died on a host again.
 
-    It changes nothing itself: the rollback that it starts looks again, and decides. Started twice, it does nothing more.
+    No release is decided here: the rollback that it starts looks again, and does. Started twice, it does nothing more.
 
     Args:
         because: Why it was started, if not by its schedule.

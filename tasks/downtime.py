@@ -1,5 +1,5 @@
 """How long nobody was served, where the services are replaced in place or stopped for migrations, and before a version that
-did not work was taken back: from the journal's first change that took them away, until a version that works answered."""
+did not serve was taken back: from the journal's first change that took them away, until a version that serves answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find what died without an event: runs that only seem to live, and releases that nobody works on."""
+"""Find what died without an event: runs that only seem to live, releases that nobody works on, and what serves users."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from runwright.errors import RunwrightError
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
-from runwright.policy.supervision import SUPERVISOR_TAG, TAG, Life, Seen, Step, answer, life
+from runwright.policy.supervision import STARTED_AGAIN, SUPERVISOR_TAG, TAG, Life, Seen, Step, answer, life
 from tasks.notify import ended as told
 from tasks.notify import notify
+from tasks.start_again import start_again
 from tasks.work import at_work, sayer
 
 WORKS_ON_RELEASES = frozenset({"deploy", "drill", "rollback", "watch"})
@@ -56,7 +57,10 @@ class Open:
 
 @task(name="supervise", cache_policy=NO_CACHE, persist_result=False)
 def supervise(because: str = "") -> str:
-    """Declare dead runs crashed, and start the way back of releases that nobody works on. Return what was done."""
+    """Declare dead runs crashed, start the way back of releases that nobody works on, and what died on a host again.
+
+    Return what was done.
+    """
     say = sayer()
     if because:
         say(because)
@@ -73,11 +77,24 @@ def supervise(because: str = "") -> str:
                 # what is wrong with one environment (its deployment is gone, its secrets) must not hide another
                 except (RunwrightError, PrefectException, httpx.HTTPError) as error:
                     done.append(f"{release.id} cannot be looked after: {error}".splitlines()[0])
+            done += stand_up(ledger)
     finally:
         ledger.close()
     for text in done:
         say(text, level="warning")
     return "; ".join(done) or "All is well: every run lives, and every release has come to its end or is worked on."
+
+
+def stand_up(ledger: Ledger) -> list[str]:
+    """Start again what died outside of a release, wherever one serves; return a sentence for each."""
+    told, live = [], ledger.releases.all_live()
+    kept = ledger.releases.facts_of((release.id for release in live.values()), STARTED_AGAIN)
+    for (system, environment), release in live.items():
+        try:
+            told += start_again(ledger, release, kept.get(release.id))
+        except RunwrightError as error:  # one place must not hide another
+            told.append(f"{system}/{environment} cannot be looked at: {error}".splitlines()[0])
+    return told
 
 
 def open_runs(client: SyncPrefectClient, now: datetime) -> list[Open]:

@@ -11,6 +11,7 @@ from runwright.ledger import Lease, Ledger, Release
 from runwright.ledger.records import Backup
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.policy.drills import Drill
+from runwright.policy.supervision import STARTED_AGAIN
 
 UNFINISHED = frozenset(ReleaseState) - ENDED
 
@@ -27,9 +28,10 @@ class Unfinished:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one environment stands. drills: the newest one and the newest that came back, newest first."""
+    """Where one environment stands. meanwhile: what died of ``live`` and was started again, newest last. drills: the newest one and the newest that came back, newest first."""
 
     live: Release | None = None
+    meanwhile: tuple[dict[str, Any], ...] = ()
     way_back: Release | None = None
     unfinished: tuple[Unfinished, ...] = ()
     lease: Lease | None = None
@@ -43,6 +45,7 @@ def standings(ledger: Ledger, place: Place | None = None) -> dict[Place, Standin
     places = [place] if place else [Place(*pair) for pair in ledger.releases.places()]
     live = ledger.releases.all_live(system, environment)
     ways = ledger.releases.several(release.previous_id for release in live.values() if release.previous_id)
+    again = ledger.releases.facts_of((release.id for release in live.values()), STARTED_AGAIN)
     unfinished: dict[Place, list[Unfinished]] = {}
     open_ones = ledger.releases.find(system, environment, limit=None, states=UNFINISHED, without=("plan",))
     for one in _unfinished(ledger, open_ones):
@@ -55,6 +58,7 @@ def standings(ledger: Ledger, place: Place | None = None) -> dict[Place, Standin
         serves = live.get(key)
         found[spot] = Standing(
             live=serves,
+            meanwhile=tuple(again.get(serves.id, {}).get("said", ())) if serves else (),
             way_back=ways.get(serves.previous_id or "") if serves else None,
             unfinished=tuple(unfinished.get(spot, ())),
             lease=leases.get(key),

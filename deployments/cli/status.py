@@ -59,6 +59,7 @@ def _as_data(
     return {
         "place": str(place),
         "live": None if live is None else _live(live, standing.way_back, few=few),
+        "meanwhile": list(standing.meanwhile),
         "runs": what_runs(live, others) if look and live is not None else None,
         "unfinished": [_unfinished(unfinished, lease) for unfinished in standing.unfinished],
         "held_by": None
@@ -173,6 +174,8 @@ def _print(out: Output, one: dict[str, Any], now: datetime) -> None:
         pairs.append(("  live", f"{live['version']} since {moment(live['since'])} ({live['release']}{adopted})"))
         if one["runs"] is not None:
             pairs.append(("  runs", one["runs"]["text"]))
+        for died in one["meanwhile"]:
+            pairs.append(("  meanwhile", f"{ago(datetime.fromisoformat(died['at']), now)}: {died['text']}"))
         pairs.append(("  way back", _way_back(live["way_back"])))
     for unfinished in one["unfinished"]:
         words = (

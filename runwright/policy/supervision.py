@@ -6,6 +6,7 @@ machine is gone, a run that was never started, a release whose way back died as 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,6 +76,18 @@ class Answer:
 
     step: Step
     because: str
+
+
+STARTED_AGAIN = "started-again"
+"""The fact of a release that serves about what died of it meanwhile."""
+RESTARTS = 3
+"""How often what died outside of a release is started again within ``RESTARTS_SECONDS``. After that a person is told."""
+RESTARTS_SECONDS = 3600.0
+
+
+def may_start_again(seconds_ago: Iterable[float]) -> bool:
+    """Return whether what died may be started once more, given how long ago it was started again before."""
+    return sum(ago < RESTARTS_SECONDS for ago in seconds_ago) < RESTARTS
 
 
 def life(run: Seen) -> tuple[Life, str]:

@@ -89,7 +89,7 @@ def test_alternatives_are_comments_that_become_valid_when_uncommented():
         "watch.rules": "A measurement that every source of metrics offers",
         "rules": "A measurement that every source of metrics offers",
         "process.command": "The program and its arguments",
-        "environments.target.host": "nothing but Python is needed",
+        "environments.target.host": "nothing but what comes with Runwright",
         "environments.target.project": "The Compose project's name",
         "verify.health.get": "The URL to GET",
         "gates.window.timezone": "The time zone of the times",
