@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import compose_release, host_switch, journaling, ledger_scale, machine, starting
+from bench import compose_release, front_door, host_switch, journaling, ledger_scale, machine, starting
 from bench.numbers import Section
 from bench.telling import as_markdown, printed
 
 RESULTS = Path(__file__).with_name("results")
-PARTS = ("start", "journal", "ledger", "host", "compose")
+PARTS = ("start", "journal", "ledger", "front", "host", "compose")
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def main() -> int:
         if part in wanted:
             say(f"{part}: measuring, the load is {machine.load()}")
             with tempfile.TemporaryDirectory(prefix="rw-bench-") as folder:
-                sections.append(measured(part, given.rounds, Path(folder), say))
+                sections.append(measured(part, given.rounds, Path(folder), say, given.results))
     facts |= {"load after": machine.load(), "seconds": round(time.monotonic() - began), "rounds": given.rounds}
     given.results.mkdir(parents=True, exist_ok=True)
     name = "latest" if set(wanted) == set(PARTS) else "part"
@@ -52,7 +52,7 @@ def main() -> int:
     return 1 if any(row.kept is False for section in sections for row in section.rows) else 0
 
 
-def measured(part: str, rounds: int, folder: Path, say: Callable[[str], None]) -> Section:
+def measured(part: str, rounds: int, folder: Path, say: Callable[[str], None], results: Path) -> Section:
     """Return what one part measured."""
     match part:
         case "start":
@@ -61,6 +61,8 @@ def measured(part: str, rounds: int, folder: Path, say: Callable[[str], None]) -
             return journaling.measure(max(3, rounds), folder)
         case "ledger":
             return ledger_scale.measure(max(3, rounds), folder, say)
+        case "front":
+            return front_door.measure(rounds, folder, say, results)
         case "host":
             return host_switch.measure(rounds, folder, say)
         case _:
