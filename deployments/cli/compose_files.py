@@ -108,7 +108,7 @@ def left_out(do: Do, given: Given) -> list[str]:
 
 def _is_whole(do: Do, directory: Path, file: str) -> bool:
     """Return whether Compose can run ``file`` without another one that it adds to."""
-    words = ("-f", str(directory / file), "config", "--no-interpolate", "--quiet")
+    words = ("-f", str(directory / file), "config", "--no-interpolate", "--services")
     command = Command(
         says=f"ask Compose whether {file} is whole by itself",
         argv=("docker", "compose", "--project-directory", str((directory / file).parent), *words),

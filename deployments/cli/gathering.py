@@ -185,7 +185,7 @@ def _with_bases(do: Do, root: Path, services: tuple[ServiceFacts, ...]) -> tuple
     """Return ``services`` with the images that they are built on, as far as their Dockerfiles tell."""
 
     def text(dockerfile: str) -> str:
-        if "\n" in dockerfile:  # it stands in the Compose file
+        if dockerfile.startswith("\n"):  # it stands in the Compose file
             return dockerfile
         try:
             return (root / dockerfile).read_text(errors="replace")[:_DOCKERFILE_CHARACTERS]

@@ -15,8 +15,8 @@ from typing import Any
 class Build:
     """All that decides which image comes out of a build; two services with equal ones are of one build.
 
-    context, dockerfile, contexts: as paths from the top of the repository where they are in it. dockerfile: its whole text, if
-    the Compose file holds it. args: their values may be secrets.
+    context, dockerfile, contexts: as paths from the top of the repository where they are in it. dockerfile: a line break and its
+    whole text, if the Compose file holds it. args: their values may be secrets.
     """
 
     context: str
@@ -95,7 +95,7 @@ def build_of(said: Mapping[str, Any], top: str) -> Build | None:
     platform = said.get("platform")
     return Build(
         context=_seen(os.path.normpath(context), top) if local else context,
-        dockerfile=build.get("dockerfile_inline") or _seen(path, top),
+        dockerfile=f"\n{inline}" if (inline := build.get("dockerfile_inline")) else _seen(path, top),
         target=str(build.get("target") or ""),
         args=pairs(build.get("args")),
         contexts={n: _seen(str(at), top) for n, at in pairs(build.get("additional_contexts")).items()},
@@ -169,7 +169,7 @@ def _seen(path: str, top: str) -> str:
 
 
 def _shown(dockerfile: str) -> str:
-    return "in the Compose file" if "\n" in dockerfile or " " in dockerfile else dockerfile
+    return "in the Compose file" if dockerfile.startswith("\n") else dockerfile
 
 
 def repository(reference: str) -> str:

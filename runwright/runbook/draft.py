@@ -94,9 +94,9 @@ def _environment(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
     if guessed.urls:
         through = f"through {', '.join(dict.fromkeys(guessed.through.values()))}, " if guessed.through else ""
         yield f"    urls: {flow(guessed.urls)} # check: {through}as seen from where Runwright runs"
-    else:
-        for service in (s for services in guessed.components.values() for s in services if s.hidden_ports):
-            yield f"    # check: {service.name} is published on {service.hidden_ports[0]}, which has no value here"
+    for service in (s for services in guessed.components.values() for s in services if s.hidden_ports):
+        yield f"    # check: {service.name} is published on {service.hidden_ports[0]}, which has no value here: name its address in urls"
+    if not guessed.urls:
         yield '    # check: no port is published; name the address that clients use: urls: {web: "https://…"}'
     if guessed.database is not None:
         yield f"    database: {flow(_database(guessed.database))}{_doubt(guessed.database)}"

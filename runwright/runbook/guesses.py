@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from runwright.runbook.facts import DraftFacts, ServiceFacts
-from runwright.runbook.recognised import URL, is_postgres, is_proxy, is_store, serves, why_asked
+from runwright.runbook.recognised import URL, is_postgres, is_proxy, is_store, is_tool, serves, why_asked
 
 _LOCAL = {"localhost", "127.0.0.1", "0.0.0.0", "::1"}  # noqa: S104 - recognised, not listened on
 _HTTPS = (443, 8443)
@@ -108,7 +108,7 @@ def system_name(text: str) -> str:
 def _not_infrastructure(services: list[ServiceFacts]) -> list[ServiceFacts]:
     """Return what is somebody's application in a project that builds nothing: what has a version in its name that a
     variable gives, or the services that wait for others."""
-    ours = [s for s in services if not is_proxy(s)] or services
+    ours = [s for s in services if not is_proxy(s) and not is_tool(s)] or services
     return [s for s in ours if "$" in s.written] or [s for s in ours if s.depends_on] or ours[:1]
 
 

@@ -19,6 +19,12 @@ _STAND_INS = re.compile(
     r"azurite|emulator|fake-|elasticmq|dynamodb-local|moto(server)?([:@/]|$)|selenium|browserless|playwright|cypress|(^|[/_-])mock"
 )
 """Images that stand in for something else where software is developed and tested."""
+_TOOLS = re.compile(
+    r"(^|/)(grafana|prometheus|alertmanager|loki|promtail|tempo|jaeger|zipkin|otel|opentelemetry|node-exporter|cadvisor|kibana|"
+    r"logstash|filebeat|fluent|vector|adminer|pgadmin|phpmyadmin|mongo-express|redis-?insight|redis-commander|portainer|"
+    r"watchtower|autoheal|dozzle|flyway|liquibase|swagger-ui|pgbouncer|sentry|keycloak)"
+)
+"""Images of what others make, beside an application; none of them is what a team releases."""
 _TESTS = re.compile(
     r"(^|[._-])(e2e|tests?|testing|pytest|jest|cypress|playwright|selenium|lint(er)?|coverage|mock|emulator)([._-]|$)"
 )
@@ -52,6 +58,11 @@ def holds_data(image: str) -> bool:
 
 def is_store(service: ServiceFacts) -> bool:
     return is_postgres(service) or bool(_STORES.search(service.base or service.image))
+
+
+def is_tool(service: ServiceFacts) -> bool:
+    """Return whether it is what others make: a monitor, a browser of the database."""
+    return bool(_TOOLS.search(service.base or service.image))
 
 
 def is_proxy(service: ServiceFacts) -> bool:

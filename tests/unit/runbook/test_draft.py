@@ -302,6 +302,15 @@ def test_a_port_without_a_value_is_asked_for():
     """By its variable."""
     text = draft(facts(ServiceFacts("api", context=".", hidden_ports=("${PORT}",))))
     assert "# check: api is published on ${PORT}, which has no value here" in text
+    web = ServiceFacts("web", context="web", hidden_ports=("${PORT}",))
+    assert "# check: web is published on ${PORT}" in draft(facts(API, web)), "also if others have an address"
+
+
+def test_what_others_make_is_no_component(loaded):
+    """In a project that builds nothing, a version that a variable gives is also that of a monitor."""
+    app = ServiceFacts("app", image="acme/app:", written="acme/app:${TAG}")
+    grafana = ServiceFacts("grafana", image="grafana/grafana:11", written="grafana/grafana:${GRAFANA:-11}")
+    assert loaded(facts(grafana, app)).services() == {"app": "app"}
 
 
 def test_a_page_that_django_need_not_have_is_no_failure(loaded):
