@@ -60,6 +60,9 @@ class CommandBuilder:
             )
         return artifact
 
+    def build_others(self, do: Do, tree: Path, commit: str, key: str) -> None:
+        """Do nothing: a host runs what the runbook names, and nothing else."""
+
     def exists(self, do: Do, artifact: Artifact) -> bool:
         """Return whether the folder is there, whole, and holds the tree that is its identity."""
         return self._whole(do, artifact, assume=True)

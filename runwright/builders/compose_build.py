@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import yaml
 
 from runwright.actions import Command, Do, Output
 from runwright.errors import InputError, RefusedError
-from runwright.runbook.compose_images import misfits, origins
+from runwright.runbook.compose_images import Origin, awaited, misfits, origins
 from runwright.runbook.model import Component
 
 
@@ -42,10 +42,24 @@ class ComposeBuild:
             )
         )
 
+    def others(self, do: Do) -> tuple[ComposeService, ...]:
+        """Return the services that are built, are of no component and stay up: a database with a Dockerfile of its own."""
+        ours = {service for services in self.services.values() for service in services}
+        return do(
+            Command(
+                says="read what else is built",
+                argv=(*self.argv(do), "config", "--format", "json"),
+                env=self.env,
+                parse=lambda output: parse_others(output, ours, self.top),
+                assume=(),
+            )
+        )
+
 
 @dataclass(frozen=True)
 class ComposeService:
     """What the Compose files say of a component: the service by which it is built, "" if none is, and its image then.
+    Of a service that is of no component: both.
 
     contexts: folders ("" is the context, other names are additional contexts). build_key: `Build.key`.
     """
@@ -88,10 +102,26 @@ def parse_build(output: Output, component: str, services: tuple[str, ...], top: 
     builder = next((name for name in services if known[name].own), "")
     if not builder:
         return ComposeService(image=config["services"][services[0]].get("image") or "")
-    build = config["services"][builder]["build"]
+    return _built(builder, "", config["services"], known)
+
+
+def parse_others(output: Output, ours: Collection[str], top: Path) -> tuple[ComposeService, ...]:
+    """Return the services that are built and not ``ours``, without those that another one waits for until they have ended."""
+    config = json.loads(output.stdout)
+    services = {name: said or {} for name, said in (config.get("services") or {}).items()}
+    known = origins(services, str(config.get("name", "")), top)
+    ending = {name for said in services.values() for name in awaited(said.get("depends_on"))}
+    return tuple(
+        _built(name, origin.image, services, known)
+        for name, origin in known.items()
+        if origin.own and name not in ours and name not in ending
+    )
+
+
+def _built(service: str, image: str, services: Mapping[str, Any], known: Mapping[str, Origin]) -> ComposeService:
+    build = services[service]["build"]
     contexts = {"": build.get("context", "."), **(build.get("additional_contexts") or {})}
-    origin = known[builder].build
-    return ComposeService(builder, "", contexts, origin.key() if origin else "")
+    return ComposeService(service, image, contexts, known[service].key)
 
 
 def _moved(folder: str, service: str, top: Path, tree: Path) -> str:

@@ -82,6 +82,15 @@ class Docker:
             return self._pulled(do, component, reference, commit, key)
         return self._built(do, tree, component, spec, said, commit, version, key)
 
+    def build_others(self, do: Do, tree: Path, commit: str, key: str) -> None:
+        """Build from ``tree`` what is of no component, and is not on this machine under its own name yet.
+
+        What is there stays as it is: a database is not replaced. Raise ActionError if it cannot be built.
+        """
+        for said in self._compose.others(do) if self._compose else ():
+            if engine.look(do, said.image) is None:
+                self._by_compose(do, tree, said, Component(), {REVISION: commit}, said.image, f"{key}/{said.service}")
+
     def exists(self, do: Do, artifact: Artifact) -> bool:
         """Return whether ``artifact`` is on this machine, or, if it is named by its digest, in its registry."""
         image = engine.look(do, artifact.reference)
@@ -146,19 +155,35 @@ class Docker:
         key: str,
     ) -> None:
         if spec.context is not None:
-            argv, env = self._docker_build(tree, spec, spec.context, labels, tag), self._env
+            self._run(do, self._docker_build(tree, spec, spec.context, labels, tag), self._env, tag, labels, key)
         elif self._compose is not None:
-            path = self._state / f"build-{component}.yml"
-            service = said.service
-            content = override(said, spec, self._compose.top, tree, labels, tag)
-            do(WriteFile(says=f"write {path}", key=f"{key}/override", path=path, content=content, mode=0o600))
-            argv = (*self._compose.argv(do), "-f", str(path), "build", "--quiet", service)
-            env = {**self._compose.env, **self._env}
+            self._by_compose(do, tree, said, spec, labels, tag, key)
         else:
             raise InputError(
                 f"Component {component} has no context to build.",
                 next="Give it `context` in the runbook; without it only components of a Compose target can be built.",
             )
+
+    def _by_compose(
+        self,
+        do: Do,
+        tree: Path,
+        said: ComposeService,
+        spec: Component,
+        labels: Mapping[str, str],
+        tag: str,
+        key: str,
+    ) -> None:
+        assert self._compose is not None
+        path = self._state / f"build-{said.service}.yml"
+        content = override(said, spec, self._compose.top, tree, labels, tag)
+        do(WriteFile(says=f"write {path}", key=f"{key}/override", path=path, content=content, mode=0o600))
+        argv = (*self._compose.argv(do), "-f", str(path), "build", "--quiet", said.service)
+        self._run(do, argv, {**self._compose.env, **self._env}, tag, labels, key)
+
+    def _run(
+        self, do: Do, argv: tuple[str, ...], env: Mapping[str, str], tag: str, labels: Mapping[str, str], key: str
+    ) -> None:
         do(
             Command(
                 says=f"build {tag} from commit {labels[REVISION][:12]}",

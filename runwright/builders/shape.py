@@ -28,6 +28,10 @@ class Builder(Protocol):
         """
         ...
 
+    def build_others(self, do: Do, tree: Path, commit: str, key: str) -> None:
+        """Build what the system needs besides its components, if it is not there. Raise ActionError if that fails."""
+        ...
+
     def exists(self, do: Do, artifact: Artifact) -> bool:
         """Return whether ``artifact`` is there, whole, and is what its identity says."""
         ...

@@ -103,6 +103,13 @@ def build_of(said: Mapping[str, Any], top: str) -> Build | None:
     )
 
 
+def awaited(depends_on: Any) -> tuple[str, ...]:
+    """Return the services that ``depends_on`` waits for until they have run and ended well."""
+    if not isinstance(depends_on, Mapping):
+        return ()
+    return tuple(n for n, how in depends_on.items() if (how or {}).get("condition") == "service_completed_successfully")
+
+
 def pairs(said: Any) -> dict[str, str | None]:
     """Return what Compose writes as a mapping or as a list of NAME=VALUE; None is a value that is taken from elsewhere."""
     if isinstance(said, Mapping):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runwright.runbook.compose_images import Origin, origins
+from runwright.runbook.compose_images import Origin, awaited, origins
 from runwright.runbook.healthchecks import judged_seconds
 
 _POSTGRES_NAMES = ("POSTGRES_DB", "POSTGRES_USER")
@@ -77,13 +77,7 @@ def service_facts(config: Mapping[str, Any], root: str) -> tuple[ServiceFacts, .
     The rendered file holds every secret of the system: what is returned holds none.
     """
     services = {name: said or {} for name, said in (config.get("services") or {}).items()}
-    ending = {
-        name
-        for said in services.values()
-        if isinstance(said.get("depends_on"), Mapping)
-        for name, how in said["depends_on"].items()
-        if (how or {}).get("condition") == "service_completed_successfully"
-    }
+    ending = {name for said in services.values() for name in awaited(said.get("depends_on"))}
     known = origins(services, str(config.get("name", "")), root)
     return tuple(_service(name, said, known[name], ends=name in ending) for name, said in services.items())
 

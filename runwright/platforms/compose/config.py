@@ -11,6 +11,7 @@ from typing import Any
 from runwright.actions import Command, Do, Output
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.cli import Project
+from runwright.runbook.compose_images import awaited
 
 DEPENDS = "depends on"
 """How a service hangs on another one that it goes on running without: all that it may lose is an address that it knows."""
@@ -203,7 +204,7 @@ def _service(name: str, raw: Mapping[str, Any], data: Mapping[str, Any]) -> Serv
         ),
         ports=tuple(port for p in raw.get("ports") or () if (port := _port(p)) is not None),
         depends_on=tuple(raw.get("depends_on") or ()),
-        awaits_end_of=_awaited(raw.get("depends_on")),
+        awaits_end_of=awaited(raw.get("depends_on")),
         healthcheck=bool(health) and not health.get("disable") and health.get("test") != ["NONE"],
         profiles=tuple(raw.get("profiles") or ()),
         replicas=None if replicas is None else int(replicas),
@@ -233,12 +234,6 @@ def _published(raw: Any) -> tuple[str, str] | None:
     if not isinstance(raw, dict) or not str(raw.get("published") or "").isdigit():
         return None
     return str(raw.get("host_ip") or ""), str(raw["published"])
-
-
-def _awaited(raw: Any) -> tuple[str, ...]:
-    if not isinstance(raw, Mapping):
-        return ()
-    return tuple(n for n, how in raw.items() if (how or {}).get("condition") == "service_completed_successfully")
 
 
 def _build(raw: Any) -> Build:

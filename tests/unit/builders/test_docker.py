@@ -199,6 +199,32 @@ def test_a_component_is_built_by_the_service_that_has_the_build() -> None:
     assert parse_build(config, "api", ("jobs", "api"), Path("/opt/shop")).service == "api"
 
 
+def test_what_is_built_and_is_no_component_is_built_once_and_never_again() -> None:
+    """A database with a Dockerfile of its own: from the clean tree, under its own name; one that is there stays as it is."""
+    config = config_of(
+        api={
+            "build": {"context": "/opt/shop"},
+            "depends_on": {"seed": {"condition": "service_completed_successfully"}},
+        },
+        db={"build": {"context": "/opt/shop/db"}, "image": "acme/db:15"},
+        cache={"build": {"context": "/opt/shop/cache"}},
+        seed={"build": {"context": "/opt/shop"}},
+        mail={"image": "mailhog"},
+    )
+    compose = ComposeBuild(call, Path("/opt/shop"), {"api": ("api",)})
+    do = Replies(
+        {"inspect --format": lambda a: None if "cache" in a.argv[-1] else "there", "config --format json": config},
+        lenient=True,
+    )
+    builder(compose=compose).build_others(do, TREE, COMMIT, "prepare/others")
+    assert do.keys == ["prepare/others/cache/override", "prepare/others/cache/build"]
+    written = do.changes[0]
+    assert isinstance(written, WriteFile)
+    said = yaml.safe_load(written.content)["services"]["cache"]
+    assert (said["image"], said["build"]["context"]) == ("shop-cache:latest", "/tree/cache")
+    builder().build_others(Replies({}), TREE, COMMIT, "prepare/others")
+
+
 def test_what_cannot_be_built_is_told_before_anything_is_done() -> None:
     """No context and no Compose; a service that is not there; services that are not of one image."""
     do = Replies({"docker image inspect": ABSENT})
