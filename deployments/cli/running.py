@@ -26,7 +26,7 @@ def what_runs(live: Release, others: Sequence[Release] = ()) -> dict[str, Any]:
     try:
         (facts, wrong_in_front), wanted = _look(live), _wanted((live, *others))
     except RunwrightError as error:
-        return nothing | {"text": f"could not be looked at: {error.what.splitlines()[0]}"}
+        return nothing | {"text": f"could not be looked at: {error.what.splitlines()[0]} {error.next}".strip()}
     if not facts:
         return nothing | {"text": "nothing of it is seen from this machine"}
     services = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import anyio
@@ -24,10 +26,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.sync.client import connect
 
+from runwright.actions import Spawn
 from runwright.effects.processes import recorded
 from runwright.errors import ActionError, DeadlineError, FencedError, ObservationError, RefusedError, VerificationError
 from runwright.routers.caddy import driver, state
 from runwright.routers.caddy.driver import CaddyRouter
+from runwright.routers.caddy.predecessor import succeed
 from runwright.runbook.targets import Caddy
 from runwright.testing.direct import Direct
 from runwright.traffic import Upstream
@@ -565,3 +569,45 @@ def test_an_answer_that_is_cut_is_seen_as_cut(router: CaddyRouter, front: str) -
             httpx.get(front)
         assert [httpx.get(front).status_code for _ in range(2)] == [502, 502]
         thread.join(10)
+
+
+OLD_FORWARDER = """
+import http.server, json, signal, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", "9")
+        self.end_headers()
+        self.wfile.write(b"forwarder")
+    def log_message(self, *words): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+with open(sys.argv[1], "w") as file:
+    json.dump({"host": "127.0.0.1", "port": server.server_address[1], "pid": 0}, file)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+server.serve_forever()
+"""
+
+
+def test_a_forwarder_of_an_earlier_version_is_succeeded_by_one_command(
+    tmp_path: Path, servers: dict[str, Server]
+) -> None:
+    """Until then it serves on, and everything else is refused; Caddy serves the same on the same port, whatever somebody who
+    had lost the lease wrote into the forwarder's file."""
+    old, router, do = tmp_path / "forwarder", CaddyRouter(SPEC, tmp_path / "caddy", sys.executable), Direct()
+    green = asdict(servers["green"].upstream)
+    old.mkdir()
+    (old / "target.json").write_text(json.dumps({**asdict(servers["blue"].upstream), "fence": 6}))
+    (old / "fence.json").write_text(json.dumps({"token": 7, "target": {**green, "fence": 7}}))
+    argv, says = (sys.executable, "-c", OLD_FORWARDER, str(old / "listen.json")), "start it"
+    do(Spawn(argv=argv, says=says, key="old", log=old / "log", pid_file=old / "pid.json"))
+    until(lambda: (old / "listen.json").exists() and (old / "listen.json").read_text())
+    front = f"http://127.0.0.1:{json.loads((old / 'listen.json').read_text())['port']}"
+    with pytest.raises(RefusedError, match="forwarder of an earlier Runwright"):
+        router.ensure(do, "start")
+    assert httpx.get(front).text == "forwarder"
+    try:
+        assert f"Caddy is the front door at {front} now, and serves green." == succeed(tmp_path / "caddy")
+        assert httpx.get(front).text == "green" and router.facts(do).agreed
+        assert "nothing to do" in succeed(tmp_path / "caddy")
+    finally:
+        router.stop(do, "end")
