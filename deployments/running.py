@@ -13,9 +13,9 @@ from deployments.own_server import own_url
 from runwright.actions import Process
 from runwright.effects.files import write_file
 from runwright.effects.processes import alive, environment_of, listens
-from runwright.home import home
+from runwright.home import home, refuse_a_home_of_others
 
-ROOT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent
 CODE = ("blocks", "deployments", "flows", "runwright", "tasks")
 API_VARIABLE = "PREFECT_API_URL"
 
@@ -58,8 +58,9 @@ def read_running() -> Running | None:
     """Return what ``up`` started, or None.
 
     If the file that remembers it is lost or spoilt, what still runs is found by the files that each process was started
-    with: nothing is started a second time beside it, and `down` ends it.
+    with: nothing is started a second time beside it, and `down` ends it. Raise InputError if somebody else can write them.
     """
+    refuse_a_home_of_others()
     try:
         data = json.loads(state_file().read_text())
         return Running(str(data["api_url"]), _process(data["server"]), _process(data["worker"]))
@@ -104,5 +105,5 @@ def code_changed_at() -> float:
     prefect = find_spec("prefect")
     files = [Path(str(prefect.origin))] if prefect else []
     for folder in CODE:
-        files += (ROOT / folder).rglob("*.py")
+        files += (CHECKOUT / folder).rglob("*.py")
     return max(file.stat().st_mtime for file in files)

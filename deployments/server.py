@@ -25,7 +25,16 @@ from deployments.own_server import (
     take_port,
     write_profile,
 )
-from deployments.running import API_VARIABLE, ROOT, Running, differences, pid_file, read_running, remember, state_file
+from deployments.running import (
+    API_VARIABLE,
+    CHECKOUT,
+    Running,
+    differences,
+    pid_file,
+    read_running,
+    remember,
+    state_file,
+)
 from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL
 from runwright.actions import Process, Spawn, Stop
 from runwright.effects.processes import alive, spawn, stop, stopped
@@ -34,6 +43,7 @@ from runwright.home import HOME_VARIABLE, LEDGER_VARIABLE, home, ledger_url, mak
 from runwright.ledger.address import parsed
 from runwright.runbook.finding import SYSTEMS_VARIABLE, own_places
 
+ROOT = CHECKOUT
 START_SECONDS = 120.0
 """How long a new server may take: it makes its database first."""
 SILENT_SECONDS = 30.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from runwright.trust import refuse_if_others_write
+
 HOME_VARIABLE = "RUNWRIGHT_HOME"
 LEDGER_VARIABLE = "RUNWRIGHT_LEDGER_URL"
 
@@ -12,6 +14,11 @@ LEDGER_VARIABLE = "RUNWRIGHT_LEDGER_URL"
 def home() -> Path:
     """Return the folder (``RUNWRIGHT_HOME``, or ``.runwright`` in the current folder), absolute. It need not exist."""
     return Path(os.environ.get(HOME_VARIABLE) or ".runwright").expanduser().absolute()
+
+
+def refuse_a_home_of_others() -> None:
+    """Return if nobody else can write the home. Raise InputError, which says who can."""
+    refuse_if_others_write(home(), f"The home {home()}")
 
 
 def make_folder(folder: Path) -> None:

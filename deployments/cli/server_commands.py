@@ -217,7 +217,7 @@ def specs_of_chosen(chosen: Chosen) -> list[Spec]:
 def write_prefect_yaml() -> tuple[Path, int]:
     """Write prefect.yaml from the runbooks in deployments/systems; return its path and how many deployments it has."""
     from deployments.prefect_yaml import prefect_yaml
-    from deployments.running import ROOT
+    from deployments.server import ROOT
     from deployments.specs import specs_of
     from runwright.effects.files import write_file
     from runwright.runbook.finding import shipped

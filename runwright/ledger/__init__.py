@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from runwright import home
+from runwright.ledger.address import parsed, sqlite_path
 from runwright.ledger.drills import Drills
 from runwright.ledger.journal import Entry, Journal
 from runwright.ledger.leases import Lease, Leases
@@ -20,6 +21,7 @@ from runwright.ledger.states import ReleaseState
 from runwright.ledger.store import Clock, Store, utc_now
 from runwright.ledger.tables import checks
 from runwright.ledger.upgrade import upgrade
+from runwright.trust import refuse_if_others_write
 
 __all__ = [
     "Drills",
@@ -73,8 +75,13 @@ def open_ledger(url: str | None = None, clock: Clock = utc_now, patience: Patien
 
     Any number of processes may open one at once. With ``patience`` it is waited for whenever it is away, here and later.
     Raise LedgerError if it cannot be reached or written, if it is no
-    ledger, or if a newer version of Runwright has written it.
+    ledger, or if a newer version of Runwright has written it. Raise InputError if somebody else can write the home, or the
+    file: what a release does is in there.
     """
+    if url is None:
+        home.refuse_a_home_of_others()
+    if file := sqlite_path(parsed(url or home.ledger_url())):
+        refuse_if_others_write(file, f"The ledger {file}")
     store = Store(url or home.ledger_url(), clock, patience)
     try:
         upgrade(store)

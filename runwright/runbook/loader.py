@@ -17,12 +17,13 @@ from runwright.errors import InputError, RunbookError
 from runwright.runbook import crosscheck
 from runwright.runbook.base import FROM_A_FILE
 from runwright.runbook.document import Document, Mistake, read
-from runwright.runbook.finding import SYSTEMS_VARIABLE, USUAL_NAME, content, find
+from runwright.runbook.finding import SHIPPED, SYSTEMS_VARIABLE, USUAL_NAME, content, find
 from runwright.runbook.mistakes import MOST, mistakes_in
 from runwright.runbook.model import Runbook
 from runwright.runbook.nearest import unknown
 from runwright.runbook.words import Path as Where
 from runwright.runbook.words import dotted, follow
+from runwright.trust import refuse_if_others_write
 
 _ATTEMPTS = 5  # a wrong value is taken out, is missing then, and is given an example: three rounds are enough
 
@@ -40,9 +41,12 @@ class Loaded:
 def load(path: Path | str) -> Loaded:
     """Return the runbook in the file ``path``, with its relative paths made absolute from the file's folder.
 
-    Raise RunbookError if the file can not be read or has mistakes; its text lists all of them.
+    Raise RunbookError if somebody else can write the file, if it can not be read, or if it has mistakes; its text lists all
+    of them.
     """
     file = Path(path).expanduser()
+    if not file.absolute().is_relative_to(SHIPPED):  # as good as the code beside it
+        refuse_if_others_write(file, f"The runbook {file}", RunbookError)
     text = content(file)
     document = read(text, file)
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
