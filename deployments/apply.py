@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events import DeploymentEventTrigger
+from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.utilities.callables import parameter_schema
 
 from blocks.environment import RunwrightEnvironment
-from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL, Spec, supervise_spec
+from deployments.specs import HEARTBEAT_SECONDS, ROLL_BACK, WORK_POOL, Spec, supervise_spec
+from runwright.policy.supervision import TAG
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -73,9 +77,39 @@ def _deployment(client: SyncPrefectClient, spec: Spec, environment: dict[str, st
         ],
         job_variables={"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS), **environment}},
     )
-    client.delete_resource_owned_automations(f"prefect.deployment.{deployment_id}")
+    _automations(client, deployment_id, spec)
+    return spec.full_name
+
+
+def _automations(client: SyncPrefectClient, deployment_id: UUID, spec: Spec) -> None:
+    """Let the deployment own the automations of its spec, each once.
+
+    Those that are right already are left alone: Prefect keeps with each what it has heard, such as the last heartbeat of a
+    run that has died since. One that is made anew would wait for the next in vain.
+    """
+    owner = f"prefect.deployment.{deployment_id}"
+    wanted = []
     for description in spec.triggers:
         trigger = DeploymentEventTrigger.model_validate(description)
         trigger.set_deployment_id(deployment_id)
-        client.create_automation(trigger.as_automation())
-    return spec.full_name
+        wanted.append(trigger.as_automation())
+    # whose they are is not told, and others may start the deployment as well
+    related = client.read_resource_related_automations(owner)
+    there = [one for one in related if one.name.startswith((f"{ROLL_BACK} ", f"{TAG}: "))]
+    if sorted(map(_content, there)) == sorted(map(_content, wanted)):
+        return
+    client.delete_resource_owned_automations(owner)
+    for automation in wanted:
+        client.create_automation(automation)
+
+
+def _content(automation: AutomationCore) -> str:
+    """Return what an automation does, to be compared: without the ids and the owner that it was given, sets in one order."""
+
+    def plain(data: Any) -> Any:
+        if isinstance(data, dict):
+            return {key: plain(value) for key, value in sorted(data.items()) if key != "id"}
+        return sorted(map(plain, data), key=str) if isinstance(data, list) else data
+
+    told = automation.model_dump(mode="json", include=set(AutomationCore.model_fields) - {"owner_resource"})
+    return json.dumps(plain(told))

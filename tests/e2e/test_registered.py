@@ -49,13 +49,32 @@ def test_a_cron_schedule_gets_runs(place: Place, scheduled: Spec) -> None:
 
 
 def test_registering_twice_is_the_same_as_once(place: Place, client: SyncPrefectClient) -> None:
-    """One automation for each rollback: two would start two rollbacks of every failed release."""
+    """One automation for each rollback: two would start two rollbacks of every failed release.
+
+    And the very same: Prefect forgets with an automation of which runs it waits for the next heartbeat.
+    """
+
+    def owned() -> dict[str, list[UUID]]:
+        ids = {}
+        for spec in [*place.specs, supervise_spec()]:
+            found = client.read_deployment_by_name(spec.full_name)
+            there = client.read_resource_related_automations(f"prefect.deployment.{found.id}")
+            assert len(there) == len(spec.triggers), spec.full_name
+            ids[spec.full_name] = sorted(one.id for one in there)
+        return ids
+
     place.register()
+    first = owned()
     place.register()
-    for spec in [*place.specs, supervise_spec()]:
-        found = client.read_deployment_by_name(spec.full_name)
-        owned = client.read_resource_related_automations(f"prefect.deployment.{found.id}")
-        assert len(owned) == len(spec.triggers), spec.full_name
+    assert owned() == first
+    supervisor = client.read_deployment_by_name(supervise_spec().full_name)
+    (other, *_) = client.read_resource_related_automations(f"prefect.deployment.{supervisor.id}")
+    client.pause_automation(other.id)
+    place.register()
+    assert all(
+        one.enabled for one in client.read_resource_related_automations(f"prefect.deployment.{supervisor.id}")
+    ), "what is wrong with one is put right"
+    assert owned() != first
 
 
 def registered(client: SyncPrefectClient, spec: Spec) -> dict[str, Any]:
