@@ -35,6 +35,8 @@ def build_now(work: Work) -> dict[str, str]:
             key = f"prepare/build/{name}"
             artifacts.append(builder.build(work.do, tree, name, component, work.version.commit, work.release.ref, key))
             work.say(f"{name} is {artifacts[-1].identity}")
+        for remark in builder.remarks:
+            work.say(remark, level="warning")
         builder.build_others(work.do, tree, work.version.commit, "prepare/others")
         made = replace(work.version, artifacts=tuple(artifacts), extra={"remarks": builder.remarks})
         version = work.platform.prepare(work.do, made, "prepare")
