@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deployments.cli.in_use import claimed
-from runwright.actions import Command, Do, Output
+from runwright.actions import Do, Output
 from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose.cli import Project
+from runwright.platforms.compose.config import rendered
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.release import project_in_tree
 from runwright.platforms.compose.sources import compose_files, env_files, top_of
@@ -105,13 +106,4 @@ def _origins(do: Do, project: Project, top: Path, *, interpolate: bool) -> dict[
         config = json.loads(output.stdout)
         return origins(config.get("services") or {}, project.name, top)
 
-    flags = () if interpolate else ("--no-interpolate",)
-    return do(
-        Command(
-            says=f"read what the Compose files of {project.name} say",
-            argv=project.argv("config", "--format", "json", *flags),
-            env=project.env,
-            ok=frozenset(range(256)),
-            parse=parse,
-        )
-    )
+    return do(rendered(project, parse, interpolate=interpolate))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from runwright.actions import Command, Do, Output
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.cli import Project
 from runwright.runbook.compose_images import awaited
+
+T = TypeVar("T")
 
 DEPENDS = "depends on"
 """How a service hangs on another one that it goes on running without: all that it may lose is an address that it knows."""
@@ -133,15 +135,18 @@ def read_config(do: Do, project: Project, *, interpolate: bool = True) -> Compos
     is needed; names that hold variables are left as they are written.
     Raise ActionError if Compose refuses the files.
     """
+    return do(rendered(project, parse_config, interpolate=interpolate))
+
+
+def rendered(project: Project, parse: Callable[[Output], T], *, interpolate: bool) -> Command[T]:
+    """Return the question what the files of ``project`` say, as JSON for ``parse``, which also sees how Compose refused."""
     flags = () if interpolate else ("--no-interpolate",)
-    return do(
-        Command(
-            says=f"read what the Compose files of {project.name} say",
-            argv=project.argv("config", "--format", "json", *flags),
-            env=project.env,
-            ok=frozenset(range(256)),
-            parse=parse_config,
-        )
+    return Command(
+        says=f"read what the Compose files of {project.name} say",
+        argv=project.argv("config", "--format", "json", *flags),
+        env=project.env,
+        ok=frozenset(range(256)),
+        parse=parse,
     )
 
 
