@@ -7,6 +7,7 @@ import functools
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -77,29 +78,40 @@ def _exchanged(action: Http[Any], line: _Line) -> Reply:
             client.stream(
                 action.method,
                 action.url,
-                headers=dict(action.headers),
+                headers={"accept-encoding": "identity", **{k.lower(): v for k, v in action.headers.items()}},
                 content=action.body,
                 auth=action.auth,
                 extensions={"trace": line.trace},
             ) as answer,
         ):
             body = bytearray()
-            for piece in answer.iter_bytes():
+            for piece in answer.iter_raw():
                 body += piece
                 if len(body) > MAX_BODY_BYTES:
                     break
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            return Reply(answer.status_code, headers, bytes(body[:MAX_BODY_BYTES]), time.monotonic() - begun)
+            content = _unpacked(bytes(body), headers.get("content-encoding", ""))[:MAX_BODY_BYTES]
+            return Reply(answer.status_code, headers, content, time.monotonic() - begun)
     except httpx.TimeoutException as error:
         raise DeadlineError(
             f"No answer within {action.deadline_seconds:g} s: {action.says}.",
             next="Look at whether the server is overloaded or unreachable.",
         ) from error
-    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError, zlib.error) as error:
         raise NoAnswer(
             f"No answer ({_short(error)}): {action.says}.",
             next="Check the address, and that something listens there.",
         ) from error
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """Return ``body`` without its gzip, as far as it fits: some servers send it to everybody. Nothing else is unpacked.
+
+    A kilobyte that was packed several times over stands for more than any memory holds, so httpx does not unpack for us.
+    """
+    if encoding.strip().lower() not in ("gzip", "x-gzip") or not body:
+        return body
+    return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(body, MAX_BODY_BYTES)
 
 
 def _trusted(ca_file: Path | None) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from runwright.actions import Http
-from runwright.effects.requests import request
+from runwright.effects.requests import MAX_BODY_BYTES, request
 from runwright.errors import DeadlineError
 from tests.fixtures.dripping import cut_after
 
@@ -70,3 +71,39 @@ def test_a_name_that_is_found_too_late_is_asked_nothing(monkeypatch: pytest.Monk
         with connected:
             connected.settimeout(10)
             assert connected.recv(1000) == b""
+
+
+def answered(encoding: str, body: bytes) -> tuple[bytes, bytes]:
+    """Return the body of a reply whose server sends ``body`` as ``encoding``, and what it was asked."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        asked: list[bytes] = []
+
+        def serve() -> None:
+            connected, _ = listening.accept()
+            with connected:
+                asked.append(connected.recv(65536))
+                head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
+                connected.sendall(head.encode() + body)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        reply = request(get(f"http://127.0.0.1:{listening.getsockname()[1]}/", 20))
+        server.join()
+        return reply.body, asked[0]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "X-GZIP "])
+def test_an_answer_that_was_packed_unasked_is_unpacked(encoding: str) -> None:
+    """Nothing packed is asked for; gzip, which some servers send to everybody, is read all the same."""
+    body, asked = answered(encoding, gzip.compress(b"well"))
+    assert body == b"well"
+    assert b"accept-encoding: identity" in asked.lower()
+
+
+@pytest.mark.parametrize(("encoding", "most"), [("gzip", MAX_BODY_BYTES), ("gzip, gzip", 2000), ("br", 2000)])
+def test_what_is_unpacked_of_an_answer_is_bounded(encoding: str, most: int) -> None:
+    """A small answer that stands for gigabytes fills no memory: it is unpacked once, up to the limit of any answer."""
+    packed = gzip.compress(bytes(2 * MAX_BODY_BYTES))
+    body, _ = answered(encoding, packed if most > 2000 else gzip.compress(packed))
+    assert len(body) <= most
+    assert len(body) == MAX_BODY_BYTES or body.startswith(b"\x1f\x8b")
