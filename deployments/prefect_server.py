@@ -14,6 +14,9 @@ evaluate an event four times and drops it then, and with it what an automation w
 
 **Only requests that are meant for this machine are answered.** A page in a browser may let the name of its own site mean
 127.0.0.1, and is then no foreign origin any more: what it asks for has the name of that site as its host.
+
+**It does not describe itself.** Prefect makes the description of its API anew for everybody who asks, without a login, and
+answers nobody else meanwhile: five seconds each time, as often as any page in a browser likes.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from typing import Any
 EVERY_SECONDS = 1.0
 HOSTS = ["127.0.0.1", "localhost"]
 """The names by which the server is asked: also through a tunnel of ssh."""
+DESCRIPTIONS = ("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc")
+"""Below /api the same is there for who has the login."""
 FULL_EVERY = 30
 """Each how manieth collection looks at old objects too: it takes some tenths of a second, and all threads wait for it."""
 
@@ -61,14 +66,21 @@ def lock_when_it_begins() -> None:
 
 
 def answer_this_machine_only() -> None:
-    """Refuse each request, and each websocket, whose Host names anything but this machine, before Prefect sees it."""
+    """Refuse each request, and each websocket, whose Host names anything but this machine, before Prefect sees it.
+
+    Nor is the description of its API for anybody: making it takes seconds, in which nobody else is answered.
+    """
     from prefect.server.api import server
     from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.routing import Mount
 
     given = server.create_app
 
     def create_app(*words: Any, **options: Any) -> Any:
         app = given(*words, **options)
+        pages: list[Any] = [mount.app for mount in app.routes if isinstance(mount, Mount) and mount.path == ""]
+        for one in (app, *pages):
+            one.router.routes = [route for route in one.routes if getattr(route, "path", None) not in DESCRIPTIONS]
         # what is served; the server asks itself too, inside of this process and by another name, and gets the same app
         return TrustedHostMiddleware(app, HOSTS, www_redirect=False) if options.get("final") else app
 

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+import pytest
+from prefect.server.api import server
 from prefect.server.database.configurations import AioSqliteConfiguration
 
-from deployments.prefect_server import lock_when_it_begins
+from deployments.prefect_server import DESCRIPTIONS, answer_this_machine_only, lock_when_it_begins
 
 WAITS_SECONDS = 20
 
@@ -95,3 +98,18 @@ async def two_who_read_and_then_write(path: Path) -> int:
         found: int = (await session.execute(text("SELECT x FROM numbers"))).scalar_one()
     await engine.dispose()
     return found
+
+
+def test_who_has_no_login_makes_the_server_describe_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a description takes seconds in which nobody else is answered, and a page in any browser could ask for it."""
+    given = server.create_app
+    monkeypatch.setattr(server, "create_app", given)  # what is put in its place is taken away after this
+    answer_this_machine_only()
+    app = server.create_app(final=True)
+
+    async def statuses() -> list[int]:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return [(await client.get(path)).status_code for path in (*DESCRIPTIONS, "/api/health")]
+
+    assert asyncio.run(statuses()) == [404] * len(DESCRIPTIONS) + [200]
