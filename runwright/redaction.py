@@ -42,6 +42,11 @@ _URL_PASSWORD: Final = re.compile(
 )
 _HTML: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _ESCAPES: Final = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a", "\0": "0"}
+_ENDS_IN_LETTERS: Final = (
+    *(r"\\[abfnrtv0]", r"\\x[0-9A-Fa-f]{2}", r"\\u[0-9A-Fa-f]{4}", "%[0-9A-Fa-f]{2}"),  # of JSON, Python, URLs
+    *(r"\[m", r"[\[;]\dm", r"[\[;]\d\dm", r"[\[;]\d\d\dm"),  # of a terminal's colours
+)
+"""Escapes of what is no letter, although they end in one: a word may begin right behind them."""
 _DOUBLED: Final = frozenset("'\"$%")  # YAML and SQL, CSV, Compose, configparser
 
 
@@ -199,7 +204,8 @@ def _spellings(value: str) -> Iterator[tuple[str, str]]:
     """Yield expressions for ``value`` in every spelling, as (first character if there is only one, rest)."""
     first, rest = re.escape(value[0]), re.escape(value[1:])
     if len(value) < MIN_SECRET_CHARACTERS:  # only as a word of its own
-        yield first, rf"(?<!\w{first}){rest}(?!\w)"
+        begins = "|".join((rf"(?<!\w{first})", *(f"(?<={escape}{first})" for escape in _ENDS_IN_LETTERS)))
+        yield first, rf"(?:{begins}){rest}(?!\w)"
         return
     text = _textual(value)
     yield (text[0], text[1:]) if _is_plain(value[0]) else ("", text)

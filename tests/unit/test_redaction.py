@@ -160,6 +160,24 @@ def test_a_short_secret_is_refused_outside_development(value: str) -> None:
     assert "1234567" not in repr(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("\x1b[31mabc4\x1b[0m", "\x1b[31m[secret PASS]\x1b[0m"),
+        ("\x1b[1;38;5;208mabc4", "\x1b[1;38;5;208m[secret PASS]"),
+        ("\x1b[mabc4", "\x1b[m[secret PASS]"),
+        (r'"password is:\nabc4"', r'"password is:\n[secret PASS]"'),
+        (r"b'\x00abc4\x00'", r"b'\x00[secret PASS]\x00'"),
+        (r"\u003dabc4\u0026", r"\u003d[secret PASS]\u0026"),
+        ("password%3Dabc4%26", "password%3D[secret PASS]%26"),
+        ("the cabc4 of 9abc4, nabc4, 31mabc4", "the cabc4 of 9abc4, nabc4, 31mabc4"),
+    ],
+)
+def test_an_escape_is_no_part_of_the_word_behind_it(said: str, left: str) -> None:
+    """A short secret is found where a colour, a line end or a sign begins it, each written with a letter at its end."""
+    assert Redactor({}, variables=[("PASS", "abc4")]).clean_printed(said) == left
+
+
 def test_in_development_a_short_secret_is_redacted_as_a_word() -> None:
     """A password such as ``dev`` must not turn ``device`` into rubbish."""
     redactor = Redactor({"password": "dev", "empty": ""}, development=True)
