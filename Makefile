@@ -59,7 +59,7 @@ chaos: setup
 
 SECONDS ?= 60
 fuzz: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0
 	$(BIN)/python -m tests.fuzz $(SECONDS)
 
 bench: setup
