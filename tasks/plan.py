@@ -109,7 +109,7 @@ def notes(version: Version, migrate: Migrate | None) -> list[str]:
         found.append(f"Not mounted, because the image's own code is what is released: {'; '.join(mounts)}.")
     if mounts := version.extra.get("kept_mounted"):
         found.append(
-            f"Mounted over files of the image, as the runbook says, so that these are not proven to be {version.name}'s: "
+            f"Mounted, as the runbook says, so that these files are not proven to be {version.name}'s: "
             f"{'; '.join(mounts)}."
         )
     if jobs := version.extra.get("run_once"):

@@ -53,7 +53,8 @@ class ServiceConfig:
     awaits_end_of: what it depends on with `service_completed_successfully`: that runs once and ends.
     mounted_otherwise: its configs and secrets, and what `volumes_from` brings; mounts_of_containers: of which containers too.
     hangs_on: {service or container: how, as words before its name}: it is lost if that is made anew without it.
-    container_name: "" if Compose gives it one. published: (address of this machine or "", port), of single ports only.
+    folder: its working folder, "" for the image's. container_name: "" if Compose gives it one.
+    published: (address of this machine or "", port), of single ports only.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ServiceConfig:
     replicas: int | None = None
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
+    folder: str = ""
     awaits_end_of: tuple[str, ...] = ()
     mounted_otherwise: tuple[Mount, ...] = ()
     mounts_of_containers: tuple[str, ...] = ()
@@ -215,6 +217,7 @@ def _service(name: str, raw: Mapping[str, Any], data: Mapping[str, Any]) -> Serv
         replicas=None if replicas is None else int(replicas),
         entrypoint=_words(raw.get("entrypoint")),
         command=_words(raw.get("command")),
+        folder=str(raw.get("working_dir") or ""),
         hangs_on=_hangs_on(raw),
         container_name=str(raw.get("container_name") or ""),
         published=tuple(found for p in raw.get("ports") or () if (found := _published(p)) is not None),

@@ -11,6 +11,7 @@ from typing import Any
 
 from runwright.actions import Do, Read
 from runwright.errors import RefusedError
+from runwright.platforms.compose.at_start import start_of
 from runwright.platforms.compose.config import ComposeConfig, Mount, ServiceConfig
 from runwright.platforms.compose.containers import all_volumes, containers_of, inspect
 from runwright.platforms.compose.contents import File, contents, file_on_host
@@ -23,6 +24,7 @@ from runwright.platforms.compose.mounts import (
     is_binary,
     is_program,
     refuse_mount,
+    refuse_program,
     relative_to,
     strangers,
 )
@@ -100,6 +102,7 @@ class Copies:
             left = [m for m in service.mounts if m not in out]
             override.volumes = Replacing(copied.get(m.target, dict(m.raw)) for m in left)
         self._refuse_carried_over(service, mounts, image)
+        self._refuse_programs(service, [m for m in mounts if not hidden[m.target]], image)
         override.env_file = self._env_files(service.name)
         return override
 
@@ -259,6 +262,34 @@ class Copies:
                 if others:
                     reason = f"The image declares it a VOLUME, and the one of now does not hold the same files: {few(others)}."
                     raise refuse_mount(service.name, mount, found, reason, mount.target)
+
+    def _refuse_programs(self, service: ServiceConfig, mounts: Iterable[Mount], image: Image) -> None:
+        """Raise RefusedError if a service is started with a program in one of ``mounts``, and git has nothing of that."""
+        folder = PurePosixPath(service.folder or image.folder or "/")
+        said = " ".join(start_of(service, image)[0]).split()  # a shell's command is one word
+        words = dict.fromkeys(os.path.normpath(folder / word.strip("'\";")) for word in said)
+        for mount in mounts:
+            inside = [os.path.relpath(w, mount.target) for w in words if PurePosixPath(w).is_relative_to(mount.target)]
+            if not inside or not mount.source or self._in_git(mount):
+                continue
+            if programs := self._programs(mount, inside):
+                if self._choice(mount) != "keep":
+                    raise refuse_program(service.name, mount, programs, self._name(mount))
+                self.kept.append(f"{_called(mount)} on {mount.target} of {service.name} ({few(programs)})")
+
+    def _programs(self, mount: Mount, names: Iterable[str]) -> list[str]:
+        """Return those of ``names`` that are programs in what is mounted."""
+        if mount.kind == "volume":
+            held = self._look_into(mount.source) if mount.source in self._volumes else {}
+        else:
+            source = Path(mount.source)
+
+            def look() -> dict[str, File]:
+                files = [name for name in names if (source / name).is_file()]
+                return {name: File("", os.access(source / name, os.X_OK)) for name in files}
+
+            held = self._do(Read(says=f"look for programs in {mount.source}", function=look))
+        return [n for n in names if n in held and is_program(PurePosixPath(mount.target, n).name, held[n])]
 
     def _is_config(self, mount: Mount) -> bool:
         """Return whether a mount is configuration, of which the release's own copy is mounted.

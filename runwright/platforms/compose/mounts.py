@@ -191,3 +191,17 @@ def refuse_mount(service: str, mount: Mount, hidden: Iterable[str], reason: str,
         f"which `files` of the target does not list; or say in the target what becomes of it: `mounts: {{{name}: leave_out}}`"
         f", or keep, if it is as it should be.",
     )
+
+
+def refuse_program(service: str, mount: Mount, programs: Iterable[str], name: str) -> RefusedError:
+    """Return the error for a service that is started with ``programs`` of a mount of which git has nothing.
+
+    name: what it is called in the runbook's ``mounts``.
+    """
+    return RefusedError(
+        f"Service {service} is started with what it mounts on {mount.target} from {mount.source} ({few(programs)}), of which "
+        "git has nothing: what runs would not be what is released, and an older image would not bring older code back.",
+        state="Nothing was started or stopped.",
+        next="Copy it into the image, or commit it, so that each version has its own; or say in the target that it is as it "
+        f"should be: `mounts: {{{name}: keep}}`.",
+    )

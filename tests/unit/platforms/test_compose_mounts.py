@@ -138,7 +138,7 @@ def decided(case: Case, top: Path, **more: Any) -> tuple[Copies, ServiceOverride
     said = json.loads(json.dumps({**said, **more}).replace("TOP", str(top)))
     config = parse_config(Output(0, json.dumps(said).encode(), b""))
     listed = "\0".join(f"100644 {i} 0\t{name}" for name, i in TRACKED.ids.items())
-    held = {name: File(blob(content)) for name, content in (case.held or {}).items()}
+    held = {name: File(blob(content), content.startswith(b"\x7fELF")) for name, content in (case.held or {}).items()}
     do = Replies(
         {
             "ls-files": Output(0, listed.encode(), b""),
@@ -173,6 +173,37 @@ def test_nothing_of_another_version_stays_mounted_over_the_images_own(case: Case
     assert override.volumes == Replacing() if case.becomes == "left out" else isinstance(override.volumes, list)
     copied = [v["source"] for v in override.volumes]
     assert copied == (["/state/releases/a/tree/nginx.conf"] if case.becomes == "copied" else [])
+
+
+@pytest.mark.parametrize(
+    ("service", "refused"),
+    [
+        ({"command": ["python", "/code/run.py"]}, True),
+        ({"command": ["sh", "-c", "cd /tmp && exec python '/code/run.py'"]}, True),
+        ({"entrypoint": ["./serve"], "working_dir": "/code"}, True),
+        ({"command": ["python", "/code/gone.py"]}, False),
+        ({"command": ["python", "main.py", "--settings", "/code/shop.ini"]}, False),
+        ({"command": ["python", "/codes/run.py"]}, False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["bind", "volume"])
+def test_a_program_that_git_does_not_have_is_not_released_by_what_mounts_it(
+    service: dict[str, Any], refused: bool, kind: str, tmp_path: Path
+) -> None:
+    """The image hides nothing there, but what runs is no version's; a person may say that it is meant so."""
+    files = {"run.py": b"print('live')\n", "serve": b"\x7fELF", "shop.ini": b"x"}
+    (live := tmp_path / "live").mkdir()
+    for name, content in files.items():
+        (live / name).write_bytes(content)
+        (live / name).chmod(0o755 if name == "serve" else 0o644)
+    mount = bind(str(live), "/code") if kind == "bind" else named("/code")
+    services = {"web": {**service, "volumes": [mount]}}
+    for choice in ({}, {str(live): "keep", "static": "keep"}):
+        with pytest.raises(RefusedError, match="git has nothing") if refused and not choice else nullcontext():
+            copies, override = decided(
+                Case({}, "", held=files, mounts=choice), tmp_path / str(bool(choice)), services=services
+            )
+            assert (bool(copies.kept), override.volumes) == (refused, [])
 
 
 def test_a_database_that_git_has_is_data_once_it_was_written_to(tmp_path: Path) -> None:
