@@ -13,9 +13,9 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from runwright.errors import RunbookError
+from runwright.runbook.finding import MAX_BYTES
 from runwright.runbook.words import Path
 
-MAX_BYTES = 256 * 1024  # the longest runbook that we know has 15 KiB; more than this is no runbook
 MAX_VALUES = 20_000  # after aliases are followed: a few short lines of aliases can stand for billions of values
 MAX_DEPTH = 40
 
@@ -80,7 +80,7 @@ def read(text: bytes, path: FilePath) -> Document:
 
 def _compose(text: bytes, path: FilePath) -> Node | None:
     if len(text) > MAX_BYTES:
-        raise _refused(path, 1, 1, f"the file has {len(text):,} bytes; a runbook has at most {MAX_BYTES:,}.")
+        raise _refused(path, 1, 1, f"the file is longer: a runbook has at most {MAX_BYTES:,} bytes.")
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:

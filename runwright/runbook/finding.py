@@ -11,6 +11,8 @@ from runwright.runbook.nearest import nearest
 
 SYSTEMS_VARIABLE = "RUNWRIGHT_SYSTEMS"
 USUAL_NAME = "runwright.yaml"
+MAX_BYTES = 256 * 1024
+"""The longest runbook that we know has 15 KiB; more than this is no runbook, and may have no end."""
 SHIPPED = Path(__file__).resolve().parents[2] / "deployments" / "systems"
 _SUFFIXES = (".yaml", ".yml")
 
@@ -94,9 +96,13 @@ def system_of(file: Path) -> str:
 
 
 def content(file: Path) -> bytes:
-    """Return what ``file`` holds. Raise RunbookError, which says what is probably meant, if it can not be read."""
+    """Return what ``file`` holds; of what is too long for a runbook, one byte more than MAX_BYTES.
+
+    Raise RunbookError, which says what is probably meant, if it can not be read.
+    """
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
         folder, others = file.parent, []
         if folder.is_dir():

@@ -43,8 +43,15 @@ class Sources:
 class _Loader(yaml.SafeLoader):
     """Reads tags that only Compose knows (!reset, !override) as the values that they stand before."""
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge what ``node`` says with `<<`, each key once: a few lines of merges would stand for billions of them."""
+        super().flatten_mapping(node)
+        node.value = list(
+            {k.value if isinstance(k, yaml.ScalarNode) else id(k): (k, v) for k, v in node.value}.values()
+        )
 
-def _untagged(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+
+def _untagged(loader: Any, _: str, node: yaml.Node) -> Any:
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
@@ -53,6 +60,9 @@ def _untagged(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
 
 
 _Loader.add_multi_constructor("!", _untagged)
+# what only looks like one of these, as a version such as 2026-02-30, is text
+for _kind in ("int", "float", "timestamp", "binary"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", lambda loader, node: _untagged(loader, "", node))
 
 
 BY_ITSELF = "Compose by itself"
@@ -222,7 +232,7 @@ def _loaded(file: str, text: str) -> dict[str, Any]:
         mark = error.problem_mark or error.context_mark
         where = f"{file}, line {mark.line + 1}, column {mark.column + 1}" if mark else file
         raise _no_compose_file(f"{where}: {error.problem or error.context}.") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise _no_compose_file(f"{file}: it is no YAML ({type(error).__name__}).") from None
     if not isinstance(data, dict) or not isinstance(data.get("services") or {}, dict):
         raise _no_compose_file(f"{file}: it has no mapping of services.")

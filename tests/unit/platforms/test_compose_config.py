@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from runwright.errors import ActionError, InputError, ObservationError
 from runwright.platforms.compose.cli import Project, parse_version
 from runwright.platforms.compose.config import Build, ComposeConfig, Mount, _port, parse_config, require_services
 from runwright.platforms.compose.sources import parse_sources, top_of
+from runwright.platforms.compose.wellformed import yaml_mistakes
 from runwright.runbook.targets import ComposeTarget
 
 RENDERED = {
@@ -213,3 +215,35 @@ def test_a_mistake_in_a_compose_file_is_told_with_its_line(text: str, said: str)
     with pytest.raises(InputError) as caught:
         parse_sources({"compose.yml": text})
     assert said in caught.value.what
+
+
+LETTERS = "abcdefghijk"
+BOMB = "x-a: &a {x: 1, y: 2}\n" + "".join(
+    f"x-{new}: &{new} {{1: [{', '.join([f'*{old}'] * 9)}], <<: [{', '.join([f'*{old}'] * 9)}]}}\n"
+    for old, new in pairwise(LETTERS)
+)
+
+
+def test_a_compose_file_that_stands_for_billions_of_values_is_read(tmp_path: Path) -> None:
+    """Aliases and merges are looked at once each, and a key that is written twice is found all the same."""
+    text = f"{BOMB}services:\n  web: {{<<: *k, env_file: a.env}}\n  db: &db {{links: *k, again: [*k]}}\n"
+    assert parse_sources({"compose.yml": text}).env_files == {"web": ("a.env",)}
+    file = tmp_path / "compose.yml"
+    file.write_text(f"{text}services: {{}}\n")
+    (said,) = yaml_mistakes([file])
+    assert "`services` is written twice" in said
+
+
+def test_brackets_without_end_are_a_mistake(tmp_path: Path) -> None:
+    """What is nested too deeply to be read is said of the file, and nothing breaks."""
+    file = tmp_path / "compose.yml"
+    file.write_text("services: {web: {x: " + "[" * 500 + "]" * 500 + "}}")
+    assert yaml_mistakes([file]) == [f"{file}: the nesting is too deep."]
+    with pytest.raises(InputError, match="RecursionError"):
+        parse_sources({"compose.yml": file.read_text()})
+
+
+@pytest.mark.parametrize("value", ["2026-13-45", "0x_", "!!int abc", "!!timestamp soon"])
+def test_what_only_looks_like_a_number_or_a_date_is_text(value: str) -> None:
+    """Compose takes it; nothing here needs its value."""
+    assert parse_sources({"compose.yml": f"services: {{web: {{labels: {{x: {value}}}}}}}"}).env_files == {}

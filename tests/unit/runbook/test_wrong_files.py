@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from runwright.errors import RunbookError
+from runwright.runbook.finding import MAX_BYTES, content
 from runwright.runbook.loader import load
 from tests.unit.runbook.files import RIGHT, wrong
 
@@ -240,3 +243,8 @@ def test_the_runbook_that_is_made_wrong_is_right(tmp_path):
     file = tmp_path / "shop.yaml"
     file.write_text(RIGHT)
     assert load(file).warnings == ()
+
+
+def test_of_a_file_without_an_end_no_more_is_read_than_of_any_runbook() -> None:
+    """A device, or a pipe that somebody goes on writing to, fills no memory."""
+    assert len(content(Path("/dev/zero"))) == MAX_BYTES + 1
