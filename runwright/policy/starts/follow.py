@@ -25,6 +25,8 @@ _SUPERVISOR = ("supervisord.conf", "supervisor.conf", "/etc/supervisord.conf", "
                "/etc/supervisor/conf.d/", "/etc/supervisor.d/")  # fmt: skip
 _S6 = ("/etc/s6-overlay/s6-rc.d/", "/etc/cont-init.d/", "/etc/services.d/", "/etc/s6/")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[\w.()]+)?")
+_VARIABLE = re.compile(r".*[$)}`][^/]*/(\.\.?/)*")
+"""What a shell puts before the rest of a path: `$HERE/../`, `$(dirname "$0")/`."""
 _SERVERS = frozenset({"gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "celery", "flask", "fastapi", "waitress-serve", "dramatiq",
                       "rq", "arq", "huey_consumer", "taskiq"})  # fmt: skip
 _STARTS_BY_NAME = {"flask": ("app.py", "wsgi.py"), "fastapi": ("main.py", "app.py", "app/main.py"), "manage.py": ()}
@@ -101,13 +103,13 @@ class Follower:
                     self._files(word)
                 elif _MODULE.fullmatch(word) and ("." in word or ":" in word or program == "celery"):
                     self._module(word.partition(":")[0])
-        elif not words[0].startswith(("-", "$")):
+        elif not words[0].startswith("-") and not re.fullmatch(r"\$[^/]*", words[0]):
             self._files(words[0], started=True)
 
     # ------------------------------------------------------------------------------------------------------- files
 
     def _files(self, path: str, *, started: bool = False) -> None:
-        for name, text in self.find(path):
+        for name, text in self.find(_VARIABLE.sub("", path)):
             self._file(name, text, started=started)
 
     def _file(self, name: str, text: str, *, started: bool) -> None:

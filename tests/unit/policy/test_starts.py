@@ -24,6 +24,9 @@ FILES = {
     "docker/start.sh": SCRIPT,
     "docker/quiet.sh": '#!/bin/sh\n# alembic upgrade head\necho "no migrations here"\nexec "$@"\n',
     "docker/boot": "#!/usr/bin/env bash\n. ./lib.sh\nserve\n",
+    "docker/enter": '#!/bin/sh\nHERE=$(cd "$(dirname "$0")/.." && pwd)\n"$HERE/docker/prepare"\nexec "$@"\n',
+    "docker/prepare": '#!/bin/sh\n. "$(dirname "$0")/quiet.sh"\n"$(cd "$(dirname "$0")/.." && pwd)/lib/dbup" "$@"\n',
+    "lib/dbup": "#!/bin/sh\nexec sh ${APP_HOME:-/app}/../docker/boot\n",
     "docker/lib.sh": "python manage.py migrate --noinput && true\n",
     "package.json": '{"scripts": {"start": "npm run db && node server.js", "db": "prisma migrate deploy", "dev": "node x.js",'
     ' "postwait": "knex migrate:latest", "wait": "true", "migrate": "node tools/migrate.js"}}',
@@ -62,6 +65,7 @@ def follow(*words: str) -> list[Found]:
         (("tini", "--", "/start.sh", "uvicorn", "app:x"), "alembic", "docker/start.sh line 6"),
         (("/usr/local/bin/start.sh",), "alembic", "docker/start.sh line 6"),
         (("/srv/boot",), "django", "docker/lib.sh line 1"),
+        (("/app/docker/enter", "serve"), "django", "docker/lib.sh line 1"),
         (("npm", "start"), "prisma", "package.json script db"),
         (("npm", "run", "--silent", "wait"), "knex", "package.json script postwait"),
         (("yarn", "db"), "prisma", "package.json script db"),
