@@ -27,9 +27,21 @@ _S6 = ("/etc/s6-overlay/s6-rc.d/", "/etc/cont-init.d/", "/etc/services.d/", "/et
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[\w.()]+)?")
 _VARIABLE = re.compile(r".*[$)}`][^/]*/(\.\.?/)*")
 """What a shell puts before the rest of a path: `$HERE/../`, `$(dirname "$0")/`."""
+_SETTINGS = ("supervisord", "circusd", "uwsgi")
+"""Programs that start what stands in the files they are given."""
+_RUN = re.compile(
+    r"\s*(?:(?:command|cmd|(?:smart-)?attach-daemon2?|(?:hook|exec)-[a-z0-9-]+)\s*[=:]\s*(?:exec:|cmd=)?|[A-Za-z0-9_-]+:\s)\s*(.+)"
+)
+_LOADED = re.compile(r"\s*(?:module|wsgi(?:-file)?|(?:shared-)?(?:py)?import)\s*[=:]\s*(\S+)")
+"""Lines of such a file, or of a Procfile: what is run, and which module is loaded."""
 _SERVERS = frozenset({"gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "celery", "flask", "fastapi", "waitress-serve", "dramatiq",
                       "rq", "arq", "huey_consumer", "taskiq"})  # fmt: skip
-_STARTS_BY_NAME = {"flask": ("app.py", "wsgi.py"), "fastapi": ("main.py", "app.py", "app/main.py"), "manage.py": ()}
+_STARTS_BY_NAME = {
+    "gunicorn": ("gunicorn.conf.py",),
+    "flask": ("app.py", "wsgi.py"),
+    "fastapi": ("main.py", "app.py", "app/main.py"),
+    "manage.py": (),
+}
 
 Files = Sequence[tuple[str, str]]
 """Names and texts."""
@@ -75,9 +87,11 @@ class Follower:
             self._recipes(rest)
         elif program in _PROCFILES:
             self._processes("Procfile")
-        elif program.startswith("supervisord"):
-            for name in (*(w for w in words[1:] if w.endswith((".conf", ".ini"))), *_SUPERVISOR):
+        elif program.startswith(_SETTINGS):
+            given = [name for word in _values(words) if (name := word.partition(":")[0]).endswith((".conf", ".ini"))]
+            for name in (*given, *(_SUPERVISOR if program.startswith("supervisord") else ())):
                 self._processes(name)
+            self._loads(_values(words))
         elif words[0] in ("/init", "s6-svscan", "/s6-init") or program == "s6-svscan":
             for folder in _S6:
                 self._files(folder)
@@ -98,13 +112,18 @@ class Follower:
         elif program in _SERVERS:
             for name in _STARTS_BY_NAME.get(program, ()):
                 self._files(name)
-            for word in rest:
-                if word.endswith(".py"):
-                    self._files(word)
-                elif _MODULE.fullmatch(word) and ("." in word or ":" in word or program == "celery"):
-                    self._module(word.partition(":")[0])
+            self._loads(_values(words), any_word=program == "celery")
         elif not words[0].startswith("-") and not re.fullmatch(r"\$[^/]*", words[0]):
             self._files(words[0], started=True)
+
+    def _loads(self, values: Iterable[str], *, any_word: bool = False) -> None:
+        """Follow those of ``values`` that name a Python file or a module. any_word: a name alone may be one."""
+        for value in values:
+            word = value.removeprefix("python:").removeprefix("file:")  # as gunicorn names its settings
+            if word.endswith(".py"):
+                self._files(word)
+            elif _MODULE.fullmatch(word) and ("." in word or ":" in word or any_word):
+                self._module(word.partition(":")[0])
 
     # ------------------------------------------------------------------------------------------------------- files
 
@@ -191,14 +210,21 @@ class Follower:
                 self._script(name, recipe.strip().lstrip("@-+"), offset)
 
     def _processes(self, file: str) -> None:
-        """Follow the processes of a Procfile, or of a configuration of supervisord."""
+        """Follow the processes of a Procfile, or of the settings of supervisord, Circus or uWSGI."""
         for name, text in self.find(file):
             if name in self._seen:
                 continue
             self._seen.add(name)
             for number, line in enumerate(text.splitlines(), 1):
-                if found := re.match(r"\s*(?:command\s*=|[A-Za-z0-9_-]+:\s)\s*(.+)", line):
+                if loaded := _LOADED.match(line):
+                    self._loads([loaded[1]], any_word=True)
+                elif found := _RUN.match(line):
                     self._script(name, found[1], number)
+
+
+def _values(words: Sequence[str]) -> list[str]:
+    """Return the words behind a program that are no options, and the values in ``--option=value``."""
+    return [w.rpartition("=")[2] for w in words[1:] if not w.startswith("-") or "=" in w]
 
 
 def _targets(text: str) -> list[str]:
