@@ -45,9 +45,8 @@ def notes(version: Version, migrate: Migrate | None) -> list[str]:
     ]
     for service, found in not_ours(version, migrate).items():
         if all(one.tool == ONLY_ADDS for one in found):
-            said.append(
-                f"What starts {service} makes the tables that are missing ({_where(found)}), and no migration does."
-            )
+            beside = ", and no migration does" if migrate is None else " beside what the migrations make"
+            said.append(f"What starts {service} makes the tables that are missing ({_where(found)}){beside}.")
         else:
             said.append(
                 f"What starts {service} migrates, and Runwright does not ({_where(found)}): what it does to data is not known "
