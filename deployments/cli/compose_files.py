@@ -74,21 +74,27 @@ def likely(paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def refuse_elsewhere(do: Do, given: Given, tracked: list[str]) -> None:
-    """Raise InputError if no Compose file was named, none is in the folder, and git has ``tracked`` some further down."""
+    """Raise InputError if no Compose file was named and none is in the folder; name those that git has ``tracked`` below it."""
     directory = given.directory
     if given.files or given.taken:
         return
     found = likely(tracked)
-    if found:
-        whole = next((name for name in found[:_TRIED] if _is_whole(do, directory, name)), None)
-        named = f"Name the one that the application runs from: `{_init(directory, [whole])}`." if whole else ""
+    if not found:
         raise InputError(
-            f"There is no Compose file in {directory}; git tracks {few(found)}.",
+            f"There is no Compose file in {directory}, and git tracks none below it.",
             state="Nothing was written.",
-            next=named
-            if whole
-            else "None is whole by itself: name all that the application runs from, each with -f, in their order.",
+            next="Write a compose.yaml that the application runs from, then run init again. For processes without Docker "
+            "write the runbook by hand: `runwright docs environments.target`.",
         )
+    whole = next((name for name in found[:_TRIED] if _is_whole(do, directory, name)), None)
+    named = f"Name the one that the application runs from: `{_init(directory, [whole])}`." if whole else ""
+    raise InputError(
+        f"There is no Compose file in {directory}; git tracks {few(found)}.",
+        state="Nothing was written.",
+        next=named
+        if whole
+        else "None is whole by itself: name all that the application runs from, each with -f, in their order.",
+    )
 
 
 def left_out(do: Do, given: Given) -> list[str]:

@@ -35,9 +35,13 @@ _STARTS = (
     "*package.json",
     "*Makefile",
     "*supervisor*.conf",
+    "*.ini",
     "bin/*",
+    ":(exclude,icase)*.md",
+    ":(exclude,icase)*.rst",
+    *(f":(exclude,glob,icase)**/{said}" for said in ("docs/**", "test/**", "tests/**", "test[._-]*", "*[._-]test.*")),
 )
-"""Where a command that a container starts with is written."""
+"""Where a command that a container starts with is written; documentation and tests only speak of it."""
 _MOST = 3
 _DOCKERFILE_CHARACTERS = 100_000
 _PARTS = re.compile(r"(?:\$\{[^}]*\}|[^:])+")
@@ -159,7 +163,8 @@ def _read(do: Do, application: Application) -> tuple[str, tuple[ServiceFacts, ..
                 " ".join(mistakes), state="Nothing was written.", next="Correct the file, then run init again."
             )
         assert refused is not None
-        raise refused
+        next_ = "Correct the Compose files, or name those that the application runs from with -f; then run init again."
+        raise InputError(refused.what, state="Nothing was written.", next=next_) from refused
     remarks = [f"Variables were left as they are written, because with them: {refused.what}"] if refused else []
     project, services, again = found or as_written or ("", (), [])
     services = _with_bases(do, application.root, services)

@@ -46,8 +46,17 @@ def _components(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
     for name, services in guessed.components.items():
         yield _component(name, services)
     if not guessed.components:
-        yield "  app: {} # check: no service of the project has a `build`"
+        yield f"  app: {{}} # check: {_why_none(facts)}"
     yield ""
+
+
+def _why_none(facts: DraftFacts) -> str:
+    hidden = sorted({profile for s in facts.services for profile in s.profiles})
+    if hidden and all(s.profiles for s in facts.services):
+        return (
+            f"every service is behind a profile: set COMPOSE_PROFILES ({','.join(hidden)}) in .env, then run init again"
+        )
+    return "no service is one that a release would replace; name those that are"
 
 
 def _component(name: str, services: tuple[ServiceFacts, ...]) -> str:
@@ -110,7 +119,7 @@ def _database(service: ServiceFacts) -> dict[str, str]:
 
 
 def _doubt(service: ServiceFacts) -> str:
-    missing = [k for k in ("POSTGRES_DB", "POSTGRES_USER") if not _is_identifier(service.postgres.get(k, ""))]
+    missing = [k for k, value in sorted(service.postgres.items()) if not _is_identifier(value)]
     return f" # check: {' and '.join(missing)} of `{service.name}` could not be read" if missing else ""
 
 

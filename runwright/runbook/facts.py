@@ -24,7 +24,8 @@ class ServiceFacts:
     ports: (port on the host, port in the container). exposed: ports in the container that others reach.
     healthcheck: its command, as one line. judged_seconds: after how long it has passed or failed; None without one.
     ends: others wait until it has run and ended well.
-    postgres: POSTGRES_DB and POSTGRES_USER, if it has them. Nothing else of an environment is kept.
+    postgres: POSTGRES_DB and POSTGRES_USER, if it has them; "" where a file that was not read may say it. Nothing else of
+    an environment is kept.
     """
 
     name: str
@@ -104,5 +105,9 @@ def _service(name: str, said: Mapping[str, Any], origin: Origin, *, ends: bool) 
         judged_seconds=judged_seconds(check),
         depends_on=tuple(said.get("depends_on") or ()),
         ends=ends,
-        postgres={key: str(environment[key]) for key in _POSTGRES_NAMES if environment.get(key)},
+        postgres={
+            key: str(environment.get(key) or "")
+            for key in _POSTGRES_NAMES
+            if environment.get(key) or environment.get(f"{key}_FILE") or said.get("env_file")
+        },
     )

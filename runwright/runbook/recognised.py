@@ -7,9 +7,12 @@ import re
 from runwright.runbook.facts import ServiceFacts
 
 URL = re.compile(r"https?://[^\s'\"\\)<>|;,]+")
-_POSTGRES = re.compile(r"(^|/)(postgres|postgis|timescaledb|pgvector)([:@]|$)")
+_POSTGRES = re.compile(r"(^|/)(postgres(ql)?|postgis|timescaledb|pgvector)([:@]|$)")
+_POSTGRES_PORT = 5432
+_DATABASE = re.compile(r"(^|[._-])(db|database|pg|postgres(ql)?|sql)([._-]|$)")
+"""Names of a service whose image is nobody's but the user's own, and is a database all the same."""
 _STORES = re.compile(
-    r"(^|/)(postgres|postgis|timescaledb|pgvector|mysql|mariadb|percona|mongo|mongodb|redis|valkey|keydb|memcached|rabbitmq|"
+    r"(^|/)(postgres(ql)?|postgis|timescaledb|pgvector|mysql|mariadb|percona|mongo|mongodb|redis|valkey|keydb|memcached|rabbitmq|"
     r"cassandra|clickhouse(-server)?|elasticsearch|opensearch|influxdb|neo4j|couchdb|kafka|zookeeper|nats|mosquitto|"
     r"meilisearch|typesense|qdrant|weaviate|etcd|consul|vault)([:@]|$)"
 )
@@ -47,8 +50,13 @@ def why_asked(service: ServiceFacts) -> str:
 
 
 def is_postgres(service: ServiceFacts) -> bool:
-    known = bool(_POSTGRES.search(service.base or service.image))
-    return known or (not service.context and bool(service.postgres)) or "pg_isready" in service.healthcheck
+    image = service.base or service.image
+    if holds_data(image) or "pg_isready" in service.healthcheck:
+        return "pg_isready" in service.healthcheck or bool(_POSTGRES.search(image))
+    # what only uses a database has its name and its user too
+    said = not service.context and any(service.postgres.values())
+    at_its_port = _POSTGRES_PORT in (*service.exposed, *(port for _, port in service.ports))
+    return said and (at_its_port or bool(_DATABASE.search(service.name.lower())))
 
 
 def holds_data(image: str) -> bool:

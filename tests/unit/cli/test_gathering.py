@@ -12,7 +12,7 @@ import pytest
 
 from deployments.cli.gathering import gather, parse_services, without_login
 from runwright.actions import Command, Output
-from runwright.errors import ActionError, InputError
+from runwright.errors import InputError
 from runwright.runbook.draft import draft
 from runwright.testing.replies import Replies
 from tests.fixtures.engine import Docker
@@ -132,9 +132,18 @@ def test_variables_that_are_not_set_do_not_stop_it(tmp_path: Path) -> None:
 
 
 def test_files_that_compose_refuses_are_refused(tmp_path: Path) -> None:
-    """In Compose's own words."""
-    refused = Output(15, b"", b"yaml: line 3: mapping values are not allowed in this context\n")
-    with pytest.raises(ActionError, match="mapping values"):
+    """In Compose's own words, and with what to do about a draft: nothing was released that could be released again."""
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    refused = Output(15, b"", b"services.db conflicts with imported resource\n")
+    with pytest.raises(InputError, match="conflicts with imported resource") as raised:
+        gather(Replies(table(tmp_path) | {"config --format": refused}), tmp_path)
+    assert (raised.value.state, "run init again" in raised.value.next) == ("Nothing was written.", True)
+
+
+def test_what_has_no_compose_file_is_told_so(tmp_path: Path) -> None:
+    """Not in Compose's words, which speak of a configuration."""
+    refused = Output(14, b"", b"no configuration file provided: not found\n")
+    with pytest.raises(InputError, match=r"^There is no Compose file in .*, and git tracks none below it"):
         gather(Replies(table(tmp_path) | {"config --format": refused}), tmp_path)
 
 
@@ -236,7 +245,7 @@ def test_a_folder_without_a_compose_file_names_those_that_git_tracks(tmp_path: P
     assert caught.value.what == f"There is no Compose file in {tmp_path}; git tracks {listed}"
     assert f"runwright init {tmp_path} -f deploy/compose.yaml" in caught.value.next
     for other in ({"ls-files -- *compose": printed("")}, {"show-toplevel": FAILED, "ls-files": FAILED}):
-        with pytest.raises(ActionError, match="no configuration file"):
+        with pytest.raises(InputError, match="There is no Compose file"):
             gather(Replies(other | {n: r for n, r in replies.items() if n not in other}), tmp_path)
     whole = [Output(15, b"", b""), Output(15, b"", b""), Output(0, b"", b"")]
     with pytest.raises(InputError) as caught:
@@ -387,3 +396,29 @@ def test_init_drafts_a_runbook_that_passes_its_own_check(docker: Docker, call: C
     assert f"{app}/compose.yaml:11:1: this is no YAML" in call("check", str(out)).stderr
     (app / "compose.yaml").write_text(compose)
     assert call("init", str(app), "--output", str(out), "--force").exit_code == 0
+
+
+def test_what_only_speaks_of_migrations_is_not_named(tmp_path: Path) -> None:
+    """Documentation and tests of the repository start no container, whatever their names are; a program's settings may."""
+    speaking = (
+        "docs/getting-started/run.md",
+        "docs/start.sh",
+        "test.sh",
+        "tests/start.sh",
+        "ci/start.test.sh",
+        "restart.rst",
+    )
+    starting = "docker/latest.sh", "docker/uwsgi.ini", "docs.sh"
+    for name in (*speaking, *starting):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("hook-pre-app = exec:./manage.py migrate\n")
+    for words in (("init", "-q"), ("add", "-A")):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+
+    def git_itself(asked: Command[Any]) -> Any:
+        ran = subprocess.run(asked.argv, capture_output=True)
+        return asked.parse(Output(ran.returncode, ran.stdout, ran.stderr))
+
+    replies = {name: reply for name, reply in table(tmp_path).items() if name != "grep -lE"}
+    found = gather(Replies(replies | {"grep -lE": git_itself}), tmp_path)
+    assert found.facts.at_start == starting

@@ -230,6 +230,49 @@ def test_what_others_depend_on_comes_first(loaded, needs, components):
     assert book.migrate.component == next(name for name in components if name != "search")
 
 
+@pytest.mark.parametrize(
+    "service, database",
+    [
+        (ServiceFacts("app", image="ghcr.io/acme/app:1", depends_on=("store",)), False),
+        (ServiceFacts("app", image="nextcloud:apache", ports=((80, 80),)), False),
+        (ServiceFacts("app", image="ghcr.io/acme/app:1"), False),
+        (ServiceFacts("mysql-db", image="mysql:8"), False),
+        (ServiceFacts("db", image="ghcr.io/acme/people:1"), True),
+        (ServiceFacts("people", image="ghcr.io/acme/people:1", exposed=(5432,)), True),
+        (ServiceFacts("people", image="bitnami/postgresql:15"), True),
+    ],
+)
+def test_what_only_uses_a_database_is_none(loaded, service, database):
+    """It is given the database's name and user as well, and may come first."""
+    store = ServiceFacts("store", image="postgres:15", postgres={"POSTGRES_DB": "shop", "POSTGRES_USER": "owner"})
+    known = loaded(facts(replace(service, postgres={"POSTGRES_DB": "shop"}), store))
+    assert known.environments["development"].database.service == (service.name if database else "store")
+
+
+@pytest.mark.parametrize(
+    "said, doubt",
+    [
+        ({}, ""),
+        ({"environment": {"POSTGRES_USER": "owner"}}, ""),
+        ({"environment": {"POSTGRES_DB": "$DB_NAME"}}, "POSTGRES_DB of `db` could not be read"),
+        ({"environment": {"POSTGRES_USER_FILE": "/run/secrets/user"}}, "POSTGRES_USER of `db` could not be read"),
+        ({"env_file": [{"path": ".env"}]}, "POSTGRES_DB and POSTGRES_USER of `db` could not be read"),
+    ],
+)
+def test_what_the_image_of_postgres_takes_by_itself_is_no_guess(said, doubt):
+    """Without a name it has that of its user, and without a user `postgres`; what stands elsewhere is not known."""
+    (database,) = service_facts({"services": {"db": {"image": "postgres:15", **said}}}, "/opt/shop")
+    assert (doubt or "user: ") in draft(facts(database, API))
+    assert bool(doubt) == ("could not be read" in draft(facts(database, API)))
+
+
+def test_of_a_project_whose_services_are_all_behind_profiles_the_profiles_are_asked_for(loaded):
+    """They are chosen in an env file, which is not there yet after a clone."""
+    known = facts(replace(API, profiles=("web",)), replace(DATABASE, profiles=("data",)))
+    assert "set COMPOSE_PROFILES (data,web) in .env, then run init again" in draft(known)
+    assert loaded(known).services() == {"app": "app"}
+
+
 def built(name: str, **more) -> ServiceFacts:
     return ServiceFacts(name, **{"context": ".", "made_from": name, **more})
 
