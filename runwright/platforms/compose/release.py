@@ -47,12 +47,14 @@ PUT_TOGETHER = ".runwright-compose.yaml"
 
 ENV_FILE = "ENV_FILE"
 """What `env_file: ${ENV_FILE:-.env}` asks for; many runbooks call Compose with it (and --env-file) set to one file."""
+NOTHING_FROM_ELSEWHERE = {f"COMPOSE_EXPERIMENTAL_{kind}_REMOTE": "false" for kind in ("GIT", "OCI")}
+"""Files of other repositories and registries are no part of the commit: Compose is not to fetch them, not even for a plan."""
 
 
 def env_of(target: ComposeTarget, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment that Compose interpolates from: what is ``given``, and ENV_FILE if the target has one."""
+    """Return the environment that Compose is called with: what is ``given``, and ENV_FILE if the target has one."""
     named = {ENV_FILE: str(Path(target.directory) / target.env_file)} if target.env_file else {}
-    return {**named, **given}
+    return {**named, **given, **NOTHING_FROM_ELSEWHERE}
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def _of_slot(slot: str) -> list[dict[str, Any]]:
         "terminal": True,
     }
     passed_on = {"handler": "subroute", "routes": [spoilt, {"handle": [_UPSTREAM | {"upstreams": [{"dial": to}]}]}]}
-    mine = {"vars_regexp": {TARGET: {"name": slot, "pattern": rf"^{slot} (\S+)$"}}}
+    mine = {"vars_regexp": {TARGET: {"name": slot, "pattern": rf"^{slot} ([^\s/{{}}]+:\d+)$"}}}
     # a websocket may stay open for days: it is not counted as a request in flight
     websocket = {"header_regexp": {"Upgrade": {"pattern": "(?i)^websocket$"}}}
     return [

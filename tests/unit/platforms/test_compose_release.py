@@ -11,7 +11,7 @@ from runwright.actions import Output
 from runwright.errors import RefusedError
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.copies import Place
-from runwright.platforms.compose.release import InTree, started_from_others
+from runwright.platforms.compose.release import InTree, env_of, started_from_others
 from runwright.platforms.compose.sources import BY_ITSELF, Named, Sources
 from runwright.runbook.targets import ComposeTarget
 from runwright.testing.replies import Replies
@@ -48,3 +48,10 @@ def test_files_that_nobody_has_named_are_not_taken_in_place_of_those_that_it_run
         said = started_from_others(do, place, found, {"api": "api"})
         assert told in said
         assert bool(said) == bool(told)
+
+
+def test_compose_fetches_nothing_from_elsewhere() -> None:
+    """Files of other repositories are no part of the commit: Compose is told not to take them, whatever the block says."""
+    target = ComposeTarget(platform="compose", project="shop", directory="/opt/shop")
+    env = env_of(target, {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "true", "TAG": "1"})
+    assert env == {"TAG": "1", "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
