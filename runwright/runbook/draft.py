@@ -9,6 +9,7 @@ from runwright.runbook.base import as_duration
 from runwright.runbook.facts import DraftFacts, ServiceFacts, service_facts
 from runwright.runbook.guesses import Guess, Probe, guess, system_name
 from runwright.runbook.healthchecks import ready_seconds
+from runwright.runbook.recognised import is_other_database
 from runwright.runbook.yamltext import flow, scalar
 
 __all__ = ["DraftFacts", "ServiceFacts", "draft", "service_facts"]
@@ -159,9 +160,14 @@ def _checks(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
 
 
 def _data(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
+    for name in (s.name for s in facts.services if is_other_database(s) and not s.profiles):
+        yield f"# check: {name} is no database that a release backs up or migrates: see to both yourself before you release."
     if facts.at_start and guessed.migrates is None:
         yield f"# check: {', '.join(facts.at_start)}: what migrates there Runwright does not run. If a service does so when it"
         yield "# starts, nobody knows beforehand what it does to data, and every release counts as L3."
+    elif any(probe.django for probe in guessed.probes) and guessed.migrates is None:
+        yield "# check: a release does not run Django's migrations, nor look at what they do to data: run those of a version by"
+        yield "# hand before it is released (manage.py migrate), only such that the version before can live with."
     if guessed.database is not None:
         yield "backup: {directory: backups} # beside this file; check: on a disk with room"
         if guessed.migrates is not None:

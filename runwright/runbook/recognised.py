@@ -17,6 +17,11 @@ _STORES = re.compile(
     r"meilisearch|typesense|qdrant|weaviate|etcd|consul|vault)([:@]|$)"
 )
 """Images of what holds data: also with a Dockerfile of its own it is not what a release replaces."""
+_OTHER_DATABASES = re.compile(
+    r"(^|/)(mysql|mariadb|percona|mongo|mongodb|mssql|azure-sql-edge|oracle|cockroach|cassandra|clickhouse(-server)?|influxdb|"
+    r"neo4j|couchdb)([:@/]|$)"
+)
+"""Images that hold what cannot be made again, and of which no release takes a backup."""
 _STAND_INS = re.compile(
     r"localstack|mail(hog|pit|catcher|dev)|greenmail|smtp4dev|(^|/)minio([:@/]|$)|stripe-(mock|cli)|wiremock|mockserver|"
     r"azurite|emulator|fake-|elasticmq|dynamodb-local|moto(server)?([:@/]|$)|selenium|browserless|playwright|cypress|(^|[/_-])mock"
@@ -71,6 +76,10 @@ def is_store(service: ServiceFacts) -> bool:
 def is_tool(service: ServiceFacts) -> bool:
     """Return whether it is what others make: a monitor, a browser of the database."""
     return bool(_TOOLS.search(service.base or service.image))
+
+
+def is_other_database(service: ServiceFacts) -> bool:
+    return bool(_OTHER_DATABASES.search(service.base or service.image)) and not is_postgres(service)
 
 
 def is_proxy(service: ServiceFacts) -> bool:

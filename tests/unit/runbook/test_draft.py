@@ -266,6 +266,28 @@ def test_what_the_image_of_postgres_takes_by_itself_is_no_guess(said, doubt):
     assert bool(doubt) == ("could not be read" in draft(facts(database, API)))
 
 
+@pytest.mark.parametrize(
+    "image, told",
+    [("mysql:8", True), ("mcr.microsoft.com/mssql/server:2022", True), ("redis:7", False), ("postgres:15", False)],
+)
+def test_a_database_that_no_release_backs_up_is_told(loaded, image, told):
+    """It is left alone, which is not the same as looked after; what a cache holds can be made again."""
+    known = facts(API, ServiceFacts("data", image=image))
+    assert ("# check: data is no database that a release backs up" in draft(known)) == told
+    assert loaded(known).services() == {"api": "api"}
+
+
+def test_migrations_of_django_that_nothing_runs_are_told(loaded):
+    """Where a start script runs them, that script is named instead; what is no Django has none."""
+    told = "# check: a release does not run Django's migrations"
+    web = ServiceFacts("web", context="app", ports=((8000, 8000),))
+    assert told in draft(facts(DATABASE, web, django=("app",)))
+    assert told not in draft(facts(DATABASE, web, django=("tools",)))
+    started = facts(DATABASE, web, django=("app",), at_start=("app/entrypoint.sh",))
+    assert told not in draft(started)
+    assert loaded(started).services() == {"web": "web"}
+
+
 def test_of_a_project_whose_services_are_all_behind_profiles_the_profiles_are_asked_for(loaded):
     """They are chosen in an env file, which is not there yet after a clone."""
     known = facts(replace(API, profiles=("web",)), replace(DATABASE, profiles=("data",)))
