@@ -16,6 +16,7 @@ from runwright.runbook.compose_images import awaited
 T = TypeVar("T")
 
 DEPENDS = "depends on"
+PROCESSES = "uses the processes of"
 """How a service hangs on another one that it goes on running without: all that it may lose is an address that it knows."""
 
 
@@ -229,10 +230,10 @@ def _hangs_on(raw: Mapping[str, Any]) -> dict[str, str]:
     # Compose writes links and shared namespaces among what a service depends on, as if somebody had asked for a restart
     asked = (n for n, how in needed.items() if (how or {}).get("restart")) if isinstance(needed, Mapping) else ()
     found = {name: "is to be restarted with" for name in asked if name not in linked}
-    for key, what in (("network_mode", "network"), ("pid", "processes"), ("ipc", "memory")):
+    for key, what in (("network_mode", "uses the network of"), ("ipc", "uses the memory of"), ("pid", PROCESSES)):
         kind, _, name = str(raw.get(key) or "").partition(":")
         if name and kind in ("service", "container"):
-            found[name] = f"uses the {what} of"
+            found[name] = what
     for entry in raw.get("volumes_from") or ():
         found[str(entry).removeprefix("container:").partition(":")[0]] = "uses the volumes of"
     return found

@@ -11,6 +11,7 @@ from runwright.amounts import few
 from runwright.errors import ActionError, DeadlineError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project
+from runwright.platforms.compose.config import PROCESSES
 from runwright.platforms.compose.containers import (
     Container,
     Settled,
@@ -79,6 +80,7 @@ class Starting:
             names = [*group, *(s for s in found if s not in later and s not in group)]
             name = f"{prefix}/up" if len(groups) < 2 else f"{prefix}/up/{'+'.join(group)}"
             self._free_ports(do, version, group, [c for c in ours(later, there) if c.running], name)
+            self._stop_before(do, [s for s, why in found.items() if why.startswith(PROCESSES)], there, name)
             if names:  # without any, Compose would start everything
                 scale = _scale(names, there, version, stopped=anew)
                 self._up(do, project, ["--no-deps", *(["--force-recreate"] if anew else []), *scale], names, name)
@@ -90,6 +92,19 @@ class Starting:
         self._settle(do, version, list(dict.fromkeys((*mine, *watched))), self._target.settle, before)
         if moved:
             self._tell(do, beside, prefix, strict=not keep)
+
+    def _stop_before(self, do: Do, services: list[str], there: Iterable[Container] | None, key: str) -> None:
+        """Stop ``services`` before that whose processes they use: the kernel ends them with it, while Compose stops them, and
+        Compose takes it for a failure that what it stops has just ended."""
+        if running := [c for c in ours(services, there) if c.running]:
+            do(
+                Command(
+                    says=f"stop {few(c.name for c in running)}, which would end with what is replaced",
+                    key=f"{key}/before",
+                    argv=("docker", "stop", *(c.id for c in running)),
+                    deadline_seconds=STOP_SECONDS,
+                )
+            )
 
     def _tell(self, do: Do, beside: Neighbours, key: str, *, strict: bool) -> None:
         """Let the proxies beside look names up again. Not strict: one that refuses its configuration stays as it is."""

@@ -120,9 +120,12 @@ def test_what_runs_once_follows_nobody() -> None:
 
 
 def test_what_hangs_on_a_replaced_service_is_made_anew_with_it_however_far_up() -> None:
-    """In the same `up`, so that Compose orders it; what depends on nothing of it stays."""
+    """In the same `up`, so that Compose orders it; what depends on nothing of it stays.
+
+    What uses its processes is stopped before: the kernel ends it together with them, and Compose fails on what has just ended.
+    """
     do = start(beside(*BEFORE))
-    assert do.keys == ["deploy/labels", "deploy/up"]
+    assert do.keys == ["deploy/labels", "deploy/up/before", "deploy/up"]
     assert argv(do, "deploy/up")[-8:] == ("--no-deps", "api", "jobs", "web", "edge", "report", "front", "meter")
     labels = next(a for a in do.changes if a.key == "deploy/labels")
     assert isinstance(labels, WriteFile)
@@ -157,7 +160,7 @@ def test_what_is_started_again_on_the_way_back_takes_along_what_uses_its_network
     replies = beside(*ALL)
     replies["docker container inspect"] = [Output(0, "\n".join(c).encode(), b"") for c in (drained, ALL, drained, ALL)]
     do = start(replies, keep=True)
-    assert do.keys == ["back/again/api", "back/labels", "back/up"]
+    assert do.keys == ["back/again/api", "back/labels", "back/up/before", "back/up"]
     assert argv(do, "back/up")[-5:] == ("--no-deps", "edge", "report", "front", "meter")
 
 
@@ -207,7 +210,7 @@ def test_proxies_that_look_names_up_as_they_need_them_are_left_alone(processes: 
     """Neither told nor made anew."""
     do = start(beside(*BEFORE, tops={"front": f"PID C\n{processes}"}))
     assert "front" not in argv(do, "deploy/up")
-    assert do.keys == ["deploy/labels", "deploy/up"]
+    assert do.keys == ["deploy/labels", "deploy/up/before", "deploy/up"]
 
 
 def test_a_proxy_is_told_as_soon_as_the_new_containers_run_and_again_when_they_have_settled() -> None:
@@ -217,7 +220,8 @@ def test_a_proxy_is_told_as_soon_as_the_new_containers_run_and_again_when_they_h
     do = Replies(replies, lenient=True)
     with pytest.raises(ActionError, match=r"let shop-front-1 \(nginx\) look up names again"):
         platform().start(do, KNOWS, "", "deploy", "r2", beside=platform().beside(do, KNOWS))
-    assert do.keys == ["deploy/labels", "deploy/up", "deploy/up/told/shop-front-1", "deploy/told/shop-front-1"]
+    told = ["deploy/up/told/shop-front-1", "deploy/told/shop-front-1"]
+    assert do.keys == ["deploy/labels", "deploy/up/before", "deploy/up", *told]
     back = (container("api", image=OLD), *ALL[1:])
     replies["docker container inspect"] = [Output(0, "\n".join(c).encode(), b"") for c in (back, back, back, ALL)]
     assert start(replies, keep=True).keys[-1] == "back/told/shop-front-1"  # users wait for it, and the probes judge
