@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from deployments.cli.compose_files import COMPOSE_SECONDS, Given, left_out, placed, refuse_elsewhere
+from deployments.cli.compose_files import COMPOSE_SECONDS, Given, few, left_out, placed, refuse_elsewhere
 from deployments.cli.in_use import running_as
 from runwright.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
@@ -45,6 +45,8 @@ _STARTS = (
 _MOST = 3
 _DOCKERFILE_CHARACTERS = 100_000
 _PARTS = re.compile(r"(?:\$\{[^}]*\}|[^:])+")
+_SAMPLE = re.compile(r"[\w.-]*env(?![a-z]).*(example|sample|template|dist)|(example|sample|template)\.env", re.ASCII)
+"""What an env file that git does not have is usually copied from."""
 _DEFAULT = re.compile(r"\$\{\w+:?-([^{}]*)\}")
 
 Parsed = tuple[str, tuple[ServiceFacts, ...], list[str]]
@@ -166,6 +168,8 @@ def _read(do: Do, application: Application) -> tuple[str, tuple[ServiceFacts, ..
         next_ = "Correct the Compose files, or name those that the application runs from with -f; then run init again."
         raise InputError(refused.what, state="Nothing was written.", next=next_) from refused
     remarks = [f"Variables were left as they are written, because with them: {refused.what}"] if refused else []
+    if refused and (samples := tuple(sorted(p.name for p in application.directory.iterdir() if _SAMPLE.match(p.name)))):
+        remarks.append(f"{few(samples)} may show what to write there; with it in place run init again.")
     project, services, again = found or as_written or ("", (), [])
     services = _with_bases(do, application.root, services)
     if found is not None and as_written is not None:

@@ -131,6 +131,20 @@ def test_variables_that_are_not_set_do_not_stop_it(tmp_path: Path) -> None:
     assert any("--no-interpolate" in a.argv for a in replies.actions)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [(".env.example", True), (".env.dev-sample", True), ("env_template", True), ("example.env", True), (".env", False),
+     ("environment.py", False), ("example.py", False)],
+)  # fmt: skip
+def test_what_an_env_file_is_copied_from_is_named_where_one_is_missing(tmp_path: Path, name: str, told: bool) -> None:
+    """A clone has no env file; what Compose says of it does not help who does not know the application yet."""
+    (tmp_path / name).touch()
+    replies = table(tmp_path)
+    refused = Output(14, b"", b"env file /opt/shop/.env not found\n")
+    found = gather(Replies(replies | {"config --format": [refused, replies["config --format"]]}), tmp_path)
+    assert (f"{name} may show what to write there" in " ".join(found.remarks)) == told
+
+
 def test_files_that_compose_refuses_are_refused(tmp_path: Path) -> None:
     """In Compose's own words, and with what to do about a draft: nothing was released that could be released again."""
     (tmp_path / "compose.yaml").write_text("services: {}\n")
