@@ -175,5 +175,5 @@ def _failed(error: ActionError, plan: MigrationPlan) -> ActionError:
     return ActionError(
         f"Migration {found['revision']} ({number} of {len(plan.pending)}) failed: {found['error'].rstrip('.')}.",
         state="The database is looked at next; what PostgreSQL did in one transaction is undone by itself.",
-        next=f"Correct {found['path']} (or the data that it meets), and release that.",
+        next=f"Correct {found['path']}, or the data that it meets.",
     )
