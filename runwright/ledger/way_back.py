@@ -50,9 +50,22 @@ def taken_along(newest_first: Iterable[Release], taken_back: Release, behind: st
 
 def before(newest_first: Iterable[Release], release: Release) -> Iterator[Release]:
     """Yield what is older than ``release``, newest first."""
-    older = dropwhile(lambda one: one.id != release.id, newest_first)
+    older = dropwhile(lambda one: one.id != release.id, _as_they_served(newest_first))
     next(older, None)
     return older
+
+
+def _as_they_served(newest_first: Iterable[Release]) -> Iterator[Release]:
+    """Yield releases with what one found running behind it: it was adopted, and so written down, after that one had begun."""
+    adopted: dict[str, Release] = {}
+    for release in newest_first:
+        if release.adopted:
+            adopted[release.id] = release
+            continue
+        yield release
+        if found := adopted.pop(release.previous_id or "", None):
+            yield found
+    yield from adopted.values()
 
 
 def level_between(releases: Iterable[Release]) -> Level:

@@ -7,8 +7,9 @@ from typing import Any
 from runwright.ledger import Ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState
-from runwright.ledger.way_back import level_between, taken_along
+from runwright.ledger.way_back import before, checked_target, level_between, taken_along
 from runwright.policy.levels import Level
+from runwright.versions import Version
 
 S = ReleaseState
 PROVEN = (S.PLANNED, S.APPROVED, S.SWITCHING, S.VERIFYING, S.WATCHING, S.PROVEN)
@@ -37,3 +38,20 @@ def test_what_froze_in_between_and_moved_the_schema_counts(ledger: Ledger) -> No
     assert aside.id not in [r.id for r in along]
     assert level_between(along) is Level.L3
     assert level_between(taken_along(newest_first, v2, v1.id)) is Level.L3
+
+
+def test_what_the_first_release_found_running_was_there_before_it(ledger: Ledger) -> None:
+    """It is adopted, and so written down, only when that release looks: it is its way back all the same, and no nearer one."""
+    first = released(ledger, "v1")
+    version = Version("shop", "local", "adopted-1", "")
+    found = ledger.releases.adopt("shop", "local", version, runbook={}, deployer="somebody")
+    ledger.releases.record(first.id, level="L3", previous_id=found.id)
+    for state in PROVEN:
+        ledger.releases.advance(first.id, state, "so it went")
+    second = released(ledger, "v2", *PROVEN, level="L0", previous_id=first.id)
+    first = ledger.releases.get(first.id)
+    newest_first = ledger.releases.find("shop", "local")
+    assert [r.id for r in before(newest_first, second)] == [first.id, found.id]
+    assert [r.id for r in before(newest_first, first)] == [found.id]
+    assert checked_target(ledger, first, found.id).id == found.id
+    assert level_between(taken_along(newest_first, second, found.id)) is Level.L3
