@@ -50,12 +50,12 @@ def notes(version: Version, migrate: Migrate | None) -> list[str]:
         else:
             said.append(
                 f"What starts {service} migrates, and Runwright does not ({_where(found)}): what it does to data is not known "
-                f"beforehand, so the release counts as L3.{_advice(found, migrate)}"
+                f"beforehand, so the release counts as L3, unless nothing ran before it.{_advice(found, migrate)}"
             )
     for service, found in not_run(version, migrate).items():
         said.append(
             f"{service} migrates ({_where(found)}), and no release runs it, because it runs once and ends: what it does to data "
-            f"is not known, so the release counts as L3. Run it by hand before the release if it has to be.{_advice(found, migrate)}"
+            f"is not known, so the release counts as L3, unless nothing ran before it. Run it by hand before the release if it has to be.{_advice(found, migrate)}"
         )
     return said
 
