@@ -182,7 +182,9 @@ def started_from_others(do: Do, place: Place, found: InTree, services: Mapping[s
     started = {
         tuple(os.path.relpath(file, container.directory) for file in container.files)
         for container in containers.containers_of(do, place.target.project) or ()
-        if container.service in services and not container.oneoff and not container.release and container.directory
+        if container.service in services
+        and container.directory
+        and not (container.oneoff or container.release or container.meant_name)
     }
     others = sorted(", ".join(files) for files in started if files and list(files) != mine)
     if not others:

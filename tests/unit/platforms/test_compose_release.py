@@ -20,9 +20,9 @@ from tests.unit.platforms.test_compose_containers import line
 PRODUCTION = ("docker-compose.yml", "docker-compose.prod.yml")
 
 
-def started(*files: str, folder: str = "/opt/shop", release: str = "") -> str:
+def started(*files: str, folder: str = "/opt/shop", release: str = "", name: str = "shop-api-1") -> str:
     names = ",".join(f"{folder}/{f}" for f in files)
-    return line(name="/shop-api-1", service="api", files=names, directory=folder, release=release)
+    return line(name=f"/{name}", service="api", files=names, directory=folder, release=release)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,7 @@ def started(*files: str, folder: str = "/opt/shop", release: str = "") -> str:
         (PRODUCTION[:1], BY_ITSELF, started(*PRODUCTION), "refused"),
         (PRODUCTION[:1], BY_ITSELF, started(PRODUCTION[0], folder="/home/ada/shop"), ""),
         (PRODUCTION[:1], BY_ITSELF, started("tree/docker-compose.yml", "override.yml", release="r1"), ""),
+        (PRODUCTION[:1], BY_ITSELF, started(*PRODUCTION, name="0123456789ab_shop-api-1"), ""),  # left half-way
     ],
 )
 def test_files_that_nobody_has_named_are_not_taken_in_place_of_those_that_it_runs_from(
