@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := python3.11 python3.12 python3.13 python3
 # Test processes at the same time. Those that need a Prefect server are in two groups, each in one process.
-JOBS ?= 3
+JOBS ?= 4
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup demo stop test lint chaos fuzz bench
