@@ -1,7 +1,7 @@
 """Prefect's server as ``up`` starts it: on SQLite, with what keeps its SQLite from standing still and losing events.
 
 ``python -m deployments.prefect_server`` takes the options of ``prefect server start``. Prefect itself is not changed on
-disk; three things are different in this process:
+disk; four things are different in this process:
 
 **Garbage is collected in a thread of its own.** Python collects in whichever thread allocates. When that is the thread of
 the event loop, and the garbage holds a cursor of a connection that waits for SQLite's write lock in another thread, the
