@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import event
 
 from bench.numbers import Row, Section, series
-from runwright.actions import Command
-from runwright.executor import Executor
+from runwright.engine.actions import Command
+from runwright.engine.executor import Executor
+from runwright.engine.performer import Performer
 from runwright.ledger import Ledger, open_ledger
-from runwright.performer import Performer
 
 CHANGES = 60
 

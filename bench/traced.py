@@ -14,8 +14,8 @@ from typing import Any
 
 import flows.deploy
 import tasks.work
-from runwright.actions import Action, Command
-from runwright.executor import Executor
+from runwright.engine.actions import Action, Command
+from runwright.engine.executor import Executor
 
 
 class Traced(Executor):

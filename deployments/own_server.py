@@ -13,7 +13,7 @@ import socket
 import time
 from pathlib import Path
 
-from runwright.effects.files import write_file
+from runwright.engine.effects.files import write_file
 from runwright.home import home, make_folder
 
 SERVER_LOGIN = "PREFECT_SERVER_API_AUTH_STRING"

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deployments.own_server import own_url
-from runwright.actions import Process
-from runwright.effects.files import write_file
-from runwright.effects.processes import alive, environment_of, listens
+from runwright.engine.actions import Process
+from runwright.engine.effects.files import write_file
+from runwright.engine.effects.processes import alive, environment_of, listens
 from runwright.home import home, refuse_a_home_of_others
 
 CHECKOUT = Path(__file__).resolve().parent.parent

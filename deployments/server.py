@@ -36,8 +36,8 @@ from deployments.running import (
     state_file,
 )
 from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL
-from runwright.actions import Process, Spawn, Stop
-from runwright.effects.processes import alive, spawn, stop, stopped
+from runwright.engine.actions import Process, Spawn, Stop
+from runwright.engine.effects.processes import alive, spawn, stop, stopped
 from runwright.errors import RunwrightError
 from runwright.home import HOME_VARIABLE, LEDGER_VARIABLE, home, ledger_url, make_folder
 from runwright.ledger.address import parsed

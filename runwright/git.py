@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from runwright.actions import Command, Output, nothing
+from runwright.engine.actions import Command, Output, nothing
 from runwright.errors import InputError
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from runwright.actions import Command, Do, Output
+from runwright.engine.actions import Command, Do, Output
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.git import address, change, credentials, environment, lines, read, records
 from runwright.versions import COMMIT, checked_ref

@@ -16,7 +16,7 @@ from typing import Final
 
 from dotenv.parser import parse_stream
 
-from runwright.secret_parts import credentials, made_at_random, parts
+from runwright.engine.secret_parts import credentials, made_at_random, parts
 
 Pairs = Iterable[tuple[str, str]]
 """(name, value) of variables; a name may come several times."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runwright.actions import Command, Do, Output, Read, WriteFile
+from runwright.engine.actions import Command, Do, Output, Read, WriteFile
 from runwright.errors import InputError, NotBuiltError, ObservationError, RefusedError
 from runwright.git import change, lines, read, records
 from runwright.versions import COMMIT

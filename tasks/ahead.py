@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.errors import RefusedError
 from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState

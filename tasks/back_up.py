@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runwright.actions import WriteFile
 from runwright.databases.shape import last_success
+from runwright.engine.actions import WriteFile
 from runwright.errors import ActionError
 from tasks.old_backups import prune_if_it_can
 from tasks.plan import migrations_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runwright import source
-from runwright.actions import Command
+from runwright.engine.actions import Command
 from runwright.versions import Artifact
 from tasks import drivers
 from tasks.recorded import recorded

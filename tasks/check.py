@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runwright.amounts import amount
 from runwright.errors import RefusedError
 from runwright.ledger.records import GateResult as Kept
 from runwright.ledger.states import ReleaseState
 from runwright.platforms.compose.driver import Compose
+from runwright.plural import plural
 from runwright.policy.gates import Checklist, GateResult, GateState, also, ask, attested, decide
 from runwright.policy.windows import open_now
 from runwright.probes.ci import ci_passed
@@ -49,12 +49,12 @@ def check(work: Work) -> str:
     if not checklist.passed:
         lines = "\n".join(f"  {r.id}: {r.reason}" for r in checklist.blocking)
         raise RefusedError(
-            f"{len(checklist.blocking)} of {amount(len(checklist.results), 'gate')} "
+            f"{len(checklist.blocking)} of {plural(len(checklist.results), 'gate')} "
             f"{'stops' if len(checklist.blocking) == 1 else 'stop'} the release:\n{lines}",
             state="Nothing was changed.",
             next="See to each of them, then deploy again.",
         )
-    return f"{amount(len(checklist.results), 'gate')}, {len(checklist.warnings)} with a remark"
+    return f"{plural(len(checklist.results), 'gate')}, {len(checklist.warnings)} with a remark"
 
 
 def asked(work: Work) -> Checklist:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.errors import ActionError, RefusedError, VerificationError
 from runwright.migrators.shape import MigrationPlan, shown
 from runwright.platforms.compose.driver import Compose

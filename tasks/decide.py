@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from runwright.engine.recovery import end_or_await
 from runwright.errors import RunwrightError
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
@@ -13,7 +14,6 @@ from runwright.ledger.way_back import level_between, taken_along
 from runwright.migrators.shape import shown
 from runwright.policy.levels import Level
 from runwright.policy.rollback import Cause, Decision, Migration, Serving, Situation, decide
-from runwright.recovery import end_or_await
 from tasks import at_start, courses, drivers, unfinished
 from tasks.plan import migrations_of
 from tasks.registry import logged_in, login_file

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from runwright.actions import Do, Process, Read
 from runwright.builders.command import CommandBuilder
 from runwright.builders.compose_build import ComposeBuild
 from runwright.builders.docker import Docker
@@ -16,6 +15,7 @@ from runwright.builders.shape import Builder
 from runwright.databases.postgres import Postgres
 from runwright.databases.shape import Database
 from runwright.databases.sqlite import Sqlite
+from runwright.engine.actions import Do, Process, Read
 from runwright.errors import NotBuiltError
 from runwright.metrics.shape import Source
 from runwright.metrics.sources import source_of

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runwright.amounts import amount
 from runwright.ledger.states import ReleaseState
+from runwright.plural import plural
 from tasks import at_start, courses, drivers, revision_tables, unfinished
 from tasks.decide import schema_of
 from tasks.plan import migrations_of
@@ -24,7 +24,7 @@ def migrate(work: Work) -> list[str] | None:
     unfinished.remove(work, work.do)
     if migrations.pending:
         work.forward(
-            ReleaseState.MIGRATING, amount(len(migrations.pending), "migration is pending", "migrations are pending")
+            ReleaseState.MIGRATING, plural(len(migrations.pending), "migration is pending", "migrations are pending")
         )
         courses.start_dependencies(work, work.do, work.version)
         if work.fact("schema") is None:  # as it was before the first attempt, whatever an interrupted one left behind

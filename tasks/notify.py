@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from runwright.actions import Http
+from runwright.engine.actions import Http
+from runwright.engine.visible import visible
 from runwright.errors import RunwrightError
 from runwright.ledger.states import ReleaseState
-from runwright.visible import visible
 from tasks.work import Work
 
 TIMEOUT_SECONDS = 10.0

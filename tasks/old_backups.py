@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from runwright.actions import Command, Read
-from runwright.amounts import amount
 from runwright.databases.shape import note_of
+from runwright.engine.actions import Command, Read
 from runwright.errors import CancelledError, FencedError, LedgerError, RunwrightError
 from runwright.ledger.records import Backup
+from runwright.plural import plural
 from tasks.work import Work
 
 AT_MOST_IN_A_RELEASE = 20
@@ -34,7 +34,7 @@ def prune(work: Work, at_most: int | None = None) -> None:
         work.ledger.records.remove_backup(backup.id)
         work.say(f"Removed {location}: older than the runbook keeps, and no release needs it.")
     if files := unfinished(work):
-        says = f"remove {amount(len(files), 'file')} of dumps that were never finished"
+        says = f"remove {plural(len(files), 'file')} of dumps that were never finished"
         work.do(Command(says=says, key="prune/unfinished", argv=("rm", "-f", "--", *files)))
 
 

@@ -6,11 +6,11 @@ import hashlib
 import json
 from typing import Any
 
-from runwright.amounts import amount
+from runwright.engine.planning import DependsError, Planner, Step
 from runwright.errors import RefusedError
 from runwright.ledger.states import ReleaseState, reached
 from runwright.migrators.shape import MigrationPlan
-from runwright.planning import DependsError, Planner, Step
+from runwright.plural import plural
 from runwright.policy.levels import Level
 from runwright.runbook.model import Migrate
 from runwright.versions import Version
@@ -76,7 +76,7 @@ def make_plan(work: Work) -> dict[str, Any]:
     made["hash"] = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
     work.write_down("plan", made)
     work.ledger.releases.record(work.id, level=level.name, plan_hash=made["hash"], schema_before=seen["revisions"])
-    work.ledger.releases.advance(work.id, ReleaseState.PLANNED, f"level {level.name}, {amount(len(steps), 'change')}")
+    work.ledger.releases.advance(work.id, ReleaseState.PLANNED, f"level {level.name}, {plural(len(steps), 'change')}")
     show_plan(work, made, migrations, level, steps)
     return made
 

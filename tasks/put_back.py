@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runwright.actions import Do, WriteFile
+from runwright.engine.actions import Do, WriteFile
 from runwright.errors import (
     BreachError,
     CancelledError,

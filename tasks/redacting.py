@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from blocks import load_secrets
-from runwright.actions import Action
+from runwright.engine.actions import Action
+from runwright.engine.performer import Performer
+from runwright.engine.redaction import Redactor
 from runwright.errors import CancelledError, FencedError, RunwrightError
-from runwright.performer import Performer
 from runwright.platforms.compose.driver import Compose
 from runwright.platforms.host.driver import SLOTS
 from runwright.platforms.host.environment import carried
-from runwright.redaction import Redactor
 from runwright.runbook.checks import texts_in
 from runwright.runbook.model import Runbook
 from runwright.runbook.targets import ComposeTarget, HostTarget

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runwright.effects.files import write_file
+from runwright.engine.effects.files import write_file
 from tasks.work import Work
 
 DOCKER_HUB = "https://index.docker.io/v1/"

@@ -9,7 +9,7 @@ from typing import Any
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
-from runwright.visible import visible
+from runwright.engine.visible import visible
 
 
 def sayer() -> Callable[..., None]:

@@ -12,9 +12,9 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 
 from runwright import source
+from runwright.engine.planning import Step
 from runwright.errors import ActionError
 from runwright.migrators.shape import MigrationPlan
-from runwright.planning import Step
 from runwright.platforms.shape import Strategy
 from runwright.policy.levels import Level
 from runwright.policy.rollback import Decision, Situation, Way

@@ -6,12 +6,12 @@ import socket
 from datetime import UTC, datetime
 from typing import Any
 
+from runwright.engine.performer import Performer
+from runwright.engine.planning import Planner
 from runwright.errors import CancelledError, FencedError, LeaseHeldError, LedgerError, RunwrightError
 from runwright.ledger import Ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
-from runwright.performer import Performer
-from runwright.planning import Planner
 from runwright.platforms.host.slots import see
 from runwright.policy.supervision import RESTARTS, STARTED_AGAIN, may_start_again
 from runwright.runbook.snapshot import from_json

@@ -11,6 +11,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from runwright.engine.visible import visible
 from runwright.errors import (
     ActionError,
     CancelledError,
@@ -19,7 +20,6 @@ from runwright.errors import (
     ObservationError,
     RunwrightError,
 )
-from runwright.visible import visible
 from tasks.holding import renewed
 from tasks.work import Work, at_work
 

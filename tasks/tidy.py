@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from runwright.actions import Command, Read
-from runwright.amounts import amount
 from runwright.builders.images import images_of
+from runwright.engine.actions import Command, Read
 from runwright.errors import CancelledError, FencedError, LedgerError, RunwrightError
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.platforms.host.driver import SLOTS
 from runwright.platforms.host.leftovers import Needed, built, checked_out, in_slots, written
+from runwright.plural import plural
 from runwright.runbook.targets import ComposeTarget, HostTarget
 from tasks.site import Folders, Site
 from tasks.work import Work
@@ -50,7 +50,7 @@ def _remove_files(work: Work) -> None:
     paths = work.do(Read(says="look for what earlier releases left", function=lambda: leftovers(work)))
     if not paths:
         return
-    says = f"remove {amount(len(paths), 'file or folder', 'files and folders')} that no release needs"
+    says = f"remove {plural(len(paths), 'file or folder', 'files and folders')} that no release needs"
     argv = ("rm", "-rf", "--", *map(str, paths))
     work.do(Command(says=says, key=f"tidy/{_mark(paths)}", argv=argv, deadline_seconds=600.0))
 
@@ -73,7 +73,7 @@ def _remove_images(work: Work) -> None:
         if tag.startswith(tuple(prefixes))
     )
     if tags:
-        says = f"remove {amount(len(tags), 'tag')} of images that no release needs: {', '.join(tags)}"
+        says = f"remove {plural(len(tags), 'tag')} of images that no release needs: {', '.join(tags)}"
         argv = ("docker", "image", "rm", *tags)
         # 1: one of them is a container's; the others are removed all the same
         ok = frozenset({0, 1})

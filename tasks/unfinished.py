@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runwright.actions import Do
 from runwright.databases.shape import Unfinished
+from runwright.engine.actions import Do
 from runwright.errors import RefusedError
 from runwright.migrators.shape import MigrationPlan
 from runwright.policy.revisions.additions import adds_index

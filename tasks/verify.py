@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from runwright.actions import Do
-from runwright.amounts import amount
+from runwright.engine.actions import Do
 from runwright.errors import VerificationError
 from runwright.ledger.states import ReleaseState
 from runwright.platforms.shape import Observed
+from runwright.plural import plural
 from runwright.probes.http import ProbeResult, ask, ask_until, cleanup
 from runwright.probes.values import Values
 from runwright.runbook.checks import HttpProbe
@@ -174,4 +174,4 @@ def listed(results: Iterable[ProbeResult]) -> str:
 def summary(results: list[ProbeResult]) -> str:
     """Return one line for the run's page."""
     warned = [r.id for r in results if r.state == "warn"]
-    return f"{amount(len(results), 'probe')} right" + (f", with a remark: {', '.join(warned)}" if warned else "")
+    return f"{plural(len(results), 'probe')} right" + (f", with a remark: {', '.join(warned)}" if warned else "")

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from blocks import load_secrets
-from runwright.actions import Action, Stop
 from runwright.databases.shape import Database
+from runwright.engine.actions import Action, Stop
+from runwright.engine.executor import Executor
+from runwright.engine.performer import Performer
 from runwright.errors import NotBuiltError, RefusedError
-from runwright.executor import Executor
 from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState, reached
-from runwright.performer import Performer
 from runwright.platforms.shape import Platform
 from runwright.policy.support import unsupported
 from runwright.policy.watch import with_probe_rules

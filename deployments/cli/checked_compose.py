@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deployments.cli.in_use import claimed
-from runwright.actions import Do, Output
+from runwright.engine.actions import Do, Output
 from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import rendered

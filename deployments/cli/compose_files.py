@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from runwright.actions import Command, Do
+from runwright.engine.actions import Command, Do
 from runwright.errors import InputError
 from runwright.platforms.compose.sources import BASE_NAMES
 

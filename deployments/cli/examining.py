@@ -12,7 +12,7 @@ from deployments.cli.in_use import claimed
 from deployments.cli.ledgers import address
 from deployments.cli.looking import Looking
 from deployments.cli.wording import one_line
-from runwright.actions import Command, Output
+from runwright.engine.actions import Command, Output
 from runwright.errors import RunwrightError
 from runwright.home import home
 from runwright.ledger import Ledger

@@ -20,8 +20,8 @@ from deployments.cli.prefect_api import TIMEOUT_SECONDS, Prefect, translated
 from deployments.running import API_VARIABLE, read_running
 from deployments.server import outdated
 from deployments.specs import Spec, specs_of
-from runwright.amounts import amount
 from runwright.home import ledger_url
+from runwright.plural import plural
 
 PREFECT_VERSION = "3.8.8"
 CLOCK_WARN_SECONDS = 5.0
@@ -177,7 +177,7 @@ def _automation(about: str, specs: list[Spec], automations: list[Automation]) ->
             wrong.append(f"{len(there)} automations {name!r}: each would start a rollback")
     if wrong:
         return Finding(about, "fail", "; ".join(wrong), _REGISTER)
-    return Finding(about, "ok", f"{amount(len(specs), 'deployment')} and the automation for rollbacks")
+    return Finding(about, "ok", f"{plural(len(specs), 'deployment')} and the automation for rollbacks")
 
 
 def _workers(prefect: Prefect, pools: set[str]) -> Iterator[Finding]:

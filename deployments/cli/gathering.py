@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from deployments.cli.compose_files import COMPOSE_SECONDS, Given, few, left_out, placed, refuse_elsewhere
 from deployments.cli.in_use import running_as
-from runwright.actions import Command, Do, Output, Read
+from runwright.engine.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.config import parse_config
 from runwright.platforms.compose.sources import files_by_environment, usual_files

@@ -50,9 +50,9 @@ def say(text: str) -> None:
 
 def unexpected(error: BaseException) -> str:
     """Keep the traceback of ``error`` in a file that only this user can read; return the sentence that names it."""
-    from runwright.effects.files import write_file
+    from runwright.engine.effects.files import write_file
+    from runwright.engine.redaction import Redactor
     from runwright.home import home
-    from runwright.redaction import Redactor
 
     clean = Redactor({}).clean  # the passwords of URLs; a traceback holds no values besides
     path: Path = home() / "logs" / f"error-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.log"

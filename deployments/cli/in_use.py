@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from runwright.actions import Command, Do
+from runwright.engine.actions import Command, Do
 from runwright.errors import RunwrightError
 from runwright.platforms.compose.claims import Claim, claims, every_container
 from runwright.platforms.compose.config import ComposeConfig, parse_config

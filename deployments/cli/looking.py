@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from runwright.actions import Action
-from runwright.performer import Performer
+from runwright.engine.actions import Action
+from runwright.engine.performer import Performer
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from prefect.utilities.urls import url_for
 from deployments.cli.outcomes import RunState
 from deployments.running import pid_file, read_running
 from deployments.specs import WORK_POOL
-from runwright.effects.processes import alive
+from runwright.engine.effects.processes import alive
 from runwright.errors import InputError, RunwrightError
 
 TIMEOUT_SECONDS = 15.0

@@ -34,7 +34,7 @@ def written(runbook: Runbook, environment: str) -> Callable[[str], str]:
 def written_about(release: Release) -> Callable[[str], str]:
     """Return what takes the secrets of a release's environment out of a text; passwords in addresses alone, if its runbook
     is of another version of Runwright."""
-    from runwright.redaction import Redactor
+    from runwright.engine.redaction import Redactor
     from runwright.runbook.snapshot import from_json
 
     try:

@@ -12,8 +12,8 @@ import typer
 from deployments.cli.exits import Exit
 from deployments.cli.options import Json, Plain
 from deployments.cli.output import Output
-from runwright.amounts import amount
 from runwright.errors import InputError, RunwrightError
+from runwright.plural import plural
 
 Files = Annotated[
     list[Path] | None,
@@ -48,7 +48,7 @@ def init(
     """
     from deployments.cli.gathering import gather
     from deployments.cli.looking import Looking
-    from runwright.effects.files import write_file
+    from runwright.engine.effects.files import write_file
     from runwright.runbook.draft import draft
     from runwright.runbook.finding import SYSTEMS_VARIABLE
 
@@ -59,7 +59,7 @@ def init(
     found = gather(Looking(), directory.expanduser().resolve(), tuple(file or ()), env_file)
     text = draft(found.facts)
     write_file(path, text.encode(), 0o644)
-    out.line(f"Wrote {path}: {amount(len(found.facts.services), 'service')} of the project {found.facts.project}.")
+    out.line(f"Wrote {path}: {plural(len(found.facts.services), 'service')} of the project {found.facts.project}.")
     for remark in found.remarks:
         out.warn(remark)
     _guesses(out, path, text)
@@ -141,7 +141,7 @@ def _check_one(out: Output, path: Path) -> dict[str, Any]:
         loaded = load(os.path.normpath(path.absolute()))
         compose = look(Looking(), loaded.runbook)
         if compose.mistakes:
-            count = amount(len(compose.mistakes), "mistake")
+            count = plural(len(compose.mistakes), "mistake")
             raise RunbookError("\n\n".join([f"{path} has {count}, seen with its Compose files:", *compose.mistakes]))
     except RunwrightError as error:
         out.warn(str(error))

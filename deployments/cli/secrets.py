@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from deployments.cli.output import Output
+from runwright.engine.redaction import MIN_SECRET_CHARACTERS
 from runwright.errors import InputError, RunwrightError
-from runwright.redaction import MIN_SECRET_CHARACTERS
 
 MAX_BYTES = 64 * 1024
 

@@ -12,9 +12,9 @@ from deployments.cli.exits import Exit
 from deployments.cli.options import Json, Plain
 from deployments.cli.output import Output
 from deployments.cli.systems import DRAFTS_ONE, Chosen, choose, none_of_yours
-from runwright.amounts import amount
 from runwright.errors import LedgerError, RefusedError
 from runwright.home import home
+from runwright.plural import plural
 
 if TYPE_CHECKING:
     from deployments.specs import Spec
@@ -167,7 +167,7 @@ def register(
         if out.as_json:
             out.document({"written": str(path), "deployments": count})
         else:
-            out.line(f"Wrote {path}: {amount(count, 'deployment')}.")
+            out.line(f"Wrote {path}: {plural(count, 'deployment')}.")
         return
     chosen = choose(system or ())
     from deployments.cli.connecting import connected
@@ -199,7 +199,7 @@ def _tell(out: Output, names: list[str], chosen: Chosen) -> None:
         out.warn(f"{none_of_yours()} {DRAFTS_ONE} Registered are the shipped ones that can be released:")
     for one in chosen.systems:
         out.line(f"{one.loaded.runbook.system}: {', '.join(one.environments)} ({one.loaded.path})")
-    out.line(f"{amount(len(names), 'deployment is', 'deployments are')} registered.", style="ok")
+    out.line(f"{plural(len(names), 'deployment is', 'deployments are')} registered.", style="ok")
 
 
 def specs_of_chosen(chosen: Chosen) -> list[Spec]:
@@ -219,7 +219,7 @@ def write_prefect_yaml() -> tuple[Path, int]:
     from deployments.prefect_yaml import prefect_yaml
     from deployments.server import ROOT
     from deployments.specs import specs_of
-    from runwright.effects.files import write_file
+    from runwright.engine.effects.files import write_file
     from runwright.runbook.finding import shipped
     from runwright.runbook.loader import load
 

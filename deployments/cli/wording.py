@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from runwright.visible import visible as visible
+from runwright.engine.visible import visible as visible
 
 
 def one_line(text: object, width: int = 0) -> str:

@@ -22,7 +22,7 @@ from examples.demo.client_beside import Beside
 from examples.demo.story import STORY, Chapter, Seen, wrong
 from examples.demo.surroundings import ENVIRONMENT, ROOT, SYSTEM, Shop
 from examples.demo.table import table
-from runwright.effects.processes import alive
+from runwright.engine.effects.processes import alive
 from runwright.errors import RunwrightError
 from runwright.ledger import open_ledger
 from runwright.runbook.loader import load_system

@@ -7,8 +7,8 @@ import json
 import re
 from pathlib import Path, PurePosixPath
 
-from runwright.actions import Command, Do, Output, Read
 from runwright.artifacts import Note, note_of
+from runwright.engine.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
 from runwright.runbook.model import Component
 from runwright.versions import COMMIT, Artifact

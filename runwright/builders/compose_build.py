@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from runwright.actions import Command, Do, Output
+from runwright.engine.actions import Command, Do, Output
 from runwright.errors import InputError, RefusedError
 from runwright.runbook.compose_images import Origin, awaited, misfits, origins
 from runwright.runbook.model import Component

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runwright.actions import Command, Do, WriteFile
 from runwright.builders import engine
 from runwright.builders.compose_build import ComposeBuild, ComposeService, override
 from runwright.builders.engine import BUILD, Image
 from runwright.builders.images import REVISION, SYSTEM
 from runwright.builders.pulled import Pulled, Recorded
+from runwright.engine.actions import Command, Do, WriteFile
 from runwright.errors import ActionError, InputError
 from runwright.runbook.model import Component
 from runwright.runbook.targets import Registry

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runwright.actions import UNKNOWN, Command, Do, Output
 from runwright.builders.images import REVISION
+from runwright.engine.actions import UNKNOWN, Command, Do, Output
 from runwright.errors import ObservationError
 
 BUILD = "runwright.build"

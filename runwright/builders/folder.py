@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runwright.artifacts import note_file, note_of
-from runwright.effects.files import write_file
+from runwright.engine.effects.files import write_file
 from runwright.errors import ActionError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from runwright.actions import Command, Do, Output
+from runwright.engine.actions import Command, Do, Output
 from runwright.errors import ObservationError
 
 REVISION = "org.opencontainers.image.revision"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runwright.actions import Do
 from runwright.builders import engine
 from runwright.builders.engine import Image
+from runwright.engine.actions import Do
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
 from runwright.runbook.compose_images import image_name, repository
 from runwright.versions import Artifact

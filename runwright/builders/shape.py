@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.runbook.model import Component
 from runwright.versions import Artifact
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runwright.actions import Command, Do, Output, Read, WriteFile
 from runwright.databases.postgres_client import Client, first_line, rows
 from runwright.databases.postgres_dump import Dumps, Noted, bad, read_note
 from runwright.databases.shape import (
@@ -18,6 +17,7 @@ from runwright.databases.shape import (
     checked_scratch,
     last_success,
 )
+from runwright.engine.actions import Command, Do, Output, Read, WriteFile
 from runwright.errors import RefusedError, VerificationError
 from runwright.runbook.targets import PostgresDatabase
 

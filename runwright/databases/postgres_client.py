@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runwright.actions import UNKNOWN, Command, Do, Output, nothing
+from runwright.engine.actions import UNKNOWN, Command, Do, Output, nothing
 from runwright.errors import RefusedError
 from runwright.runbook.targets import PostgresDatabase
 

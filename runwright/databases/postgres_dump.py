@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runwright.actions import Command, Do, Output, Read, WriteFile
-from runwright.amounts import amount
 from runwright.databases.postgres_client import Client
 from runwright.databases.shape import LAST_SUCCESS, BackupFile, note_of
+from runwright.engine.actions import Command, Do, Output, Read, WriteFile
 from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
+from runwright.plural import plural
 
 T = TypeVar("T")
 
@@ -95,10 +95,10 @@ class Dumps:
             dump, do, self._restored(dump, ("--list",), "read its table of contents", table_data, noted.tables)
         )
         if listed < noted.tables:
-            raise bad(str(dump), f"it holds the rows of {amount(listed, 'table')}, the database had {noted.tables}")
+            raise bad(str(dump), f"it holds the rows of {plural(listed, 'table')}, the database had {noted.tables}")
         # --list reads the beginning only, and a dump that was cut off still lists everything
         _or_bad(dump, do, self._restored(dump, ("--file=/dev/null",), "read all of it back", lambda _: None, None))
-        proof = f"read back to its end by pg_restore: {amount(listed, 'table')}, {amount(backup.bytes, 'byte')}, sha256 {backup.sha256[:12]}"
+        proof = f"read back to its end by pg_restore: {plural(listed, 'table')}, {plural(backup.bytes, 'byte')}, sha256 {backup.sha256[:12]}"
         return replace(backup, proof=proof)
 
     def _restored(

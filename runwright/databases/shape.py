@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.errors import InputError, RefusedError
 
 LAST_SUCCESS = "LAST_SUCCESS.txt"

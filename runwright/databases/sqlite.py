@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runwright.actions import Command, Do, Output, Read, WriteFile
-from runwright.amounts import amount
 from runwright.databases import sqlite_copy
 from runwright.databases.shape import (
     LAST_SUCCESS,
@@ -23,7 +21,9 @@ from runwright.databases.shape import (
     last_success,
     note_of,
 )
+from runwright.engine.actions import Command, Do, Output, Read, WriteFile
 from runwright.errors import ActionError, RefusedError, VerificationError
+from runwright.plural import plural
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ class Sqlite:
             )
         rows = sum(found.tables.values())
         proof = (
-            f"read back whole: integrity check ok, {amount(len(found.tables), 'table')} with {amount(rows, 'row')} as in the source, "
+            f"read back whole: integrity check ok, {plural(len(found.tables), 'table')} with {plural(rows, 'row')} as in the source, "
             f"sha256 {found.sha256[:12]}"
         )
         return replace(backup, proof=proof)

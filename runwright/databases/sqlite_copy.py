@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from runwright.databases.shape import note_of
-from runwright.effects.files import write_file
+from runwright.engine.effects.files import write_file
 from runwright.errors import ActionError
 
 BUSY_SECONDS = 30.0

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, select, update
 
-from runwright.actions import Process
+from runwright.engine.actions import Process
 from runwright.errors import FencedError, InDoubtError, InputError
 from runwright.ledger.fence import check_not_taken, check_token
 from runwright.ledger.plain import as_dataclass

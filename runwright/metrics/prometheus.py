@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.errors import ActionError, CancelledError, InputError, ObservationError
 from runwright.metrics.promql import age_query, requests_query, value_query
 from runwright.metrics.shape import Clock, Fill, Measurement, What, plausible

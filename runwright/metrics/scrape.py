@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from runwright.actions import Do, Http, Reply
+from runwright.engine.actions import Do, Http, Reply
 from runwright.errors import ActionError, CancelledError, InputError, ObservationError, RunbookError
 from runwright.metrics.buckets import beyond, quantile
 from runwright.metrics.pages import Page, bound_of, growth, labels_of, read_page, several_processes

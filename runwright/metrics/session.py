@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from requests.adapters import BaseAdapter
 
-from runwright.actions import Do, Http, Reply
+from runwright.engine.actions import Do, Http, Reply
 from runwright.errors import ObservationError
 
 MAX_ANSWER_BYTES = 8 * 2**20

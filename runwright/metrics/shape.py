@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Protocol
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 
 What = Literal["error_ratio", "latency_p50", "latency_p95", "latency_p99", "request_rate"]
 State = Literal["ok", "no_data", "blind"]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runwright.actions import Do
-from runwright.amounts import amount
+from runwright.engine.actions import Do
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
 from runwright.migrators import alembic_job
 from runwright.migrators.shape import Job, Migration, MigrationPlan, Place, check_matches, matches, shown
+from runwright.plural import plural
 from runwright.policy.reversibility import classify_all
 from runwright.runbook.model import Migrate
 
@@ -87,7 +87,7 @@ class Alembic:
             return
         expected = json.dumps({"heads": sorted(plan.heads), "current": sorted(plan.current)})
         argv = self._argv("upgrade", str(round(self.lock_timeout_seconds * 1000)), expected)
-        says = f"migrate the database from {shown(plan.current)} to {shown(plan.heads)} ({amount(len(plan.pending), 'migration')})"
+        says = f"migrate the database from {shown(plan.current)} to {shown(plan.heads)} ({plural(len(plan.pending), 'migration')})"
         try:
             job(argv, key=key, says=says, deadline_seconds=self.timeout_seconds)
         except ActionError as error:

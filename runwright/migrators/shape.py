@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.errors import VerificationError
 from runwright.policy.levels import Level
 from runwright.policy.reversibility import level_of, needs_stop

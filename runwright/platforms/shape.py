@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.runbook.drill import Break
 from runwright.traffic import Upstream
 from runwright.versions import Version

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from runwright.amounts import amount
 from runwright.errors import CancelledError, FencedError, RunwrightError
+from runwright.plural import plural
 from runwright.runbook.gates import Gate
 
 MIN_NAME_CHARACTERS: Final = 2
@@ -128,9 +128,9 @@ def _no_name(given: Any) -> str:
         return f"The attestation is a {type(given).__name__}, not a name."
     name = given.strip()
     if len(name) < MIN_NAME_CHARACTERS:
-        return f"The attestation has {amount(len(name), 'character')}; a name has at least {MIN_NAME_CHARACTERS}."
+        return f"The attestation has {plural(len(name), 'character')}; a name has at least {MIN_NAME_CHARACTERS}."
     if len(name) > MAX_NAME_CHARACTERS:
-        return f"The attestation has {amount(len(name), 'character')}; a name has at most {MAX_NAME_CHARACTERS}."
+        return f"The attestation has {plural(len(name), 'character')}; a name has at most {MAX_NAME_CHARACTERS}."
     if not name.isprintable():
         return "The attestation holds characters that cannot be printed."
     if name.lower() in NO_NAMES or not any(c.isalpha() for c in name):

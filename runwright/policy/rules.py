@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from runwright.amounts import amount
+from runwright.plural import plural
 from runwright.policy.wording import as_time, as_value, subject
 from runwright.runbook.checks import Rule
 
@@ -151,8 +151,8 @@ def _known(rule: Rule, sample: Measured) -> tuple[SampleState, str, bool]:
     if sample.value is None or not math.isfinite(sample.value):
         return "no_data", f"{subject(rule)} has no value", False
     if rule.min_requests and (sample.requests is None or not sample.requests >= rule.min_requests):
-        seen = "an unknown number of requests" if sample.requests is None else amount(sample.requests, "request")
-        return "no_data", f"{seen}, {amount(rule.min_requests, 'is', 'are')} needed to judge {subject(rule)}", False
+        seen = "an unknown number of requests" if sample.requests is None else plural(sample.requests, "request")
+        return "no_data", f"{seen}, {plural(rule.min_requests, 'is', 'are')} needed to judge {subject(rule)}", False
     if rule.failures is not None:
         return "ok", "", sample.value > 0
     return "ok", "", sample.value < rule.limit if rule.below is not None else sample.value > rule.limit
@@ -207,4 +207,4 @@ def _wanted(rule: Rule) -> str:
 
 
 def _rests_on(sample: Measured) -> str:
-    return "" if sample.requests is None else f", {amount(sample.requests, 'request')}"
+    return "" if sample.requests is None else f", {plural(sample.requests, 'request')}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runwright.amounts import amount
+from runwright.plural import plural
 
 TAG = "runwright"
 """What every run of ours is tagged with, but the supervisor's own."""
@@ -128,5 +128,5 @@ def answer(*, held: bool, changed: bool, runs: tuple[Seen, ...], quiet_seconds: 
     if quiet_seconds < GRACE_SECONDS:
         return Answer(Step.LEAVE, f"its run ended {quiet_seconds:.0f} s ago, and the rollback may be about to start")
     if tried >= TRIES:
-        return Answer(Step.ASK, f"its way back was started {amount(tried, 'time')} more, and did not come to an end")
+        return Answer(Step.ASK, f"its way back was started {plural(tried, 'time')} more, and did not come to an end")
     return Answer(Step.PUT_IN_ORDER, f"nobody works on it since {quiet_seconds:.0f} s")

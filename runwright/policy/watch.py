@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from runwright.amounts import amount
+from runwright.plural import plural
 from runwright.policy.rules import State, Verdict
 from runwright.policy.wording import as_time
 from runwright.runbook.checks import HttpProbe, Rule
@@ -283,8 +283,8 @@ def _listed(records: Sequence[tuple[Rule, RuleRecord]], probes: Iterable[ProbeRe
             listed.append(f"rule {rule.id} saw too little to be judged: {_share(record)}")
     for probe in probes:
         if probe.failed or probe.blind:
-            blind = f", could not be asked {amount(probe.blind, 'time')}" if probe.blind else ""
-            listed.append(f"probe {probe.probe} failed {probe.failed} of {amount(probe.asked, 'time')}{blind}")
+            blind = f", could not be asked {plural(probe.blind, 'time')}" if probe.blind else ""
+            listed.append(f"probe {probe.probe} failed {probe.failed} of {plural(probe.asked, 'time')}{blind}")
     return tuple(listed)
 
 
@@ -293,13 +293,13 @@ def _too_little(record: RuleRecord) -> bool:
 
 
 def _share(record: RuleRecord) -> str:
-    share = f"judged in {record.judged} of {amount(record.asked, 'check')}"
+    share = f"judged in {record.judged} of {plural(record.asked, 'check')}"
     return share if record.state in ("pass", "breach") else f"{share}; last: {record.reason}"
 
 
 def _proof(progress: Progress, records: Sequence[tuple[Rule, RuleRecord]], probes: Sequence[ProbeRecord]) -> str:
     judged = sum(not _too_little(record) for _, record in records)
     asked = sum(probe.asked for probe in probes)
-    rules = f"{judged} of {amount(len(records), 'rule')} judged, none for a way back breached"
-    times = f"; {amount(len(probes), 'probe')} asked {amount(asked, 'time')}" if probes else ""
+    rules = f"{judged} of {plural(len(records), 'rule')} judged, none for a way back breached"
+    times = f"; {plural(len(probes), 'probe')} asked {plural(asked, 'time')}" if probes else ""
     return f"watched for {as_time(progress.watched_seconds)}: {rules}{times}"

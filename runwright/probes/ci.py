@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
-from runwright.actions import Do, Http, Reply
-from runwright.amounts import amount
+from runwright.engine.actions import Do, Http, Reply
 from runwright.errors import InputError, ObservationError
+from runwright.plural import plural
 from runwright.policy.gates import Answer, GateResult, GateState, ask
 from runwright.runbook.gates import CiPassed
 from runwright.versions import COMMIT
@@ -103,9 +103,9 @@ def judge(checks: Iterable[Check], spec: CiPassed) -> Answer:
     if problems:
         return (
             GateState.FAIL,
-            f"{len(passed)} of {amount(len(wanted) + len(missing), 'check')} passed; {'; '.join(problems)}.",
+            f"{len(passed)} of {plural(len(wanted) + len(missing), 'check')} passed; {'; '.join(problems)}.",
         )
-    return GateState.PASS, f"{amount(len(passed), 'check')} passed: {_named(passed, words=False)}."
+    return GateState.PASS, f"{plural(len(passed), 'check')} passed: {_named(passed, words=False)}."
 
 
 def read_checks(do: Do, spec: CiPassed, *, source: str, commit: str, token: str | None) -> tuple[Check, ...]:

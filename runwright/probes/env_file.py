@@ -12,7 +12,7 @@ from typing import Final
 
 from dotenv.parser import parse_stream
 
-from runwright.actions import Do, Read
+from runwright.engine.actions import Do, Read
 from runwright.errors import ObservationError, RunbookError
 from runwright.patterns import begins, found
 from runwright.policy.gates import Answer, GateResult, GateState, ask

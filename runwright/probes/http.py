@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from runwright.actions import Do, Http, Reply, Wait
+from runwright.engine.actions import Do, Http, Reply, Wait
 from runwright.errors import ActionError, CancelledError, DeadlineError, InDoubtError, InputError, ObservationError
 from runwright.probes.judging import mismatches, no_answer, reason_of, saved_from
 from runwright.probes.values import Values

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from runwright.actions import Reply
+from runwright.engine.actions import Reply
+from runwright.engine.visible import visible
 from runwright.errors import ActionError, DeadlineError
 from runwright.probes.matchers import find, mismatch, shown
 from runwright.probes.values import Values
 from runwright.runbook.base import as_duration
 from runwright.runbook.checks import Expectation, HttpProbe
-from runwright.visible import visible
 
 MAX_BODY_BYTES = 2**20
 """An answer to a probe is small; of a longer one only so much is read."""

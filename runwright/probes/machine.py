@@ -12,7 +12,7 @@ from typing import Final
 
 from packaging.version import Version
 
-from runwright.actions import Command, Do, Output, Read
+from runwright.engine.actions import Command, Do, Output, Read
 from runwright.errors import ObservationError
 from runwright.policy.gates import Answer, GateResult, GateState, ask
 from runwright.runbook.gates import DiskFree, RunCommand, Tool

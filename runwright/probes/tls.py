@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from runwright.actions import Do, Read
+from runwright.engine.actions import Do, Read
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.policy.gates import Answer, GateResult, GateState, ask
 from runwright.runbook.gates import TlsDays

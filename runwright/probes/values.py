@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from runwright.engine.redaction import Redactor
 from runwright.errors import InputError
-from runwright.redaction import Redactor
 from runwright.runbook.base import REFERENCE
 
 MIN_SAVED_CHARACTERS = 4

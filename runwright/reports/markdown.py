@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from runwright.visible import visible
+from runwright.engine.visible import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]~#!])")
 _BLOCK_START = re.compile(r"^([-+=]|\d+(?=[.)]))")

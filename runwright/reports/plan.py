@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runwright.amounts import amount
+from runwright.plural import plural
 from runwright.reports.checklist import Line, checklist_table
 from runwright.reports.markdown import block, bullets, cell, code, command, facts, lean_table, parts, short, text
 
@@ -150,4 +150,4 @@ def _steps(given: Plan) -> str:
         lines.append(f"{lead}{text(step.says)} ({code(step.key)})\n\n{block(command(step.exact), 'sh', len(lead))}")
     if given.depends_on:
         lines.append(text(f"{DEPENDS} {given.depends_on.removeprefix(DEPENDS).strip().rstrip('.')}."))
-    return f"## What is done ({amount(len(given.steps), 'change')})\n\n" + "\n\n".join(lines or ["Nothing is changed."])
+    return f"## What is done ({plural(len(given.steps), 'change')})\n\n" + "\n\n".join(lines or ["Nothing is changed."])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.runbook.drill import Break
 from runwright.traffic import Upstream
 

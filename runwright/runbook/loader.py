@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from runwright.amounts import amount
 from runwright.errors import InputError, RunbookError
+from runwright.plural import plural
 from runwright.runbook import crosscheck
 from runwright.runbook.base import FROM_A_FILE
 from runwright.runbook.document import Document, Mistake, read
@@ -113,7 +113,7 @@ def _error(file: Path, document: Document, found: list[Mistake], more: int) -> R
     ordered = sorted(found, key=lambda m: m.place or document.place(m.path))[:MOST]
     total = len(found) + more
     shown = f"; the first {MOST} are told here" if total > len(ordered) else ""
-    blocks = [f"{file} has {amount(total, 'mistake')}{shown}:"]
+    blocks = [f"{file} has {plural(total, 'mistake')}{shown}:"]
     for mistake in ordered:
         line, column = mistake.place or document.place(mistake.path)
         lines = [f"{file}:{line}:{column}: {dotted(mistake.path)}", f"    {mistake.what}"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runwright.amounts import amount
 from runwright.errors import RunbookError
+from runwright.plural import plural
 from runwright.runbook.model import Runbook
 
 
@@ -26,6 +26,6 @@ def from_json(data: Mapping[str, Any]) -> Runbook:
         return Runbook.model_validate(dict(data))
     except ValidationError as error:
         raise RunbookError(
-            f"The runbook that was kept with the release does not fit this version of Runwright ({amount(error.error_count(), 'place')}).",
+            f"The runbook that was kept with the release does not fit this version of Runwright ({plural(error.error_count(), 'place')}).",
             next="Continue that release with the version of Runwright that began it.",
         ) from None

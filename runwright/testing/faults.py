@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import quote
 
-from runwright.actions import Action
+from runwright.engine.actions import Action
+from runwright.engine.executor import Faults, no_faults
 from runwright.errors import ActionError, DeadlineError, InputError
-from runwright.executor import Faults, no_faults
 from runwright.home import home
 
 VARIABLE = "RUNWRIGHT_FAULTS"

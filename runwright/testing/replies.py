@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from runwright.actions import Action, Command, Http, Output, Read, Reply, Together, Wait
+from runwright.engine.actions import Action, Command, Http, Output, Read, Reply, Together, Wait
+from runwright.engine.performer import together
 from runwright.errors import ActionError, DeadlineError
-from runwright.performer import together
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runwright.planning import Step
+from runwright.engine.planning import Step
 from runwright.policy import watch as policy
 from runwright.policy.levels import Level
 from runwright.policy.rules import Sample, assess

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runwright.actions import Command, Http, Output, Reply
+from runwright.engine.actions import Command, Http, Output, Reply
+from runwright.engine.performer import Performer
 from runwright.errors import RunwrightError
 from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.scrape import ScrapeSource
 from runwright.metrics.shape import Measurement, What
-from runwright.performer import Performer
 from runwright.policy.rules import assess
 from runwright.probes.ci import ci_passed
 from runwright.probes.containers import parse_stats

@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import create_engine, inspect, pool, text
 
-from runwright.actions import Command
+from runwright.engine.actions import Command
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError, VerificationError
 from runwright.migrators.alembic import Alembic
 from runwright.migrators.alembic_job import LOCK, MARKER

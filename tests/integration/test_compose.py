@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Command
+from runwright.engine.actions import Command
 from runwright.errors import ActionError, DeadlineError, InputError, RefusedError
 from runwright.platforms.compose import Compose
 from runwright.probes.containers import stats, unsteady, vitals

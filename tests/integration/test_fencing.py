@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from runwright.effects.fences import highest
+from runwright.engine.effects.fences import highest
+from runwright.engine.recovery import still_running
 from runwright.errors import RunwrightError
 from runwright.ledger import open_ledger
 from runwright.ledger.journal import Entry
-from runwright.recovery import still_running
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import to_json
@@ -32,7 +32,7 @@ FAULTS = "RUNWRIGHT_FAULTS"
 
 HOLDER = """
 import sys
-from runwright.actions import Command
+from runwright.engine.actions import Command
 from runwright.errors import RunwrightError
 from tasks import holding
 from tasks.work import at_work

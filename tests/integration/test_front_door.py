@@ -26,8 +26,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.sync.client import connect
 
-from runwright.actions import Spawn
-from runwright.effects.processes import recorded
+from runwright.engine.actions import Spawn
+from runwright.engine.effects.processes import recorded
 from runwright.errors import ActionError, DeadlineError, FencedError, ObservationError, RefusedError, VerificationError
 from runwright.routers.caddy import driver, state
 from runwright.routers.caddy.driver import CaddyRouter

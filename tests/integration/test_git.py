@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Command
+from runwright.engine.actions import Command
 from runwright.errors import ActionError, InputError, NotBuiltError, RefusedError
 from runwright.source import Resolved, allowed, checkout, log_between, mirror, resolve, tree_id
 from runwright.testing.direct import Direct

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from runwright.actions import Command
 from runwright.artifacts import Note, note_file
+from runwright.engine.actions import Command
 from runwright.errors import ActionError, DeadlineError, InputError, RefusedError, VerificationError
 from runwright.platforms.host import Host
 from runwright.platforms.host.ports import is_free, status_of

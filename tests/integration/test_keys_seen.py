@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Action
+from runwright.engine.actions import Action
 from runwright.platforms.host import Host
 from runwright.platforms.host.environment import keys_seen as host_keys
 from runwright.policy.gates import GateState

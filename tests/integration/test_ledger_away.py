@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from runwright.actions import Command
+from runwright.engine.actions import Command
 from runwright.errors import LedgerError
 from runwright.ledger import open_ledger
 from runwright.ledger.states import ReleaseState

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from runwright.actions import Command
 from runwright.databases.postgres import Postgres
+from runwright.engine.actions import Command
 from runwright.errors import ActionError, InputError, RefusedError, VerificationError
 from runwright.runbook.targets import PostgresDatabase
 from runwright.testing.direct import Direct

@@ -27,8 +27,8 @@ from deployments.cli.main import app
 from deployments.own_server import CLIENT_LOGIN, _freed, login, login_file, own_url, profiles_file
 from deployments.running import Running, read_running
 from examples.make_repository import make
-from runwright.actions import Process
-from runwright.effects.processes import alive, environment_of
+from runwright.engine.actions import Process
+from runwright.engine.effects.processes import alive, environment_of
 from tests.fixtures.example import patient_example
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

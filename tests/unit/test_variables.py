@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from runwright.redaction import Redactor
+from runwright.engine.redaction import Redactor
 from runwright.variables import secrets_in, variables_of
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASCBKcwggSjAgEAAoIB\n-----END PRIVATE KEY-----"

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from runwright.actions import Command, Do, Read, WriteFile
+from runwright.engine.actions import Command, Do, Read, WriteFile
 from runwright.errors import RefusedError
 from runwright.platforms.compose.at_start import Look, migrating
 from runwright.platforms.compose.cli import Project

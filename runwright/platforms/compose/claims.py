@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from runwright.actions import Command, Do, Read
+from runwright.engine.actions import Command, Do, Read
 from runwright.errors import RefusedError
 from runwright.platforms.compose.config import ComposeConfig, Mount, ServiceConfig
 from runwright.platforms.compose.containers import Container, all_volumes, ids_of, inspect

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runwright.actions import Command, Do, Output
+from runwright.engine.actions import Command, Do, Output
 from runwright.errors import ObservationError, RefusedError
 
 OLDEST_COMPOSE: tuple[int, ...] = (2, 0)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from runwright.actions import Command, Do, Output
+from runwright.engine.actions import Command, Do, Output
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.cli import Project
 from runwright.runbook.compose_images import awaited

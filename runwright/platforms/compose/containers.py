@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from runwright.actions import Command, Do, Output
-from runwright.amounts import few
-from runwright.effects.reasons import reason
+from runwright.engine.actions import Command, Do, Output
+from runwright.engine.effects.reasons import reason
 from runwright.errors import ActionError, DeadlineError, ObservationError
 from runwright.platforms.shape import ServiceFact
+from runwright.plural import few
 
 PROJECT = "com.docker.compose.project"
 RELEASE, COMMIT, SYSTEM, ENVIRONMENT, KEY, BESIDE = (

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runwright.actions import Command, Do, Elsewhere, Output, Read
+from runwright.engine.actions import Command, Do, Elsewhere, Output, Read
 from runwright.errors import ObservationError
 
 COPY_SECONDS = 300.0

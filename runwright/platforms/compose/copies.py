@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runwright.actions import Do, Read
+from runwright.engine.actions import Do, Read
 from runwright.errors import RefusedError
 from runwright.platforms.compose.at_start import start_of
 from runwright.platforms.compose.config import ComposeConfig, Mount, ServiceConfig

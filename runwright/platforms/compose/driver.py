@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from runwright.actions import Command, Do, Elsewhere, Output, Read, nothing
+from runwright.engine.actions import Command, Do, Elsewhere, Output, Read, nothing
 from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.adopt import adopt

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from runwright.actions import Command, Do, Output
+from runwright.engine.actions import Command, Do, Output
 from runwright.errors import ObservationError
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.containers import PROJECT

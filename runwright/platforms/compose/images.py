@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from runwright.actions import UNKNOWN, Command, Do, Output
-from runwright.effects.reasons import reason
+from runwright.engine.actions import UNKNOWN, Command, Do, Output
+from runwright.engine.effects.reasons import reason
 from runwright.errors import ActionError, ObservationError
 
 REVISION = "org.opencontainers.image.revision"

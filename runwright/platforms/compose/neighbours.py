@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from runwright.actions import Command, Do, Output
+from runwright.engine.actions import Command, Do, Output
 from runwright.platforms.compose.config import DEPENDS
 from runwright.platforms.compose.containers import Container, containers_of, running_here
 from runwright.versions import Version

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from runwright.actions import Command, Do, Output
-from runwright.amounts import amount
+from runwright.engine.actions import Command, Do, Output
 from runwright.errors import DeadlineError
 from runwright.platforms.compose.containers import Container
+from runwright.plural import plural
 
 LAST_LINES = (5000, 200)
 """A service that is asked ten times a second prints the first in a few minutes. If Docker takes too long for that (a line
@@ -65,6 +65,6 @@ def _lines(text: str) -> Iterator[str]:
             line = line[begun.start() :]
         if len(line) > LONGEST_LINE:
             half = LONGEST_LINE // 2
-            line = f"{line[:half]} ... {amount(len(line) - 2 * half, 'character')} ... {line[-half:]}"
+            line = f"{line[:half]} ... {plural(len(line) - 2 * half, 'character')} ... {line[-half:]}"
         if line:
             yield line

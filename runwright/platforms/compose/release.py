@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runwright.actions import Command, Do, Read, WriteFile
-from runwright.amounts import amount
+from runwright.engine.actions import Command, Do, Read, WriteFile
 from runwright.errors import InputError, NotBuiltError, RefusedError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.at_start import Look, before_it, migrating
@@ -39,6 +38,7 @@ from runwright.platforms.compose.sources import (
     read_sources,
     require_one_environment,
 )
+from runwright.plural import plural
 from runwright.runbook.targets import ComposeTarget
 from runwright.versions import Version
 
@@ -295,7 +295,7 @@ def _write(do: Do, place: Place, project: Project, copies: Copies, override: byt
     names = sorted(copies.files | named)
     do(
         Command(
-            says=f"keep this version's Compose files and configuration ({amount(len(names), 'file')}) in {place.folder}",
+            says=f"keep this version's Compose files and configuration ({plural(len(names), 'file')}) in {place.folder}",
             key=f"{prefix}/files",
             argv=(
                 *("git", "-C", str(place.tree), "checkout-index", "--force", "-z", "--stdin"),

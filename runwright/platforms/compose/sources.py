@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from runwright.actions import Command, Do, Output, Read
+from runwright.engine.actions import Command, Do, Output, Read
 from runwright.errors import InputError, NotBuiltError
 from runwright.platforms.compose.config import refusal
 from runwright.platforms.compose.mounts import Tracked, relative_to

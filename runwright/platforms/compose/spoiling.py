@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from runwright.actions import Command, Do, Output
+from runwright.engine.actions import Command, Do, Output
 from runwright.errors import ActionError
 from runwright.platforms.compose.containers import Container
 from runwright.runbook.drill import Break

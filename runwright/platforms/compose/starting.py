@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
-from runwright.actions import Command, Do, Wait, WriteFile
-from runwright.amounts import few
+from runwright.engine.actions import Command, Do, Wait, WriteFile
 from runwright.errors import ActionError, DeadlineError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project
@@ -22,6 +21,7 @@ from runwright.platforms.compose.containers import (
 )
 from runwright.platforms.compose.neighbours import Neighbours, meets
 from runwright.platforms.compose.override import ServiceOverride, override_file
+from runwright.plural import few
 from runwright.runbook.targets import ComposeTarget
 from runwright.versions import Version
 

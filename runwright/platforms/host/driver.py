@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from runwright.actions import Command, Do, Output, Read, Spawn, Stop, Wait, WriteFile, nothing
 from runwright.artifacts import note_of
+from runwright.engine.actions import Command, Do, Output, Read, Spawn, Stop, Wait, WriteFile, nothing
 from runwright.errors import ActionError, CancelledError, DeadlineError, InputError, RefusedError, VerificationError
 from runwright.platforms.host.leftovers import file_name
 from runwright.platforms.host.ports import LOOPBACK, free_port, preferred

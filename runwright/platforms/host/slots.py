@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runwright.actions import Process
-from runwright.effects.processes import alive, recorded
+from runwright.engine.actions import Process
+from runwright.engine.effects.processes import alive, recorded
 from runwright.errors import ObservationError
 from runwright.platforms.host.ports import listens, status_of
 from runwright.versions import Version

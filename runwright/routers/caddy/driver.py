@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from runwright.actions import UNKNOWN, Command, Do, Fence, Process, Read, Spawn, Stop, Wait, WriteFile
-from runwright.effects import fences
-from runwright.effects.processes import alive, recorded
+from runwright.engine.actions import UNKNOWN, Command, Do, Fence, Process, Read, Spawn, Stop, Wait, WriteFile
+from runwright.engine.effects import fences
+from runwright.engine.effects.processes import alive, recorded
 from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
 from runwright.routers.caddy import configuration, fault, predecessor, program, state
 from runwright.routers.caddy.state import ASK_SECONDS, Counted

@@ -16,7 +16,7 @@ import signal
 import socket
 from pathlib import Path
 
-from runwright.effects.processes import recorded
+from runwright.engine.effects.processes import recorded
 from runwright.routers.caddy.configuration import fault_sign, fault_socket
 
 DELAY_SECONDS = 10.0

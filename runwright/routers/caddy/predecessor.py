@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from runwright.actions import Process
-from runwright.effects.processes import alive, recorded
+from runwright.engine.actions import Process
+from runwright.engine.effects.processes import alive, recorded
+from runwright.engine.performer import Performer
 from runwright.errors import ObservationError, RefusedError, RunwrightError
-from runwright.performer import Performer
 from runwright.traffic import Upstream
 
 WAIT_SECONDS = 15.0

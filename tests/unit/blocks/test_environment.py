@@ -14,8 +14,8 @@ from pydantic import SecretStr, ValidationError
 
 from blocks.environment import PLAIN_FIELDS, SECRET_FIELDS, RunwrightEnvironment
 from blocks.loading import as_environment
+from runwright.engine.redaction import USER_NAMES, Redactor
 from runwright.errors import InputError
-from runwright.redaction import USER_NAMES, Redactor
 
 SENTINEL = "hunter2-correct-horse"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runwright.actions import Command
 from runwright.builders.command import CommandBuilder
+from runwright.engine.actions import Command
 from runwright.errors import ActionError, InputError
 from runwright.runbook.model import Component
 from runwright.testing.direct import Direct

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from runwright.actions import Command, Output, WriteFile
 from runwright.builders.compose_build import ComposeBuild, parse_build
 from runwright.builders.docker import Docker, recipe
+from runwright.engine.actions import Command, Output, WriteFile
+from runwright.engine.performer import Performer
+from runwright.engine.planning import Planner
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
-from runwright.performer import Performer
-from runwright.planning import Planner
 from runwright.runbook.model import Component
 from runwright.runbook.targets import Registry
 from runwright.testing.replies import Replies

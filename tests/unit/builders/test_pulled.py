@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Command, Output
 from runwright.builders.compose_build import ComposeBuild
 from runwright.builders.docker import Docker
 from runwright.builders.pulled import Recorded
+from runwright.engine.actions import Command, Output
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
 from runwright.runbook.model import Component
 from runwright.runbook.targets import Registry

@@ -12,8 +12,8 @@ import pytest
 
 from deployments import server
 from deployments.cli.exits import Exit
-from runwright.actions import Process
-from runwright.effects.processes import alive, this_process
+from runwright.engine.actions import Process
+from runwright.engine.effects.processes import alive, this_process
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.states import ReleaseState as S
 from tests.unit.cli.conftest import Call, Opened

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deployments.cli.gathering import gather, parse_services, without_login
-from runwright.actions import Command, Output
+from runwright.engine.actions import Command, Output
 from runwright.errors import InputError
 from runwright.runbook.draft import draft
 from runwright.testing.replies import Replies

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from runwright.actions import Command, Output, WriteFile
 from runwright.databases.postgres import Postgres
 from runwright.databases.postgres_client import Client, rows
 from runwright.databases.postgres_dump import table_data
 from runwright.databases.shape import BackupFile
+from runwright.engine.actions import Command, Output, WriteFile
+from runwright.engine.performer import Performer
+from runwright.engine.planning import Planner
 from runwright.errors import ActionError, DeadlineError, RefusedError, VerificationError
-from runwright.performer import Performer
-from runwright.planning import Planner
 from runwright.runbook.targets import PostgresDatabase
 from runwright.testing.replies import Replies
 

@@ -17,8 +17,8 @@ import pytest
 
 from deployments import own_server, running
 from deployments.running import Running, differences, pid_file, read_running
-from runwright.actions import Process
-from runwright.effects.processes import environment_of, listens, stopped, this_process
+from runwright.engine.actions import Process
+from runwright.engine.effects.processes import environment_of, listens, stopped, this_process
 
 URL = "http://127.0.0.1:4/api"
 LISTENS = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); time.sleep(60)"

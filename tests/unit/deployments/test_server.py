@@ -17,8 +17,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import server
-from runwright.actions import Process
-from runwright.effects.processes import alive, marked, this_process
+from runwright.engine.actions import Process
+from runwright.engine.effects.processes import alive, marked, this_process
 from runwright.errors import RunwrightError
 
 # What `up` does in another process, with a small program as its server and its worker; a server "is healthy" as soon as

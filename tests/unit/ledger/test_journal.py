@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Process
+from runwright.engine.actions import Process
 from runwright.errors import FencedError, InDoubtError, InputError, LedgerError
 from runwright.ledger import Entry, Journal, Ledger
 from tests.fixtures.ledgers import PassTime

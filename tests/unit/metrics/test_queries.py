@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from runwright.actions import Reply
+from runwright.engine.actions import Reply
 from runwright.errors import ActionError, CancelledError, InputError, ObservationError
 from runwright.metrics import prometheus
 from runwright.metrics.prometheus import PrometheusSource

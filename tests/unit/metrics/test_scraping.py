@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runwright.actions import Reply
+from runwright.engine.actions import Reply
 from runwright.errors import ActionError, CancelledError, InputError, RunbookError
 from runwright.metrics.buckets import beyond, quantile
 from runwright.metrics.pages import growth, read_page

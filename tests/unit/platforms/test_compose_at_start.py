@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runwright.actions import Output
+from runwright.engine.actions import Output
 from runwright.platforms.compose.at_start import Look, before_it, migrating, start_of
 from runwright.platforms.compose.config import Build, ComposeConfig, ServiceConfig
 from runwright.platforms.compose.images import Image

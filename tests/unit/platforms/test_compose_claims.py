@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Output
+from runwright.engine.actions import Output
 from runwright.errors import RefusedError
 from runwright.platforms.compose.claims import claims, has_data, refuse_claimed
 from runwright.platforms.compose.config import ComposeConfig, parse_config

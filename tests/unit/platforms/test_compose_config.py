@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runwright.actions import Output
+from runwright.engine.actions import Output
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.platforms.compose.cli import Project, parse_version
 from runwright.platforms.compose.config import Build, ComposeConfig, Mount, _port, parse_config, require_services

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Output
+from runwright.engine.actions import Output
 from runwright.errors import ActionError, DeadlineError, ObservationError
 from runwright.platforms.compose.containers import (
     Container,

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from runwright.actions import Command, Output, WriteFile
+from runwright.engine.actions import Command, Output, WriteFile
+from runwright.engine.performer import Performer
+from runwright.engine.planning import Planner
 from runwright.errors import ActionError, DeadlineError, InputError
-from runwright.performer import Performer
-from runwright.planning import Planner
 from runwright.platforms.compose import Compose
 from runwright.platforms.compose.driver import job_name
 from runwright.runbook.targets import ComposeTarget

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from runwright.actions import Output
+from runwright.engine.actions import Output
 from runwright.errors import RefusedError
 from runwright.platforms.compose.config import parse_config
 from runwright.platforms.compose.contents import File

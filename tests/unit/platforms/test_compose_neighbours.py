@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from runwright.actions import Output, WriteFile
+from runwright.engine.actions import Output, WriteFile
 from runwright.errors import ActionError
 from runwright.platforms.compose import Compose
 from runwright.platforms.compose.config import DEPENDS, parse_config

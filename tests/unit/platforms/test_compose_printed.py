@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runwright.actions import Output
+from runwright.engine.actions import Output
 from runwright.errors import DeadlineError
 from runwright.platforms.compose.containers import Container
 from runwright.platforms.compose.printed import printed

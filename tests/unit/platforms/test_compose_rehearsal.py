@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runwright.actions import Command, Output
+from runwright.engine.actions import Command, Output
 from runwright.errors import RefusedError
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.rehearsal import rehearse

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runwright.actions import Output
+from runwright.engine.actions import Output
 from runwright.errors import RefusedError
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.copies import Place

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Command, Process, Spawn, Stop
 from runwright.artifacts import Note, note_file
+from runwright.engine.actions import Command, Process, Spawn, Stop
+from runwright.engine.performer import Performer
+from runwright.engine.planning import Planner
 from runwright.errors import ActionError, InputError, ObservationError
-from runwright.performer import Performer
-from runwright.planning import Planner
 from runwright.platforms.host import Host
 from runwright.platforms.host.ports import FIRST_PORT, LAST_PORT, free_port, is_free, listens, preferred, status_of
 from runwright.platforms.host.slots import Answer, Seen, Slot, see

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runwright.actions import Output
+from runwright.engine.actions import Output
 from runwright.errors import ObservationError
 from runwright.probes.containers import Usage, Vitals, parse_stats, stats, unsteady, vitals
 from runwright.testing.replies import Replies

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Http, Reply
+from runwright.engine.actions import Http, Reply
+from runwright.engine.performer import Performer
+from runwright.engine.planning import Planner
 from runwright.errors import ActionError, CancelledError, DeadlineError, InDoubtError, InputError
-from runwright.performer import Performer
-from runwright.planning import Planner
 from runwright.probes.http import PLANNED, ask, ask_until, cleanup
 from runwright.probes.values import Values
 from runwright.runbook.checks import HttpProbe

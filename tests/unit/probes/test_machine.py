@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Output
+from runwright.engine.actions import Output
 from runwright.policy.gates import GateState
 from runwright.probes.machine import command_passes, disk_free, tool_there
 from runwright.runbook.gates import DiskFree, RunCommand, Tool

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from runwright.planning import Step
+from runwright.engine.planning import Step
 from runwright.policy.watch import Conclusion, ProbeRecord, Progress, RuleRecord, Watching
 from runwright.reports.checklist import Line, checklist
 from runwright.reports.log import Entry, log

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Fence, WriteFile
-from runwright.effects.processes import this_process
+from runwright.engine.actions import Fence, WriteFile
+from runwright.engine.effects.processes import this_process
+from runwright.engine.performer import Performer
+from runwright.engine.planning import Planner
 from runwright.errors import ActionError, CancelledError, FencedError, ObservationError, RefusedError, VerificationError
-from runwright.performer import Performer
-from runwright.planning import Planner
 from runwright.routers.caddy import configuration, state
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.routers.caddy.state import Counted

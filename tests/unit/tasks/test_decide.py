@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.ledger.states import ReleaseState
 from runwright.platforms.shape import Observed, ServiceFact
 from runwright.policy.rollback import Cause, Serving

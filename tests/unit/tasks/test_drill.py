@@ -12,7 +12,7 @@ from prefect import Task
 
 from flows.deploy import deploy
 from flows.drill import drill
-from runwright.actions import WriteFile
+from runwright.engine.actions import WriteFile
 from runwright.errors import ActionError, InputError, RefusedError, VerificationError
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release

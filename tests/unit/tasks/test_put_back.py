@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Do
+from runwright.engine.actions import Do
 from runwright.errors import ActionError
 from runwright.platforms.compose import Compose
 from tasks import put_back

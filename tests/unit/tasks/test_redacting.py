@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Command, Output
+from runwright.engine.actions import Command, Output
 from runwright.errors import ActionError, RunwrightError
 from runwright.testing.replies import Replies
 from tasks import redacting

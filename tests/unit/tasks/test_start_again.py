@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deployments.cli.standing import standings
-from runwright.effects.processes import recorded
+from runwright.engine.effects.processes import recorded
 from runwright.ledger.states import ReleaseState
 from runwright.platforms.host.slots import see
 from runwright.policy.supervision import RESTARTS, STARTED_AGAIN

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from runwright.actions import Do
 from runwright.artifacts import Note, note_file
+from runwright.engine.actions import Do
 from runwright.errors import ActionError, RefusedError
 from runwright.ledger.states import ReleaseState
 from runwright.platforms.compose import Compose

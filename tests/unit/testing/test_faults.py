@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Action, Command
+from runwright.engine.actions import Action, Command
+from runwright.engine.executor import no_faults
 from runwright.errors import ActionError, DeadlineError, InputError
-from runwright.executor import no_faults
 from runwright.testing.faults import HANG_VARIABLE, VARIABLE, Fault, Injector, from_environment, mark_of
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Branch, Command, Do, Http, Output, Read, Reply, Together, Wait
+from runwright.engine.actions import Branch, Command, Do, Http, Output, Read, Reply, Together, Wait
 from runwright.errors import ActionError, DeadlineError, VerificationError
 from runwright.testing.replies import Replies
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Action, Command, Output, Process, Read, Reply, Spawn, Wait
-from runwright.effects.processes import alive
+from runwright.engine.actions import Action, Command, Output, Process, Read, Reply, Spawn, Wait
+from runwright.engine.effects.processes import alive
+from runwright.engine.performer import Performer
 from runwright.errors import (
     ActionError,
     CancelledError,
@@ -22,7 +23,6 @@ from runwright.errors import (
     RunwrightError,
     VerificationError,
 )
-from runwright.performer import Performer
 from runwright.testing.direct import Direct
 
 SECRET = "hunter2-correct-horse"
@@ -118,7 +118,7 @@ def test_what_was_given_up_keeps_no_process_from_ending() -> None:
     """A process that gave up a read which never returns still exits by itself."""
     code = """
 import threading
-from runwright.actions import Read
+from runwright.engine.actions import Read
 from runwright.errors import DeadlineError
 from runwright.testing.direct import Direct
 try:

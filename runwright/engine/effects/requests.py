@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import httpx
 
-from runwright.actions import Http, Reply
-from runwright.effects.deadlines import within
+from runwright.engine.actions import Http, Reply
+from runwright.engine.effects.deadlines import within
 from runwright.errors import ActionError, DeadlineError
 
 MAX_BODY_BYTES = 8 * 2**20

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from runwright.actions import Process, Spawn, Stop
-from runwright.effects.files import write_file
+from runwright.engine.actions import Process, Spawn, Stop
+from runwright.engine.effects.files import write_file
 from runwright.errors import ActionError
 from runwright.home import make_folder
 

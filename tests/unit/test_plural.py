@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runwright.amounts import amount, few
+from runwright.plural import few, plural
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from runwright.amounts import amount, few
 )
 def test_a_number_has_the_form_of_the_word_that_belongs_to_it(number, words, said):
     """One of a thing is no plural, and thousands are set apart."""
-    assert amount(number, *words) == said
+    assert plural(number, *words) == said
 
 
 def test_many_names_are_few_and_a_number() -> None:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from runwright.actions import Command, Elsewhere, Output, Process
-from runwright.effects.processes import MARK, child_environment, end_session, this_process
+from runwright.engine.actions import Command, Elsewhere, Output, Process
+from runwright.engine.effects.processes import MARK, child_environment, end_session, this_process
 from runwright.errors import ActionError, DeadlineError, RunwrightError
 from runwright.home import make_folder
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Http
-from runwright.effects.requests import MAX_BODY_BYTES, request
+from runwright.engine.actions import Http
+from runwright.engine.effects.requests import MAX_BODY_BYTES, request
 from runwright.errors import DeadlineError
 from tests.fixtures.dripping import cut_after
 

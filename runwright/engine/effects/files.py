@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from runwright.effects.fences import fenced
+from runwright.engine.effects.fences import fenced
 from runwright.errors import ActionError
 from runwright.home import make_folder
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from runwright.redaction import Redactor
-from runwright.secret_parts import parts
+from runwright.engine.redaction import Redactor
+from runwright.engine.secret_parts import parts
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nBAQEFAASCBKcwggS\n-----END PRIVATE KEY-----\n"
 ACCOUNT = json.dumps(

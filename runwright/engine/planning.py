@@ -6,9 +6,9 @@ import shlex
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from runwright.actions import UNKNOWN, Action, Command, Http, Spawn, Stop, Together, Wait, WriteFile
+from runwright.engine.actions import UNKNOWN, Action, Command, Http, Spawn, Stop, Together, Wait, WriteFile
+from runwright.engine.performer import Performer, Prefixed
 from runwright.errors import RunwrightError
-from runwright.performer import Performer, Prefixed
 
 T = TypeVar("T")
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Process
-from runwright.effects.processes import MARK, alive, this_process
+from runwright.engine.actions import Process
+from runwright.engine.effects.processes import MARK, alive, this_process
+from runwright.engine.recovery import end_or_await, mark_of, still_running
 from runwright.errors import ActionError, InDoubtError
 from runwright.ledger.journal import Entry
-from runwright.recovery import end_or_await, mark_of, still_running
 
 Start = Callable[..., Process]
 HERE = socket.gethostname()

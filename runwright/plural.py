@@ -15,7 +15,7 @@ def few(names: Iterable[str], between: str = ", ") -> str:
     return between.join(shown)
 
 
-def amount(number: float, one: str, more: str = "") -> str:
+def plural(number: float, one: str, more: str = "") -> str:
     """Return a whole number with the word for ``one`` or for ``more`` of it; without ``more``, that is ``one`` with an s."""
     count = f"{number:,.0f}"
     return f"{count} {one if count == '1' else more or f'{one}s'}"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from runwright.actions import Command, Elsewhere, Output, Process
-from runwright.effects import commands
-from runwright.effects.processes import MARK, alive, marked, this_process
+from runwright.engine.actions import Command, Elsewhere, Output, Process
+from runwright.engine.effects import commands
+from runwright.engine.effects.processes import MARK, alive, marked, this_process
 from runwright.errors import ActionError, DeadlineError, FencedError
 
 KEY = f"test/key-{uuid.uuid4()}#1"

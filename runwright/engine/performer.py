@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from runwright.actions import (
+from runwright.engine.actions import (
     Action,
     Branch,
     Command,
@@ -25,9 +25,9 @@ from runwright.actions import (
     WriteFile,
     nothing,
 )
-from runwright.effects import commands, fences, files, processes, requests
-from runwright.effects.deadlines import within
-from runwright.effects.reasons import reason
+from runwright.engine.effects import commands, fences, files, processes, requests
+from runwright.engine.effects.deadlines import within
+from runwright.engine.effects.reasons import reason
 from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, RunwrightError
 
 T = TypeVar("T")

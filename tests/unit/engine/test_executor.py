@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import Action, Branch, Command, Do, Read, Spawn, Stop, Together, WriteFile
-from runwright.effects.processes import alive
+from runwright.engine.actions import Action, Branch, Command, Do, Read, Spawn, Stop, Together, WriteFile
+from runwright.engine.effects.processes import alive
+from runwright.engine.executor import Executor, no_faults
+from runwright.engine.performer import Performer
+from runwright.engine.recovery import end_or_await, still_running
 from runwright.errors import ActionError, FencedError, InDoubtError, LapsedError, LedgerError, RefusedError
-from runwright.executor import Executor, no_faults
 from runwright.ledger import Ledger
 from runwright.ledger.journal import Journal
 from runwright.ledger.states import ReleaseState
-from runwright.performer import Performer
-from runwright.recovery import end_or_await, still_running
 from tests.fixtures.ledgers import PassTime
 
 
@@ -155,7 +155,7 @@ def test_what_still_runs_of_a_dead_attempt_is_ended_before_it_is_repeated(journa
     journal.fail(entry, "given up", ended=True)
     Executor(journal, Performer())(quick)
     assert states(journal)[-1] == ("k", 2, "done")
-    from runwright.effects.processes import end_session
+    from runwright.engine.effects.processes import end_session
 
     end_session(seen[0], 1.0)
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
-from runwright.actions import Action, Command, Process, Spawn, Together, Wait
+from runwright.engine.actions import Action, Command, Process, Spawn, Together, Wait
+from runwright.engine.performer import Performer
+from runwright.engine.recovery import end_or_await, mark_of
 from runwright.errors import FencedError, InDoubtError, LapsedError, RunwrightError
 from runwright.ledger.journal import Entry, Journal
 from runwright.ledger.patience import Patience
-from runwright.performer import Performer
-from runwright.recovery import end_or_await, mark_of
 
 T = TypeVar("T")
 Held = TypeVar("Held")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runwright.effects.reasons import reason
+from runwright.engine.effects.reasons import reason
 
 PORT = """\
  Container shop-api-1  Created

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from runwright.engine.redaction import MAX_LINE_CHARACTERS, Redactor
 from runwright.errors import InputError
-from runwright.redaction import MAX_LINE_CHARACTERS, Redactor
 
 SECRET = "s3cret/+\"pa$s\\word'!"
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAgEAAo\n-----END PRIVATE KEY-----\n"

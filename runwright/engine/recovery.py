@@ -10,9 +10,9 @@ import socket
 import subprocess
 import time
 
-from runwright.actions import Elsewhere, Process
-from runwright.effects.commands import end_elsewhere
-from runwright.effects.processes import alive, child_environment, end_session, marked
+from runwright.engine.actions import Elsewhere, Process
+from runwright.engine.effects.commands import end_elsewhere
+from runwright.engine.effects.processes import alive, child_environment, end_session, marked
 from runwright.errors import ActionError, InDoubtError
 from runwright.ledger.journal import Entry
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from runwright.actions import Process, Spawn, Stop
-from runwright.effects.files import write_file
-from runwright.effects.processes import alive, spawn, stop, this_process
+from runwright.engine.actions import Process, Spawn, Stop
+from runwright.engine.effects.files import write_file
+from runwright.engine.effects.processes import alive, spawn, stop, this_process
 from runwright.errors import ActionError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runwright.effects import fences, files
-from runwright.effects.files import write_file
+from runwright.engine.effects import fences, files
+from runwright.engine.effects.files import write_file
 from runwright.errors import ActionError, FencedError
 
 

@@ -23,8 +23,8 @@ from functools import cached_property, partial
 from itertools import groupby
 from typing import Any, Final
 
+from runwright.engine.secret_parts import parts
 from runwright.errors import InputError
-from runwright.secret_parts import parts
 
 MIN_SECRET_CHARACTERS: Final = 8
 """Outside development a shorter value is no secret: it can be guessed, and redacting it would make logs unreadable."""

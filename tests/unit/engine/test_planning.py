@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runwright.actions import (
+from runwright.engine.actions import (
     UNKNOWN,
     Action,
     Branch,
@@ -22,8 +22,8 @@ from runwright.actions import (
     Wait,
     WriteFile,
 )
-from runwright.performer import Performer
-from runwright.planning import DependsError, Planner, exact
+from runwright.engine.performer import Performer
+from runwright.engine.planning import DependsError, Planner, exact
 
 SECRET = "hunter2-correct-horse"
 CHANGE: Command[None] = Command(says="change it", key="deploy/change", argv=("false",))

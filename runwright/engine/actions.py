@@ -161,7 +161,7 @@ class Read(Action[T]):
 class WriteFile(Action[None]):
     """Write a whole file: beside it, synced, then renamed over it. Its folder is made if it is not there.
 
-    permit: a folder of runwright.effects.fences that it is written in first. Whoever took it away refuses the write.
+    permit: a folder of runwright.engine.effects.fences that it is written in first. Whoever took it away refuses the write.
     """
 
     path: Path
@@ -172,7 +172,7 @@ class WriteFile(Action[None]):
 
 @dataclass(frozen=True, kw_only=True)
 class Fence(Action[None]):
-    """From here on refuse files that are written under a lower token than ``token``: see runwright.effects.fences."""
+    """From here on refuse files that are written under a lower token than ``token``: see runwright.engine.effects.fences."""
 
     path: Path
     token: int
