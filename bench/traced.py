@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import flows.deploy
-import tasks.work
 from runwright.engine.actions import Action, Command
 from runwright.engine.executor import Executor
+from runwright.release import work
 
 
 class Traced(Executor):
@@ -51,7 +51,7 @@ class Traced(Executor):
 
 def main(trace: str, system: str, environment: str, version: str) -> None:
     """Deploy, and watch for no longer than one look."""
-    tasks.work.Executor = Traced  # type: ignore[misc]
+    work.Executor = Traced  # type: ignore[misc]
     with Path(trace).open("w", buffering=1) as file:
         Traced.trace = file
         flows.deploy.deploy(system, environment, version, deployer="bench", watch_minutes=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from tasks.begin import taken_up
-from tasks.holding import holding
+from tasks.lease import holding
 from tasks.retire import retire as retire_old
 
 

@@ -7,7 +7,7 @@ from prefect import flow
 from tasks.begin import taken_up
 from tasks.close import close
 from tasks.decide import decide_way, let_go
-from tasks.holding import holding
+from tasks.lease import holding
 from tasks.put_back import paged, put_back
 from tasks.watch import watch_on
 

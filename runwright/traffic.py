@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import http.client
 from dataclasses import dataclass
+
+LOOPBACK = "127.0.0.1"
+ANSWER_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """Where traffic can be sent: an address, and the slot ("blue", "green") that serves there."""
+    """Where traffic can be sent: an address, and the slot ("blue", "green") that serves there.
+
+    more: the other addresses (host, port) of the same slot, where several instances of one version share its load.
+    """
 
     slot: str
     host: str
     port: int
+    more: tuple[tuple[str, int], ...] = ()
 
     @property
     def url(self) -> str:
-        """The address as a URL without a path."""
+        """The (first) address as a URL without a path."""
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """All addresses, (host, port) each."""
+        return ((self.host, self.port), *self.more)
+
+
+def status_of(port: int, path: str, host: str = LOOPBACK) -> int | None:
+    """Return the status that ``path`` is answered with, or None if there is no answer in time."""
+    connection = http.client.HTTPConnection(host.strip("[]"), port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", path, headers={"Connection": "close"})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from dotenv.parser import parse_stream
@@ -24,6 +25,8 @@ Pairs = Iterable[tuple[str, str]]
 MIN_CHARACTERS: Final = 4
 """A shorter text is in every other line: whoever takes it out of a log takes the log away."""
 
+_ENV_FILE: Final = re.compile(r"(?i)(.*\.)?env(\..*)?")
+_NO_ENV_FILE: Final = re.compile(r"(?i)example|sample|template|dist|\.py$")
 _SENSITIVE: Final = re.compile(
     r"pass(?!enger|age|ive|thro?u)|pwd|secret|token|credential|apikey|private|webhook|salt"
     r"|(?:^|_)(?:keys?|auth|creds?|pw|pin|dsn|jwt|sas|pepper)(?:_|\d|$)|key$|pw$"
@@ -91,3 +94,13 @@ def _followed(value: str, known: Mapping[str, str]) -> str:
     if sum(map(len, found)) > _LONGEST:
         return value
     return _REFERENCE.sub(lambda reference: known.get(reference[1] or reference[2], ""), value)
+
+
+def env_files_in(folder: Path) -> Iterator[Path]:
+    """Yield what may be env files in ``folder``, by their names; nothing if it cannot be read."""
+    try:
+        for path in folder.iterdir():
+            if _ENV_FILE.fullmatch(path.name) and not _NO_ENV_FILE.search(path.name):
+                yield path
+    except OSError:
+        return

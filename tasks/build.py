@@ -2,45 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from runwright import source
-from runwright.engine.actions import Command
-from runwright.versions import Artifact
-from tasks import drivers
-from tasks.recorded import recorded
-from tasks.registry import logged_in
+from runwright.release import build as release
 from tasks.step import step
-from tasks.work import Work, with_version
 
-
-@step(retried=True)
-def build(work: Work) -> dict[str, str]:
-    """Build every component of the commit, or find what was built of it before, and put its files in place."""
-    return build_now(work)
-
-
-def build_now(work: Work) -> dict[str, str]:
-    """Do that."""
-    if work.release.is_drill:
-        work.platform.prepare(work.do, work.version, "prepare")  # they are there, or nothing is begun
-    if work.version.artifacts:
-        return {artifact.component: artifact.identity for artifact in work.version.artifacts}
-    with logged_in(work):
-        tree = work.folders.tree
-        source.checkout(work.do, work.folders.mirror, work.version.commit, tree, key="prepare/tree")
-        builder = drivers.builder(work.site, recorded(work))
-        artifacts: list[Artifact] = []
-        for name, component in work.runbook.components.items():
-            key = f"prepare/build/{name}"
-            artifacts.append(builder.build(work.do, tree, name, component, work.version.commit, work.release.ref, key))
-            work.say(f"{name} is {artifacts[-1].identity}")
-        for remark in builder.remarks:
-            work.say(remark, level="warning")
-        builder.build_others(work.do, tree, work.version.commit, "prepare/others")
-        made = replace(work.version, artifacts=tuple(artifacts), extra={"remarks": builder.remarks})
-        version = work.platform.prepare(work.do, made, "prepare")
-        with_version(work, artifacts=version.artifacts, extra=version.extra)
-    folder = tree.parent
-    work.do(Command(says=f"remove {folder}", key="prepare/tidy", argv=("rm", "-rf", "--", str(folder))))
-    return {artifact.component: artifact.identity for artifact in work.version.artifacts}
+build = step(release.build, retried=True)

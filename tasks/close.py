@@ -2,26 +2,7 @@
 
 from __future__ import annotations
 
-from runwright.ledger.states import ReleaseState
-from tasks.drill import keep_drill
-from tasks.notify import ended, notify
-from tasks.retire import schedule_retirement
-from tasks.shown import show_log
+from runwright.release import close as release
 from tasks.step import step
-from tasks.tidy import tidy
-from tasks.work import Work
 
-
-@step(retried=True)
-def close(work: Work) -> str:
-    """Write the deployment log and show it, tell people, and see to the end of what was replaced and of what nobody needs."""
-    show_log(work)
-    keep_drill(work)
-    if work.fact("told") != work.release.state.value:
-        work.write_down("told", work.release.state.value)
-        notify(work, ended(work))
-        if work.release.state is ReleaseState.PROVEN:
-            schedule_retirement(work)
-    if work.release.state is ReleaseState.PROVEN:
-        tidy(work)
-    return f"{work.id} is {work.release.state.value}: {work.release.because}"
+close = step(release.close, retried=True)

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from runwright.ledger.states import ReleaseState, reached
-from tasks import courses
+from runwright.release import stage as release
 from tasks.step import step
-from tasks.work import Work
 
-
-@step(retried=True)
-def stage(work: Work) -> str:
-    """Start the new version where no user reaches it yet; a platform that replaces in place has nothing to do here."""
-    if work.platform.strategy == "recreate":
-        return "replaced in place: nothing to stage"
-    slot = courses.new_slot(work, work.do)
-    if reached(work.release.state, ReleaseState.SWITCHING):
-        return slot  # begun before this run was started again: it may serve by now, and nothing is started anew
-    work.write_down("slot", slot)
-    work.forward(ReleaseState.STAGING, f"the new version starts in {slot}")
-    courses.stage(work, work.do, work.version, slot)
-    return slot
+stage = step(release.stage, retried=True)

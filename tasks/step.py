@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from runwright.engine.visible import visible
 from runwright.errors import (
     ActionError,
     CancelledError,
@@ -20,8 +18,10 @@ from runwright.errors import (
     ObservationError,
     RunwrightError,
 )
-from tasks.holding import renewed
-from tasks.work import Work, at_work
+from runwright.release.lease import renewed
+from runwright.release.sealed import without_secrets
+from runwright.release.work import Work, at_work
+from tasks.run import RUN
 
 
 class Plainly(logging.Filter):
@@ -52,46 +52,26 @@ def worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
     return isinstance(error, ActionError | ObservationError) and not isinstance(error, final)
 
 
-def step(*, retried: bool = False) -> Callable[[Callable[[Work], Any]], Callable[[str], Any]]:
-    """Make a Prefect task of a function that takes a Work: the task takes the release's id.
+def step(function: Callable[[Work], Any], *, retried: bool = False) -> Callable[[str], Any]:
+    """Make a Prefect task of a step of a release, which takes a Work: the task takes the release's id.
 
     ``retried`` says whether it may be tried again by itself. Results are never persisted: a result on disk could hold
     what nobody should read, and the ledger knows what is done.
     """
 
-    def wrap(function: Callable[[Work], Any]) -> Callable[[str], Any]:
-        @task(
-            name=function.__name__.replace("_", "-"),
-            description=(function.__doc__ or "").strip().splitlines()[0] if function.__doc__ else None,
-            retries=len(RETRY_DELAYS_SECONDS) if retried else 0,
-            retry_delay_seconds=RETRY_DELAYS_SECONDS,
-            retry_condition_fn=worth_retrying,
-            cache_policy=NO_CACHE,
-            persist_result=False,
-        )
-        @functools.wraps(function)
-        def run(release_id: str) -> Any:
-            renewed(release_id)
-            with at_work(release_id) as work:
-                return without_secrets(work, function)
+    @task(
+        name=function.__name__.replace("_", "-"),
+        description=(function.__doc__ or "").strip().splitlines()[0] if function.__doc__ else None,
+        retries=len(RETRY_DELAYS_SECONDS) if retried else 0,
+        retry_delay_seconds=RETRY_DELAYS_SECONDS,
+        retry_condition_fn=worth_retrying,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    @functools.wraps(function)
+    def run(release_id: str) -> Any:
+        renewed(release_id)
+        with at_work(release_id, RUN) as work:
+            return without_secrets(work, function)
 
-        return run
-
-    return wrap
-
-
-def without_secrets(work: Work, function: Callable[[Work], Any]) -> Any:
-    """Call ``function(work)``; let no error leave with a secret in it, and no foreign error with its text."""
-    clean, clean_printed = work.performer.clean, work.performer.clean_printed
-    try:
-        return function(work)
-    except RunwrightError as error:
-        told = [visible(clean(text), lines=True) for text in (error.what, error.state, error.next)]
-        raise type(error)(told[0], state=told[1], next=told[2]) from None
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a secret
-        work.say(clean_printed("".join(traceback.format_exception(error))), level="debug")
-        raise RunwrightError(
-            f"Something happened that Runwright did not expect: {visible(clean_printed(f'{type(error).__name__}: {error}'))[:400]}",
-            state="The step ended there; the journal says what was changed.",
-            next="The debug log of the run holds the traceback. Please report it.",
-        ) from None
+    return run

@@ -27,10 +27,11 @@ from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.policy.supervision import STARTED_AGAIN, SUPERVISOR_TAG, TAG, Life, Seen, Step, answer, life
-from tasks.notify import ended as told
-from tasks.notify import notify
-from tasks.start_again import start_again
-from tasks.work import at_work, sayer
+from runwright.release.notify import ended as told
+from runwright.release.notify import notify
+from runwright.release.start_again import start_again
+from runwright.release.work import at_work
+from tasks.run import RUN
 
 WORKS_ON_RELEASES = frozenset({"deploy", "drill", "rollback", "watch"})
 """A backup or a retirement that runs, or waits, brings no release to its end."""
@@ -61,7 +62,7 @@ def supervise(because: str = "") -> str:
 
     Return what was done.
     """
-    say = sayer()
+    say = RUN.say
     if because:
         say(because)
     ledger = open_ledger()
@@ -91,7 +92,7 @@ def stand_up(ledger: Ledger) -> list[str]:
     kept = ledger.releases.facts_of((release.id for release in live.values()), STARTED_AGAIN)
     for (system, environment), release in live.items():
         try:
-            told += start_again(ledger, release, kept.get(release.id))
+            told += start_again(RUN, ledger, release, kept.get(release.id))
         except RunwrightError as error:  # one place must not hide another
             told.append(f"{system}/{environment} cannot be looked at: {error}".splitlines()[0])
     return told
@@ -195,7 +196,7 @@ def look_after(
             return []
         case Step.ASK:
             ledger.releases.advance(release.id, ReleaseState.FROZEN, f"{given.because}.".capitalize())
-            with at_work(release.id) as work:
+            with at_work(release.id, RUN) as work:
                 notify(work, told(work))
             return [f"{release.id} is frozen: {given.because}; a person must see to it."]
         case Step.PUT_IN_ORDER if not release.deploys:
@@ -205,7 +206,7 @@ def look_after(
         case Step.PUT_IN_ORDER:
             run = _start(client, ledger, release, tried + 1)
             ledger.releases.set_fact(release.id, "supervised", tried + 1)
-            with at_work(release.id) as work:
+            with at_work(release.id, RUN) as work:
                 notify(work, f"{release.id} was left behind ({given.because}); its rollback was started (run {run}).")
             return [f"{release.id}: {given.because}; its rollback was started (run {run})."]
 

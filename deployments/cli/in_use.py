@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from runwright.engine.actions import Command, Do
 from runwright.errors import RunwrightError
-from runwright.platforms.compose.claims import Claim, claims, every_container
+from runwright.platforms.compose.claims import claims, every_container
 from runwright.platforms.compose.config import ComposeConfig, parse_config
 from runwright.platforms.compose.driver import Compose
+from runwright.platforms.shape import Claim
 from runwright.runbook.model import Runbook
 from runwright.runbook.targets import ComposeTarget
 

@@ -34,9 +34,10 @@ def plan(
     where, _ = with_runbook(place)
     checked_ref(version)
     _connect()
-    from tasks.provisional import plan_only
+    from runwright.release.preview import plan_only
+    from tasks.run import RUN
 
-    made = plan_only(where.system, where.environment, version, build=build)
+    made = plan_only(RUN, where.system, where.environment, version, build=build)
     if out.as_json:
         out.document(made)
     else:

@@ -26,7 +26,7 @@ def written(runbook: Runbook, environment: str) -> Callable[[str], str]:
         from blocks import load_secrets
 
         secrets = load_secrets(runbook.block_of(environment), runbook.environments[environment].tier)
-    from tasks.redacting import written_in
+    from runwright.release.redacting import written_in
 
     return written_in(runbook, environment, secrets)
 

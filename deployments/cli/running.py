@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runwright.ledger import Release
     from runwright.platforms.shape import ServiceFact
-    from tasks.site import Site
+    from runwright.site import Site
 
 SHORT = 19  # of "sha256:" and a hexadecimal number, as Docker shows it
 
@@ -60,7 +60,7 @@ def differences(facts: Sequence[ServiceFact], wanted: Mapping[str, str]) -> list
 
 def _site(release: Release) -> Site:
     from runwright.runbook.snapshot import from_json
-    from tasks.site import Folders, Site
+    from runwright.site import Folders, Site
 
     folders = Folders.of(release.system, release.environment, release.id)
     return Site(from_json(release.runbook), release.environment, folders, {})
@@ -69,7 +69,7 @@ def _site(release: Release) -> Site:
 def _look(live: Release) -> tuple[list[ServiceFact], str]:
     """Return the services that users may reach, and what is wrong with the router before them, "" if nothing is."""
     from deployments.cli.looking import Looking
-    from tasks import drivers
+    from runwright.release import drivers
 
     site, do = _site(live), Looking()
     services, router = drivers.platform(site).observe(do).services, drivers.router(site)
@@ -81,7 +81,7 @@ def _look(live: Release) -> tuple[list[ServiceFact], str]:
 
 def _wanted(releases: Sequence[Release]) -> dict[str, dict[str, str]]:
     """Return {id: {service: identity}} as each was released, without those that have nothing that could run yet."""
-    from tasks import drivers
+    from runwright.release import drivers
 
-    found = {r.id: drivers.expected(drivers.platform(_site(r)), r.version) for r in releases if r.version is not None}
+    found = {r.id: drivers.platform(_site(r)).expected(r.version) for r in releases if r.version is not None}
     return {id: services for id, services in found.items() if services}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from runwright.artifacts import Note, note_of
@@ -62,6 +63,9 @@ class CommandBuilder:
 
     def build_others(self, do: Do, tree: Path, commit: str, key: str) -> None:
         """Do nothing: a host runs what the runbook names, and nothing else."""
+
+    def untag(self, do: Do, old: Collection[str], kept: Collection[str], key: str) -> None:
+        """Do nothing: folders have no tags, and the platform that runs from them removes them."""
 
     def exists(self, do: Do, artifact: Artifact) -> bool:
         """Return whether the folder is there, whole, and holds the tree that is its identity."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from runwright.builders import engine
 from runwright.builders.compose_build import ComposeBuild, ComposeService, override
 from runwright.builders.engine import BUILD, Image
-from runwright.builders.images import REVISION, SYSTEM
+from runwright.builders.images import REVISION, SYSTEM, untag
 from runwright.builders.pulled import Pulled, Recorded
 from runwright.engine.actions import Command, Do, WriteFile
 from runwright.errors import ActionError, InputError
@@ -90,6 +90,11 @@ class Docker:
         for said in self._compose.others(do) if self._compose else ():
             if engine.look(do, said.image) is None:
                 self._by_compose(do, tree, said, Component(), {REVISION: commit}, said.image, f"{key}/{said.service}")
+
+    def untag(self, do: Do, old: Collection[str], kept: Collection[str], key: str) -> None:
+        """Take our tags from the images of the commits ``old``, but for those whose id is ``kept``."""
+        prefixes = ["runwright/", *([f"{self._registry.prefix}/"] if self._registry else [])]
+        untag(do, self._system, prefixes, old, kept, key)
 
     def exists(self, do: Do, artifact: Artifact) -> bool:
         """Return whether ``artifact`` is on this machine, or, if it is named by its digest, in its registry."""

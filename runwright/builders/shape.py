@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,10 @@ class Builder(Protocol):
 
     def build_others(self, do: Do, tree: Path, commit: str, key: str) -> None:
         """Build what the system needs besides its components, if it is not there. Raise ActionError if that fails."""
+        ...
+
+    def untag(self, do: Do, old: Collection[str], kept: Collection[str], key: str) -> None:
+        """Let go of what was made of the commits ``old``, but for artifacts whose identity is ``kept``."""
         ...
 
     def exists(self, do: Do, artifact: Artifact) -> bool:

@@ -1,17 +1,31 @@
-"""What every platform offers, and the facts that it observes."""
+"""What every platform offers, and the facts that it observes.
+
+A platform is one folder: its driver, which is a `Platform`, and a `Kind`, which is what `runwright.registry` names. What a
+platform has nothing to say about, it leaves as it is here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
-from runwright.engine.actions import Do
+from runwright.engine.actions import Do, Process
+from runwright.errors import ActionError, RunwrightError
+from runwright.runbook.document import Mistake
 from runwright.runbook.drill import Break
+from runwright.runbook.model import Runbook
+from runwright.runbook.targets import Environment
+from runwright.site import Site
 from runwright.traffic import Upstream
+from runwright.variables import env_files_in
 from runwright.versions import Version
 
-Strategy = Literal["two_colours", "recreate"]
+Variables = Iterable[tuple[str, str]]
+"""(name, value) of environment variables; may hold secrets."""
 
 
 @dataclass(frozen=True)
@@ -61,28 +75,186 @@ class KeysSeen:
     since: datetime
 
 
-class Platform(Protocol):
+@dataclass(frozen=True)
+class Claim:
+    """What somebody else has of what a system would take where it runs, as a sentence, and what to do.
+
+    stops: whether nothing may be started beside it. project: the name under which the same application runs, "" if it is
+    not about that.
+    """
+
+    says: str
+    next: str
+    stops: bool = True
+    project: str = ""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What lives beside the services that are replaced. says: what becomes of it, a sentence each. what: for the platform.
+
+    refuses: why the version could not start beside that, or would leave users with nobody; a way back goes on all the same.
+    """
+
+    says: tuple[str, ...] = ()
+    refuses: RunwrightError | None = None
+    what: Any = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one running instance uses: percent of one core, percent of its memory limit; and how often it was restarted."""
+
+    cpu_percent: float
+    memory_percent: float
+    restarts: int
+
+
+@dataclass(frozen=True)
+class ImagesFrom:
+    """How images are built for a platform that runs them, where its own files say so.
+
+    argv: the words before ``build``, for what is in the tree. top: the user's folder that stands for the top of the tree.
+    services: those of each component. env: what the command interpolates from; may hold secrets.
+    """
+
+    argv: Callable[[Do], tuple[str, ...]]
+    top: Path
+    services: Mapping[str, tuple[str, ...]]
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What nothing may be removed of: these commits, these releases, and these artifacts by identity; and of which commits
+    something may be removed at all."""
+
+    commits: frozenset[str]
+    releases: frozenset[str]
+    identities: frozenset[str] = frozenset()
+    old: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Going:
+    """One release on its way, as a cutover needs to know it.
+
+    release_id: is left on what is started. first: nothing ran before. anew: what runs is replaced although it may be of the
+    right version. reads: asks for real, also where only the plan is written.
+    """
+
+    release_id: str
+    reads: Do
+    first: bool = False
+    anew: bool = False
+
+
+class Platform(ABC):
     """Where a system runs. All methods aim at an absolute target: done twice, they change nothing the second time.
 
     ``prefix`` starts the keys of the changes that a method makes ("deploy", "rollback"), so that they are unique in a
-    release. ``release_id`` is left on what is started, so that it can be recognised.
+    release. ``release_id`` is left on what is started, so that it can be recognised. A ``slot`` is one of ``slots``, "" on a
+    platform that has none.
     """
 
-    strategy: Strategy
-    breaks: ClassVar[frozenset[Break]]
+    breaks: ClassVar[frozenset[Break]] = frozenset()
     """The ways in which it can break what it runs, for a drill."""
+    slots: tuple[str, ...] = ()
+    """The places in which two versions can run side by side."""
+    artifacts: Literal["image", "folder"] = "image"
+    """What it runs, and so what has to be built for it."""
+    python: str = "python"
+    """The Python of a one-off job."""
+    health_path: str | None = None
+    """The path at which the front door answers 200 when what is behind it serves; None: not known."""
 
+    # ------------------------------------------------------------------------------------------------------- observing
+
+    @abstractmethod
     def observe(self, do: Do) -> Observed:
         """Return what runs now."""
-        ...
 
+    def expected(self, version: Version) -> dict[str, str]:
+        """Return {service: identity} that `observe` shows when ``version``, which was prepared, runs."""
+        return {artifact.component: artifact.identity for artifact in version.artifacts}
+
+    def unplanned(self, version: Version, fact: ServiceFact) -> tuple[str, ...]:  # noqa: ARG002
+        """Return, as phrases, what of an instance of ``version`` is not as the version was prepared to be."""
+        return ()
+
+    def strange(self, version: Version, fact: ServiceFact) -> tuple[str, ...]:
+        """Return, as phrases, what of a running instance is not ``version``: another artifact, or what is laid over it.
+
+        A service that ``version`` does not have is none of its.
+        """
+        wanted = self.expected(version).get(fact.service)
+        if wanted is None:
+            return ()
+        if fact.identity != wanted:
+            return (f"{fact.service} runs {fact.identity[:19]}, and {version.name} is {wanted[:19]}",)
+        return self.unplanned(version, fact)
+
+    def upstream(self, do: Do, slot: str) -> Upstream | None:  # noqa: ARG002
+        """Return where ``slot`` serves, or None if it does not run (or users are not sent there by a router)."""
+        return None
+
+    def process(self, do: Do, slot: str) -> Process | None:  # noqa: ARG002
+        """Return the process of this machine that serves in ``slot``, None if there is none."""
+        return None
+
+    def ours_to_start(self, do: Do, slot: str) -> bool:  # noqa: ARG002
+        """Return whether what is meant to run in ``slot`` was started on this machine, and nobody but us starts it again."""
+        return False
+
+    def others(self, do: Do) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the names of what runs of the system besides the application's own services."""
+        return ()
+
+    def beside(self, do: Do, version: Version) -> Beside:  # noqa: ARG002
+        """Return what lives beside the services of ``version``, which was prepared, and what becomes of it."""
+        return Beside()
+
+    def claims(self, do: Do) -> tuple[Claim, ...]:  # noqa: ARG002
+        """Return who else has what the system would take."""
+        return ()
+
+    def is_new(self, do: Do, service: str, *, prepared: bool = False) -> bool:  # noqa: ARG002
+        """Return whether the database ``service`` of the system was never started here. Unless that is known: no.
+
+        prepared: a job of ours ran here before, and what that leaves behind says nothing.
+        """
+        return False
+
+    def usage(self, do: Do, instances: Sequence[str]) -> dict[str, Usage] | None:  # noqa: ARG002
+        """Return what ``instances`` use now, by name; one that is gone is left out. None: this platform cannot tell."""
+        return None
+
+    def keys_seen(self, do: Do, service: str) -> tuple[KeysSeen, ...]:  # noqa: ARG002
+        """Return which variables each running instance of ``service`` sees, by name; nothing if none runs."""
+        return ()
+
+    def printed(self, do: Do, release_id: str) -> str:  # noqa: ARG002
+        """Return what the instances that ``release_id`` started printed last, "" if nothing. May hold secrets."""
+        return ""
+
+    def variables(self, do: Do, versions: Iterable[Version]) -> Variables:  # noqa: ARG002
+        """Return the variables that ``versions`` are configured with, as far as they are not in a file of `env_files`."""
+        return ()
+
+    def carried(self, do: Do, names: Collection[str]) -> Variables:  # noqa: ARG002
+        """Return what runs carries of the variables ``names``: an env file may say something else by now."""
+        return ()
+
+    # -------------------------------------------------------------------------------------------------------- changing
+
+    @abstractmethod
     def prepare(self, do: Do, version: Version, prefix: str) -> Version:
         """Put in place what ``version`` needs and prove that its artifacts exist; stop nothing.
 
         Return the version with what is needed to start it again (``extra``). Raise ActionError if an artifact is missing.
         """
-        ...
 
+    @abstractmethod
     def run_job(
         self,
         do: Do,
@@ -100,28 +272,115 @@ class Platform(Protocol):
         With a key it is a change that a cancel waits for, is never repeated by itself, and returns b"".
         Without a key it only reads. Raise ActionError if it exits non-zero.
         """
-        ...
 
-    def start(self, do: Do, version: Version, slot: str, prefix: str, release_id: str) -> None:
-        """Make ``version`` run and wait until it is healthy: in ``slot`` beside the other one (two_colours), or in
-        place of what runs (recreate; ``slot`` is ""). Raise DeadlineError if it does not get healthy."""
-        ...
+    def exec_argv(self, service: str) -> tuple[str, ...]:
+        """Return the words before a program that is to run where ``service`` runs; stdin is passed on.
 
-    def upstream(self, do: Do, slot: str) -> Upstream | None:
-        """Return where ``slot`` serves, or None if it does not run (or the platform has no slots)."""
-        ...
+        Raise ActionError if no program can be run there.
+        """
+        raise ActionError(
+            f"No program can be run inside of {service}: its platform offers no way in.", state="Nothing was changed."
+        )
 
+    @abstractmethod
+    def start(
+        self,
+        do: Do,
+        version: Version,
+        slot: str,
+        prefix: str,
+        release_id: str,
+        *,
+        keep: bool = False,
+        anew: bool = False,
+        beside: Beside | None = None,
+    ) -> None:
+        """Make ``version`` run and wait until it is healthy: in ``slot`` beside the other one, or ("") in place of what runs.
+
+        keep: what runs of ``version`` already, and ``release_id`` did not start, stays as it is. anew: it is replaced all the
+        same, but for what is kept. beside: as `beside` returned it. Raise DeadlineError if it does not get healthy.
+        """
+
+    def start_dependencies(self, do: Do, version: Version, prefix: str) -> None:  # noqa: B027 - most have nothing to do here
+        """Start what the application depends on (its database, above all) if it does not run. A first release needs it."""
+
+    def start_rest(self, do: Do, version: Version, prefix: str) -> None:  # noqa: B027 - most have nothing to do here
+        """Start what was never started besides the application; only a first release does."""
+
+    @abstractmethod
     def stop(self, do: Do, slot: str, prefix: str) -> None:
-        """Stop what runs in ``slot`` (two_colours) or all of the application's services (recreate)."""
-        ...
+        """Stop what runs in ``slot``; on a platform without slots all of the application's services."""
 
-    def spoil(self, do: Do, slot: str, by: Break, prefix: str) -> None:
+    def inject(self, do: Do, slot: str, by: Break, prefix: str) -> None:  # noqa: ARG002
         """Break what runs in ``slot`` (or the application's services) on purpose, in one of the ways in ``breaks``.
 
         Starting a version there again, in place of it, ends that. Raise ActionError if there is nothing to break.
         """
-        ...
+        raise ActionError(f"What runs here cannot be broken by {by}.", state="Nothing was broken.")
 
-    def adopt(self, do: Do, prefix: str) -> Version | None:
-        """Return what runs now as a version that can be started again (its artifacts kept), or None if nothing runs."""
-        ...
+    @abstractmethod
+    def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:
+        """Return what runs now (in ``slot``, if one is given) as a version that can be started again, its artifacts kept.
+
+        None if nothing runs.
+        """
+
+    def images_from(self) -> ImagesFrom | None:
+        """Return how its images are built, if files of its own say so."""
+        return None
+
+    def tidy(self, do: Do, kept: Kept, prefix: str) -> None:  # noqa: B027 - most have nothing to do here
+        """Remove what earlier releases left and nobody needs; nothing of what is ``kept``, and nothing that is not ours."""
+
+
+class Kind:
+    """What a platform is registered as: it makes its driver, and says what it has to say before there is one."""
+
+    name: str
+    """As the runbook names it."""
+    title: str
+    """As people name it."""
+    strategies: tuple[str, ...]
+    """How one version gets the users of another here; the first one is the default."""
+
+    def made(
+        self, site: Site, env: Mapping[str, str], before: Version | None = None, version: Version | None = None
+    ) -> Platform:
+        """Return the driver for an environment.
+
+        env: the application's secrets, and what programs that are started need. before, version: what ``version`` replaces.
+        """
+        raise NotImplementedError
+
+    def own_cutovers(self) -> Mapping[str, Callable[[Platform, Any], Any]]:
+        """Return the strategies that only this platform has, by name: each takes the driver and the router (or None), and
+        returns a `Cutover`."""
+        return {}
+
+    def env_files(self, site: Site) -> Iterator[Path]:
+        """Yield the files in which the application's variables may be."""
+        yield from env_files_in(site.root)
+
+    def env_file(self, site: Site) -> Path | None:  # noqa: ARG002
+        """Return the file whose keys the checklist asks for, None if there is none."""
+        return None
+
+    def settings(self, site: Site) -> Variables:  # noqa: ARG002
+        """Return the variables that the runbook itself gives to the application."""
+        return ()
+
+    def mistakes(self, book: Runbook, place: Environment, path: tuple[str | int, ...]) -> Iterator[Mistake]:  # noqa: ARG002
+        """Yield what does not fit together between the target in ``place``, at ``path``, and the rest of ``book``."""
+        yield from ()
+
+    def services(self, book: Runbook) -> list[str]:
+        """Return the names of what runs here, as other parts of the runbook may name them."""
+        return list(book.services())
+
+    def urls(self, place: Environment) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the names of addresses that are there by themselves, besides those of the environment's ``urls``."""
+        return ()
+
+    def needed(self, site: Site) -> Kept:  # noqa: ARG002
+        """Return what an environment runs, or ran last, without its driver: also of one that is not ours to change."""
+        return Kept(frozenset(), frozenset())

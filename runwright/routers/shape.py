@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 
 from runwright.engine.actions import Do
 from runwright.runbook.drill import Break
+from runwright.site import Site
 from runwright.traffic import Upstream
 
 
@@ -80,7 +81,7 @@ class Router(Protocol):
         """
         ...
 
-    def spoil(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:
+    def inject(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:
         """Spoil what users get from ``slot`` on purpose, in one of the ways in ``breaks``. It ends by itself after
         ``seconds``, with the next switch, and with the router. Raise ActionError if it does not run."""
         ...
@@ -91,4 +92,15 @@ class Router(Protocol):
 
     def stop(self, do: Do, key: str) -> None:
         """Stop it. Its target file stays."""
+        ...
+
+
+class RouterKind(Protocol):
+    """What a router is registered as: it makes its driver."""
+
+    name: str
+    """As the runbook names it."""
+
+    def made(self, site: Site, token: int | None) -> Router:
+        """Return the driver for an environment. token: the fencing token of the lease under which it is changed, if it is."""
         ...

@@ -27,7 +27,7 @@ import flows.rollback
 from runwright.errors import RunwrightError
 from runwright.ledger import patience
 from runwright.ledger.store import Store
-from tasks import holding
+from runwright.release import lease
 from tests.fixtures.stopping import stop_between_transactions
 
 FLOWS: dict[str, Any] = {"deploy": flows.deploy, "drill": flows.drill, "rollback": flows.rollback}
@@ -64,8 +64,8 @@ def run(order: Order) -> None:
     """Do what is asked, and write a report. A process that is killed writes none."""
     os.environ.update(order.environment)
     os.environ["PREFECT__FLOW_RUN_ID"] = order.run_id
-    holding.BEAT_SECONDS = BEAT_SECONDS
-    holding.TTL_SECONDS = float(order.environment[TTL_VARIABLE])
+    lease.BEAT_SECONDS = BEAT_SECONDS
+    lease.TTL_SECONDS = float(order.environment[TTL_VARIABLE])
     patience.PATIENCE_SECONDS = float(order.environment[PATIENCE_VARIABLE])
     _set_clock(Path(order.environment[CLOCK_VARIABLE]))
     stop_between_transactions()

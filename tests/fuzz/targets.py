@@ -18,9 +18,9 @@ from runwright.errors import RunwrightError
 from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.scrape import ScrapeSource
 from runwright.metrics.shape import Measurement, What
+from runwright.platforms.compose.usage import parse_stats
 from runwright.policy.rules import assess
 from runwright.probes.ci import ci_passed
-from runwright.probes.containers import parse_stats
 from runwright.probes.http import ask
 from runwright.probes.machine import tool_there
 from runwright.probes.values import Values

@@ -18,7 +18,7 @@ import pytest
 from runwright.engine.actions import Command
 from runwright.errors import ActionError, DeadlineError, InputError, RefusedError
 from runwright.platforms.compose import Compose
-from runwright.probes.containers import stats, unsteady, vitals
+from runwright.platforms.compose.usage import stats, unsteady, vitals
 from runwright.runbook.drill import Break
 from runwright.runbook.targets import ComposeTarget
 from runwright.testing.direct import Direct
@@ -251,7 +251,7 @@ def test_what_is_broken_on_purpose_is_whole_again_after_the_way_back(shop: Shop,
     platform.start_rest(do, version, "r1")
     kept = shop.started("db"), shop.started("front")
     platform.start(do, version, "", "deploy", "r2", anew=True)
-    platform.spoil(do, "", way, "drill")
+    platform.inject(do, "", way, "drill")
     inspected = shop.docker.run("inspect", f"{shop.project}-api-1")
     api = json.loads(inspected)[0]
     seen = {

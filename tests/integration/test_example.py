@@ -24,13 +24,12 @@ from runwright.builders.command import CommandBuilder
 from runwright.databases.sqlite import Sqlite
 from runwright.errors import ActionError, DeadlineError
 from runwright.platforms.host import Host
-from runwright.platforms.host.ports import status_of
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.loader import load
 from runwright.runbook.model import Component
 from runwright.runbook.targets import Caddy, HostTarget
 from runwright.testing.direct import Direct
-from runwright.traffic import Upstream
+from runwright.traffic import Upstream, status_of
 from runwright.versions import Version
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

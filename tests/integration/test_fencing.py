@@ -17,6 +17,8 @@ from runwright.engine.recovery import still_running
 from runwright.errors import RunwrightError
 from runwright.ledger import open_ledger
 from runwright.ledger.journal import Entry
+from runwright.release import decide
+from runwright.release.work import Work, at_work
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import to_json
@@ -24,8 +26,8 @@ from runwright.runbook.targets import Caddy
 from runwright.testing.direct import Direct
 from runwright.traffic import Upstream
 from runwright.versions import Artifact, Version
-from tasks import decide, holding
-from tasks.work import Work, at_work
+from tasks.lease import holding
+from tasks.run import RUN
 
 BLUE, GREEN = Upstream("blue", "127.0.0.1", 4001), Upstream("green", "127.0.0.1", 4002)
 FAULTS = "RUNWRIGHT_FAULTS"
@@ -34,16 +36,16 @@ HOLDER = """
 import sys
 from runwright.engine.actions import Command
 from runwright.errors import RunwrightError
-from tasks import holding
-from tasks.work import at_work
+from runwright.release import lease
+from runwright.release.work import at_work
 from tests.fixtures.stopping import stop_between_transactions
 from tests.integration.test_fencing import GREEN
 
 stop_between_transactions()
-holding.TTL_SECONDS, holding.BEAT_SECONDS = 1.5, 0.3
+lease.TTL_SECONDS, lease.BEAT_SECONDS = 1.5, 0.3
 release_id, what = sys.argv[1:]
 try:
-    with holding.holding(release_id, "deploy"), at_work(release_id) as work:
+    with holding(release_id, "deploy"), at_work(release_id, RUN) as work:
         if what == "switch":
             work.router.switch(work.do, GREEN, "deploy/switch")
         else:
@@ -134,7 +136,7 @@ def test_traffic_is_not_moved_by_who_was_stopped_right_before_it(
     """Given a run that is stopped between its last look at the lease and its change of the target, and a rollback that
     takes over and looks: the run wakes up, is refused by the front door, and traffic stays where the rollback saw it."""
     child = stopped("switch", "stop@checked:deploy/switch/put")
-    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
+    with holding(release_id, "rollback", wait=True), at_work(release_id, RUN) as work:
         decide.recover(work)
         assert work.router is not None and work.router.target(work.do) == BLUE
         code, said = woken(child)
@@ -157,7 +159,7 @@ def test_what_a_stopped_run_started_does_not_outlive_it(
     """Given a run that is stopped right before, or after, it starts a program: whoever takes over ends what runs, and
     what is started after that is ended at once by the one that wakes up."""
     child = stopped("sleep", f"stop@{point}:deploy/sleep")
-    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
+    with holding(release_id, "rollback", wait=True), at_work(release_id, RUN) as work:
         (entry,) = entries(work, "deploy/sleep")
         assert len(still_running(release_id, entry)) >= (point == "during")
         decide.recover(work)
@@ -170,7 +172,7 @@ def test_what_a_stopped_run_started_does_not_outlive_it(
 
 def test_who_only_looks_announces_nothing(release_id: str, router: CaddyRouter) -> None:
     """Given a step that holds no lease, recovery leaves the front door's fence as it is."""
-    with at_work(release_id) as work:
+    with at_work(release_id, RUN) as work:
         decide.recover(work)
         assert work.router is not None and work.router.target(work.do) == BLUE
     assert highest(router.log.parent / "fence") == 0
@@ -178,7 +180,7 @@ def test_who_only_looks_announces_nothing(release_id: str, router: CaddyRouter) 
 
 def test_who_was_overtaken_itself_does_not_decide(release_id: str, router: CaddyRouter) -> None:
     """Given a process that lost the lease before it announced its token, it is refused and looks no further."""
-    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
+    with holding(release_id, "rollback", wait=True), at_work(release_id, RUN) as work:
         lease = work.ledger.leases.holder("shop", "local")
         assert lease is not None
         newer = CaddyRouter(Caddy(kind="caddy"), router.log.parent, sys.executable, lease.token + 8)
@@ -192,7 +194,7 @@ def test_a_ledger_that_begins_anew_is_not_locked_out(release_id: str, router: Ca
     a release and a way back under its first lease move traffic as ever, and a ledger begun after it as well."""
     for token in (57, int(time.time()) - 60):  # as tokens were counted once, and as they are given now
         CaddyRouter(Caddy(kind="caddy"), router.log.parent, sys.executable, token).announce(Direct(), "old")
-    with holding.holding(release_id, "rollback", wait=True), at_work(release_id) as work:
+    with holding(release_id, "rollback", wait=True), at_work(release_id, RUN) as work:
         decide.recover(work)
         assert work.router is not None
         work.router.switch(work.do, GREEN, "back/switch")

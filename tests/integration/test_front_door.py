@@ -238,11 +238,11 @@ def test_a_slot_is_spoilt_on_purpose_until_the_next_switch(
 ) -> None:
     """Users get errors, which are counted, or wait; a switch ends it, also for who comes back to that slot."""
     do, errors = Direct(), router.counted(Direct())["blue"].errors
-    router.spoil(do, "blue", "errors", 60.0, "drill")
+    router.inject(do, "blue", "errors", 60.0, "drill")
     answers = [httpx.get(front), httpx.post(front, content=b"x")]
     assert [(a.status_code, "drill" in a.text) for a in answers] == [(500, True)] * 2
     assert router.counted(do)["blue"].errors == errors + 2
-    router.spoil(do, "blue", "latency", 60.0, "late")
+    router.inject(do, "blue", "latency", 60.0, "late")
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(front, timeout=0.5)
     got: list[str] = []
@@ -256,15 +256,15 @@ def test_a_slot_is_spoilt_on_purpose_until_the_next_switch(
     router.switch(do, servers["blue"].upstream, "again")
     assert httpx.get(front).text == "blue", "a release that comes later is not spoilt"
     with pytest.raises(ActionError, match="does not serve green"):
-        router.spoil(do, "green", "errors", 60.0, "nobody")
+        router.inject(do, "green", "errors", 60.0, "nobody")
 
 
 def test_what_is_spoilt_ends_by_itself(router: CaddyRouter, front: str) -> None:
     """After its time, and also if its process is killed and can take nothing away."""
     do = Direct()
-    router.spoil(do, "blue", "errors", 0.2, "short")
+    router.inject(do, "blue", "errors", 0.2, "short")
     until(lambda: httpx.get(front).status_code == 200)
-    router.spoil(do, "blue", "errors", 60.0, "killed")
+    router.inject(do, "blue", "errors", 60.0, "killed")
     process = recorded(folder(router) / "fault-blue.json")
     assert process is not None and httpx.get(front).status_code == 500
     os.kill(process.pid, signal.SIGKILL)
@@ -275,11 +275,11 @@ def test_who_lost_the_lease_spoils_nothing(router: CaddyRouter, front: str) -> N
     """A drill that was stopped and wakes up later must not break what was put back, nor does what it started go on."""
     old, new = under(router, 7), under(router, 8)
     old.announce(Direct(), "fence7/router")
-    old.spoil(Direct(), "blue", "errors", 60.0, "drill")
+    old.inject(Direct(), "blue", "errors", 60.0, "drill")
     until(lambda: httpx.get(front).status_code == 500)
     new.announce(Direct(), "fence8/router")
     with pytest.raises(FencedError):
-        old.spoil(Direct(), "blue", "errors", 60.0, "late")
+        old.inject(Direct(), "blue", "errors", 60.0, "late")
     until(lambda: httpx.get(front).text == "blue")
 
 

@@ -18,9 +18,10 @@ from runwright.artifacts import Note, note_file
 from runwright.engine.actions import Command
 from runwright.errors import ActionError, DeadlineError, InputError, RefusedError, VerificationError
 from runwright.platforms.host import Host
-from runwright.platforms.host.ports import is_free, status_of
+from runwright.platforms.host.ports import is_free
 from runwright.runbook.targets import HostTarget
 from runwright.testing.direct import Direct
+from runwright.traffic import status_of
 from runwright.versions import Artifact, Version
 
 APP = """
@@ -287,11 +288,11 @@ def test_a_slot_is_killed_for_a_drill_and_starts_again(host: Host, tmp_path: Pat
     do = Direct()
     for slot in ("blue", "green"):
         host.start(do, version(tmp_path, 1), slot, "deploy", "r1")
-    host.spoil(do, "green", "kill", "drill")
+    host.inject(do, "green", "kill", "drill")
     assert {fact.slot: fact.running for fact in host.observe(do).services} == {"blue": True, "green": False}
     with pytest.raises(ActionError, match="nothing to break"):
-        host.spoil(do, "green", "kill", "drill")
+        host.inject(do, "green", "kill", "drill")
     with pytest.raises(InputError, match="'latency'"):
-        host.spoil(do, "green", "latency", "drill")
+        host.inject(do, "green", "latency", "drill")
     host.start(do, version(tmp_path, 1), "green", "back", "r2")
     assert all(fact.healthy for fact in host.observe(do).services)

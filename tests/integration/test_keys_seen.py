@@ -16,14 +16,14 @@ from runwright.engine.actions import Action
 from runwright.platforms.host import Host
 from runwright.platforms.host.environment import keys_seen as host_keys
 from runwright.policy.gates import GateState
+from runwright.release.check import asked
 from runwright.runbook.targets import HostTarget
 from runwright.testing.direct import Direct
 from runwright.versions import Artifact, Version
-from tasks.check import asked
 from tests.fixtures.engine import Docker
 from tests.fixtures.postgres import IMAGE
-from tests.unit.tasks.conftest import Opener
-from tests.unit.tasks.conftest import opened as opened
+from tests.unit.release.conftest import Opener
+from tests.unit.release.conftest import opened as opened
 
 SENTINEL = "never-shown-" + secrets.token_hex(8)
 COMPOSE = f"""

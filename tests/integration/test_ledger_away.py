@@ -17,10 +17,12 @@ from runwright.engine.actions import Command
 from runwright.errors import LedgerError
 from runwright.ledger import open_ledger
 from runwright.ledger.states import ReleaseState
+from runwright.release import begin, lease
+from runwright.release.work import Work, at_work
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import to_json
-from tasks import begin, holding
-from tasks.work import Work, at_work
+from tasks.lease import holding
+from tasks.run import RUN
 from tests.fixtures.engine import Docker
 from tests.fixtures.postgres import answers
 
@@ -40,8 +42,8 @@ class Server:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holding, "TTL_SECONDS", TTL_SECONDS)
-    monkeypatch.setattr(holding, "BEAT_SECONDS", 0.4)
+    monkeypatch.setattr(lease, "TTL_SECONDS", TTL_SECONDS)
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.4)
     monkeypatch.setattr("runwright.ledger.patience.RETRY_SECONDS", 0.2)
     monkeypatch.setattr("runwright.ledger.address.BUSY_SECONDS", 0.5)
     monkeypatch.setattr("runwright.ledger.address._CONNECTION", _quickly())
@@ -155,19 +157,19 @@ def away(server: Server, nothing_yet: Path) -> Iterator[None]:
 
 def holds_and_goes_on(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release_id = opened(server, tmp_path, monkeypatch)
-    with holding.holding(release_id, "deploy"):
-        begun = holding.held(release_id)
+    with holding(release_id, "deploy"):
+        begun = lease.held(release_id)
         assert begun is not None
         token = begun.lease.token
-        with at_work(release_id) as work:
+        with at_work(release_id, RUN) as work:
             with away(server, tmp_path / "one"):
                 touch(work, tmp_path / "one")  # noticed in the middle of a step, by a change
             with away(server, tmp_path / "two"):
                 work.write_down("note", "x" * 20_000)  # noticed by what a step writes down
                 touch(work, tmp_path / "two")
-        with away(server, tmp_path / "three"), at_work(release_id) as work:  # noticed when a step begins
+        with away(server, tmp_path / "three"), at_work(release_id, RUN) as work:  # noticed when a step begins
             touch(work, tmp_path / "three")
-        mine = holding.held(release_id)
+        mine = lease.held(release_id)
         assert mine is not None and mine.lost is None and mine.lease.token == token
     with open_ledger() as ledger:
         states = [(e.key, e.state) for e in ledger.journal(release_id).entries() if e.state != "ended"]
@@ -198,8 +200,8 @@ def test_a_step_holds_until_its_file_can_be_written(
     release_id = opened(read_only_disk, tmp_path, monkeypatch)
     with (
         away(read_only_disk, tmp_path / "one"),
-        holding.holding(release_id, "deploy"),
-        at_work(release_id) as work,
+        holding(release_id, "deploy"),
+        at_work(release_id, RUN) as work,
     ):
         touch(work, tmp_path / "one")
     assert (tmp_path / "one").read_text() == "x\n"
@@ -212,16 +214,16 @@ def test_a_run_whose_patience_is_over_fails_and_has_done_nothing(
     """Given a server that stays away, every way into the ledger ends in a LedgerError; when it is back, nothing was done
     that it does not know, and the rollback closes the release."""
     release_id = opened(postgres, tmp_path, monkeypatch)
-    with pytest.raises(LedgerError, match="cannot be read or written"), holding.holding(release_id, "deploy"):
-        with at_work(release_id) as work:
+    with pytest.raises(LedgerError, match="cannot be read or written"), holding(release_id, "deploy"):
+        with at_work(release_id, RUN) as work:
             monkeypatch.setattr("runwright.ledger.patience.PATIENCE_SECONDS", 1.0)
             postgres.take_away()
             with pytest.raises(LedgerError):
                 touch(work, tmp_path / "one")
-        with at_work(release_id):
+        with at_work(release_id, RUN):
             pytest.fail("a step began without its ledger")
     try:
-        with pytest.raises(LedgerError), holding.holding(release_id, "rollback"):
+        with pytest.raises(LedgerError), holding(release_id, "rollback"):
             pytest.fail("an environment is held without a ledger")
         with pytest.raises(LedgerError):
             begin.taken_up("shop", "local", "rollback", release_id=None, asked=FIRED)
@@ -243,6 +245,6 @@ def test_what_waiting_does_not_help_is_told_at_once(tmp_path: Path, monkeypatch:
     began = time.monotonic()
     for url in (f"sqlite:///{tmp_path}/ledger.db", "mysql://here/it"):
         monkeypatch.setenv("RUNWRIGHT_LEDGER_URL", url)
-        with pytest.raises(LedgerError), at_work("any"):
+        with pytest.raises(LedgerError), at_work("any", RUN):
             pytest.fail("it was opened")
     assert time.monotonic() - began < 60

@@ -10,8 +10,8 @@ import pytest
 
 from tests.fixtures.engine import Docker
 from tests.fixtures.postgres import IMAGE
-from tests.unit.tasks.conftest import Opener
-from tests.unit.tasks.conftest import opened as opened
+from tests.unit.release.conftest import Opener
+from tests.unit.release.conftest import opened as opened
 
 COMPOSE = f"""
 services:

@@ -13,13 +13,14 @@ from runwright.ledger import open_ledger
 from runwright.ledger.states import ReleaseState
 from runwright.platforms.host.leftovers import Needed, built, checked_out, written
 from runwright.platforms.host.slots import Slot
+from runwright.release.tidy import KEPT_RELEASES, leftovers, tidy
+from runwright.release.work import Work, at_work
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import to_json
+from runwright.site import Folders
 from runwright.versions import Artifact, Version
-from tasks import holding
-from tasks.site import Folders
-from tasks.tidy import KEPT_RELEASES, leftovers, tidy
-from tasks.work import Work, at_work
+from tasks.lease import holding
+from tasks.run import RUN
 
 PROVEN = (ReleaseState.PLANNED, ReleaseState.APPROVED, ReleaseState.SWITCHING, ReleaseState.VERIFYING,
           ReleaseState.WATCHING, ReleaseState.PROVEN)  # fmt: skip
@@ -93,7 +94,7 @@ def twelve(shop: Shop) -> Iterator[tuple[Shop, list[str], Work]]:
     ids: list[str] = []
     for number in range(1, 13):
         ids.append(shop.release(number, *PROVEN, previous=ids[-1] if ids else ""))
-    with holding.holding(ids[-1], "deploy"), at_work(ids[-1]) as work:
+    with holding(ids[-1], "deploy"), at_work(ids[-1], RUN) as work:
         yield shop, ids, work
 
 
@@ -142,7 +143,7 @@ def test_what_runs_serves_or_has_not_ended_stays_wherever_it_is(twelve: tuple[Sh
 def test_without_the_lease_nothing_is_removed(shop: Shop) -> None:
     """A step that only looks, or that closes a release that was over before, leaves everything."""
     ids = [shop.release(number, *PROVEN) for number in range(1, 10)]
-    with at_work(ids[-1]) as work:
+    with at_work(ids[-1], RUN) as work:
         tidy(work)
     assert all(shop.folder(number).exists() for number in range(1, 10))
 

@@ -11,12 +11,13 @@ import pytest
 from runwright.builders.images import REVISION, SYSTEM
 from runwright.ledger import open_ledger
 from runwright.ledger.states import ReleaseState
+from runwright.release.tidy import KEPT_RELEASES, tidy
+from runwright.release.work import at_work
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import to_json
 from runwright.versions import Artifact, Version
-from tasks import holding
-from tasks.tidy import KEPT_RELEASES, tidy
-from tasks.work import at_work
+from tasks.lease import holding
+from tasks.run import RUN
 from tests.fixtures.engine import Docker
 
 pytestmark = pytest.mark.docker
@@ -76,7 +77,7 @@ def test_old_images_go_and_nothing_that_is_needed_does(
     )  # fmt: skip
     docker.run("create", "--name", system, tags[1], "/file")
     try:
-        with holding.holding(release.id, "deploy"), at_work(release.id) as work:
+        with holding(release.id, "deploy"), at_work(release.id, RUN) as work:
             tidy(work)
             entries = [e for e in work.ledger.journal(work.id).entries() if e.key.startswith("tidy/images/")]
     finally:

@@ -1,5 +1,8 @@
-"""A Docker Compose application whose own services are replaced in place; everything else in its file stays up."""
+"""Docker Compose on this machine."""
 
 from runwright.platforms.compose.driver import Compose
+from runwright.platforms.compose.kind import ComposeKind
 
-__all__ = ["Compose"]
+PLATFORM = ComposeKind()
+
+__all__ = ["PLATFORM", "Compose"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from runwright.platforms.compose.config import ComposeConfig, Mount, ServiceConf
 from runwright.platforms.compose.containers import Container, all_volumes, ids_of, inspect
 from runwright.platforms.compose.mounts import PLACEHOLDERS, few, is_binary, relative_to
 from runwright.platforms.compose.sources import top_of
+from runwright.platforms.shape import Claim
 from runwright.runbook.recognised import holds_data
 from runwright.runbook.targets import ComposeTarget
 
@@ -26,19 +26,6 @@ _ASK_SECONDS = 0.5
 _SYSTEM = ("/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/dev", "/proc", "/sys", "/run", "/var/run")
 _LOCAL = "127.0.0.1"
 _EVERYWHERE = ("", "0.0.0.0", "::", "[::]")  # noqa: S104 - what Docker calls every address of this machine
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What somebody else has, as a sentence, and what to do. stops: whether nothing may be started beside it.
-
-    project: the name under which the same application runs, "" if it is not about that.
-    """
-
-    says: str
-    next: str
-    stops: bool = True
-    project: str = ""
 
 
 def claims(do: Do, target: ComposeTarget, directory: Path, config: ComposeConfig | None) -> tuple[Claim, ...]:

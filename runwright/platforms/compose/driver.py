@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,27 +16,27 @@ from runwright.engine.actions import Command, Do, Elsewhere, Output, Read, nothi
 from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.adopt import adopt
-from runwright.platforms.compose.claims import Claim, claims, has_data
+from runwright.platforms.compose.claims import claims, has_data
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import ComposeConfig, read_config
 from runwright.platforms.compose.containers import Container, containers_of, volumes_of
 from runwright.platforms.compose.copies import Place
-from runwright.platforms.compose.environment import Variables, carried, configured
+from runwright.platforms.compose.environment import Variables, carried, configured, keys_seen
+from runwright.platforms.compose.faults import inject
 from runwright.platforms.compose.images import Image, image_of
-from runwright.platforms.compose.neighbours import NOBODY, Neighbours, known_services, neighbours
+from runwright.platforms.compose.neighbours import NOBODY, known_services, neighbours
 from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
 from runwright.platforms.compose.sources import compose_files, top_of
-from runwright.platforms.compose.spoiling import spoil
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
-from runwright.platforms.shape import Observed, ServiceFact, Strategy
+from runwright.platforms.compose.usage import stats
+from runwright.platforms.shape import Beside, Claim, ImagesFrom, KeysSeen, Observed, Platform, ServiceFact, Usage
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.targets import ComposeTarget
-from runwright.traffic import Upstream
 from runwright.versions import Version
 
 
-class Compose:
+class Compose(Platform):
     """A Compose project whose services named in ``services`` ({service: component}, in the order of replacement) are ours.
 
     tree: where the clean worktree of a commit is when `prepare` is called. state: our own folder for this environment.
@@ -44,7 +44,6 @@ class Compose:
     gone: services of the version before that the files of the new one have no more.
     """
 
-    strategy: Strategy = "recreate"
     breaks: ClassVar[frozenset[Break]] = frozenset({"kill", "errors", "latency"})
 
     def __init__(
@@ -103,10 +102,6 @@ class Compose:
         except RunwrightError:
             return Path(self.target.directory), None
 
-    def upstream(self, do: Do, slot: str) -> Upstream | None:  # noqa: ARG002 - this platform has no slots
-        """Return None: the project's own proxy finds the services by name."""
-        return None
-
     def build_argv(self, do: Do) -> tuple[str, ...]:
         """Return the words of ``docker compose`` that a builder puts before ``build``, for what is in ``tree``."""
         return project_in_tree(do, self._place("")).project.argv()
@@ -138,10 +133,19 @@ class Compose:
         there = containers_of(do, self.target.project) or ()
         return tuple(c.name for c in there if c.running and not c.oneoff and c.service not in self._all)
 
-    def beside(self, do: Do, version: Version) -> Neighbours:
+    def beside(self, do: Do, version: Version) -> Beside:
         """Return what lives beside the services of ``version``, which was prepared, and what becomes of it."""
         leave = self.target.orphans == "leave"
-        return neighbours(do, self.target.project, version, self._all, self._gone, leave=leave)
+        found = neighbours(do, self.target.project, version, self._all, self._gone, leave=leave)
+        return Beside((*found.anew(version), *found.notes), found.refuses(version), found)
+
+    def usage(self, do: Do, instances: Sequence[str]) -> dict[str, Usage] | None:
+        """Return what the containers ``instances`` use now, by name; one that is gone is left out."""
+        return stats(do, instances)
+
+    def keys_seen(self, do: Do, service: str) -> tuple[KeysSeen, ...]:
+        """Return which variables each running container of ``service`` sees, by name."""
+        return keys_seen(do, self.target.project, service)
 
     def unplanned(self, version: Version, fact: ServiceFact) -> tuple[str, ...]:
         """Return what is mounted into a container of ``version`` that this was not prepared to have, as phrases.
@@ -246,7 +250,7 @@ class Compose:
         *,
         keep: bool = False,
         anew: bool = False,
-        beside: Neighbours = NOBODY,
+        beside: Beside | None = None,
     ) -> None:
         """Make ``version``, which was prepared, run in place of what runs, and wait until it is healthy.
 
@@ -259,7 +263,8 @@ class Compose:
         Raise DeadlineError if it does not get healthy in time, ActionError as soon as a container ends or is restarted.
         """
         self._require_images(do, version)
-        self._starting.replace(do, version, self._project(version), prefix, release_id, beside, keep=keep, anew=anew)
+        there = NOBODY if beside is None else beside.what
+        self._starting.replace(do, version, self._project(version), prefix, release_id, there, keep=keep, anew=anew)
 
     def start_rest(self, do: Do, version: Version, prefix: str) -> None:
         """Start what has no container yet besides the application (a proxy, mostly), as `docker compose up` would.
@@ -285,10 +290,10 @@ class Compose:
                 )
             )
 
-    def spoil(self, do: Do, slot: str, by: Break, prefix: str) -> None:  # noqa: ARG002
+    def inject(self, do: Do, slot: str, by: Break, prefix: str) -> None:  # noqa: ARG002
         """Break the application's own containers; database, proxy and the rest stay as they are."""
         require_way(self.breaks, by)
-        spoil(do, [c for c in self._ours(do) if c.running], by, prefix)
+        inject(do, [c for c in self._ours(do) if c.running], by, prefix)
 
     def printed(self, do: Do, release_id: str) -> str:
         """Return what the containers that ``release_id`` started printed last, "" if there are none. May hold secrets."""
@@ -308,7 +313,15 @@ class Compose:
         """Return what the containers of the project carry of the variables ``names``. May hold secrets. Raise ActionError."""
         return carried(do, self.target.project, names)
 
-    def adopt(self, do: Do, prefix: str) -> Version | None:
+    def images_from(self) -> ImagesFrom:
+        """Return how Compose builds the images of what is in ``tree``."""
+        services = {
+            component: tuple(s for s, c in self.services.items() if c == component)
+            for component in self.services.values()
+        }
+        return ImagesFrom(self.build_argv, self.top, services, self.compose_env)
+
+    def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:  # noqa: ARG002
         """Return what runs now as a version that can be started again, or None if nothing of ours runs.
 
         ``extra["drifted"]`` names the services whose files or env file were changed since they were started.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runwright.engine.actions import Command, Do, Output
+from runwright.errors import RefusedError
 from runwright.platforms.compose.config import DEPENDS
 from runwright.platforms.compose.containers import Container, containers_of, running_here
 from runwright.versions import Version
@@ -93,6 +94,25 @@ class Neighbours:
             *([f"Made anew with what it hangs on, as `docker compose up` does: {why}."] if why else []),
             *([f"Told to look up names again, since addresses move: {told}."] if told else []),
         )
+
+    def refuses(self, version: Version) -> RefusedError | None:
+        """Return why ``version`` could not start beside this, or would leave users with a proxy that finds nobody."""
+        if self.taken:
+            return RefusedError(
+                f"{version.name} could not start: {'; '.join(self.taken)}.",
+                state="Nothing was changed.",
+                next="Stop or rename what is in the way (`docker ps` shows it); if it is an earlier version of this system that "
+                "was started by hand, release that version first, by its own services' names: then it is the way back.",
+            )
+        for proxy in self.proxies:
+            if proxy.refuses:
+                return RefusedError(
+                    f"{proxy.container} ({proxy.program}) refuses its own configuration: {proxy.refuses}",
+                    state="Nothing was changed; it serves on with what it read when it started.",
+                    next="Addresses move with this release, and it could not be told. Put its configuration right: "
+                    f"`{' '.join(proxy.check)}` must succeed.",
+                )
+        return None
 
     def with_them(self, version: Version, moved: Collection[str], release_id: str) -> dict[str, str]:
         """Return {service: why} of what is made anew because it hangs on ``moved`` services, however far up.

@@ -1,5 +1,8 @@
 """Processes on this machine, in two colours."""
 
 from runwright.platforms.host.driver import SLOTS, Host
+from runwright.platforms.host.kind import HostKind
 
-__all__ = ["SLOTS", "Host"]
+PLATFORM = HostKind()
+
+__all__ = ["PLATFORM", "SLOTS", "Host"]

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Mapping
+import socket
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from runwright.artifacts import note_of
-from runwright.engine.actions import Command, Do, Output, Read, Spawn, Stop, Wait, WriteFile, nothing
+from runwright.engine.actions import Command, Do, Output, Process, Read, Spawn, Stop, Wait, WriteFile, nothing
 from runwright.errors import ActionError, CancelledError, DeadlineError, InputError, RefusedError, VerificationError
+from runwright.platforms.host import environment, leftovers
 from runwright.platforms.host.leftovers import file_name
-from runwright.platforms.host.ports import LOOPBACK, free_port, preferred
+from runwright.platforms.host.ports import free_port, preferred
 from runwright.platforms.host.slots import Answer, Seen, Slot, ask, boot, see
-from runwright.platforms.shape import Observed, ServiceFact, Strategy
+from runwright.platforms.shape import Beside, Kept, KeysSeen, Observed, Platform, ServiceFact
+from runwright.plural import plural
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.targets import HostTarget
-from runwright.traffic import Upstream
+from runwright.site import Folders
+from runwright.traffic import LOOPBACK, Upstream
 from runwright.versions import Artifact, Version
 
 SLOTS = ("blue", "green")
@@ -28,24 +33,29 @@ ASK_SECONDS = 10.0
 """A process that is asked how it is and drips its answer is asked again after this time."""
 
 
-class Host:
+class Host(Platform):
     """The host platform. See runwright.platforms.shape.Platform for what each method promises.
 
     target: its part of the runbook. root: the absolute folder for slots, logs and data. env: more variables for every
-    process, which may be secrets. python: what ``{python}`` means; its folder comes first on PATH.
+    process, which may be secrets. folders: where what is built lies, for `tidy`. python: what ``{python}`` means; its folder comes first on PATH.
 
     In the command and in the values of the runbook's ``env``, ``{root}`` is the data folder; in the command ``{port}``
     is the port and ``{python}`` the Python. Every process gets RUNWRIGHT_RELEASE, _COMMIT, _VERSION, _SLOT and _ROOT.
     """
 
-    strategy: Strategy = "two_colours"
     breaks: ClassVar[frozenset[Break]] = frozenset({"kill"})
+    slots = SLOTS
+    artifacts = "folder"
 
-    def __init__(self, target: HostTarget, root: Path, env: Mapping[str, str], python: str) -> None:
+    def __init__(
+        self, target: HostTarget, root: Path, env: Mapping[str, str], python: str, folders: Folders | None = None
+    ) -> None:
         self._target = target
+        self.health_path = target.process.health
+        self._folders = folders
         self._root = root
         self._env = dict(env)
-        self._python = python
+        self.python = python
 
     # ------------------------------------------------------------------------------------------------------ observing
 
@@ -63,6 +73,26 @@ class Host:
 
         read: Read[Upstream | None] = Read(says=f"read where {slot} serves", function=where, assume=assumed)
         return do(read)
+
+    def ours_to_start(self, do: Do, slot: str) -> bool:
+        """Return whether what was meant to run in ``slot`` was started on this machine."""
+        seen = do(self._see(slot))
+        return seen is not None and seen.process is not None and seen.process.host == socket.gethostname()
+
+    def process(self, do: Do, slot: str) -> Process | None:
+        """Return the process that runs in ``slot``, None if none does."""
+        seen = do(self._see(slot))
+        return seen.process if seen is not None and seen.runs else None
+
+    def keys_seen(self, do: Do, service: str) -> tuple[KeysSeen, ...]:
+        """Return which variables each running process of ``service`` sees, by name. Raise ObservationError."""
+        says = f"read the names of the variables that {service} sees"
+        return do(Read(says=says, function=lambda: environment.keys_seen(self._root, service, SLOTS), assume=()))
+
+    def carried(self, do: Do, names: Collection[str]) -> tuple[tuple[str, str], ...]:
+        """Return what the running processes carry of the variables ``names``. May hold secrets. Raise ObservationError."""
+        says = "read what processes carry of the variables that may be secret"
+        return do(Read(says=says, function=lambda: environment.carried(self._root, SLOTS, names), assume=()))
 
     def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:  # noqa: ARG002 - it is kept already
         """Return what runs (in ``slot``, if one is given) as a version that can be started again, or None.
@@ -121,7 +151,7 @@ class Host:
         With a key it is a change: a cancel waits for it, it is never repeated by itself, and b"" is returned.
         """
         artifact = self._artifact(version, service)
-        words = tuple(word.replace("{python}", self._python).replace("{root}", str(self._root)) for word in argv)
+        words = tuple(word.replace("{python}", self.python).replace("{root}", str(self._root)) for word in argv)
         job: Command[bytes | None] = Command(
             argv=words,
             env=self._environment(version, release_id, ""),
@@ -135,7 +165,18 @@ class Host:
         )
         return do(job) or b""
 
-    def start(self, do: Do, version: Version, slot: str, prefix: str, release_id: str) -> None:
+    def start(
+        self,
+        do: Do,
+        version: Version,
+        slot: str,
+        prefix: str,
+        release_id: str,
+        *,
+        keep: bool = False,  # noqa: ARG002 - what runs of it is never started anew
+        anew: bool = False,  # noqa: ARG002 - a slot that users do not reach is cleared before
+        beside: Beside | None = None,  # noqa: ARG002
+    ) -> None:
         """Make ``version`` run in ``slot`` and wait until it is healthy. What else runs in the slot is ended first.
 
         Raise DeadlineError if it does not get healthy in time, VerificationError as soon as its process ends.
@@ -178,7 +219,7 @@ class Host:
         if seen is not None and seen.runs:
             self._end(do, seen, f"{prefix}/{slot}/stop{seen.slot.suffix}", f"stop {slot}")
 
-    def spoil(self, do: Do, slot: str, by: Break, prefix: str) -> None:
+    def inject(self, do: Do, slot: str, by: Break, prefix: str) -> None:
         """Kill what runs in ``slot`` without a word of warning, as the kernel does where memory is short."""
         require_way(self.breaks, by)
         seen = do(self._see(slot))
@@ -187,6 +228,26 @@ class Host:
         assert seen.process is not None
         says = f"kill what runs in {slot} (process {seen.process.pid}), on purpose"
         do(Stop(process=seen.process, grace_seconds=0.0, says=says, key=f"{prefix}/{slot}/kill{seen.slot.suffix}"))
+
+    def tidy(self, do: Do, kept: Kept, prefix: str) -> None:
+        """Remove built folders, logs and worktrees that no release needs."""
+        find = Read(says="look for what earlier releases left", function=lambda: self.leftovers(kept))
+        if paths := do(find):
+            says = f"remove {plural(len(paths), 'file or folder', 'files and folders')} that no release needs"
+            mark = hashlib.sha256("\n".join(map(str, paths)).encode()).hexdigest()[:12]
+            argv = ("rm", "-rf", "--", *map(str, paths))
+            do(Command(says=says, key=f"{prefix}/{mark}", argv=argv, deadline_seconds=600.0))
+
+    def leftovers(self, kept: Kept) -> list[Path]:
+        """Return what may go, of this environment and of the folders that the system's environments share."""
+        found, folders = leftovers.written(self._root, SLOTS, kept), self._folders
+        if folders is None:
+            return found
+        return [
+            *leftovers.built(folders.artifacts, kept),
+            *found,
+            *leftovers.checked_out(folders.tree.parent.parent, kept),
+        ]
 
     # -------------------------------------------------------------------------------------------------------- helpers
 
@@ -260,7 +321,7 @@ class Host:
         )
 
     def _words(self, port: int) -> tuple[str, ...]:
-        known = {"{port}": str(port), "{python}": self._python, "{root}": str(self._root)}
+        known = {"{port}": str(port), "{python}": self.python, "{root}": str(self._root)}
         return tuple(
             re.sub(r"\{(port|python|root)\}", lambda found: known[found[0]], word)
             for word in self._target.process.command
@@ -269,7 +330,7 @@ class Host:
     def _environment(self, version: Version, release_id: str, slot: str) -> dict[str, str]:
         """Return the variables of a process: the runbook's, the caller's, then ours, which nobody overrides."""
         return {
-            "PATH": os.pathsep.join((str(Path(self._python).parent), os.environ.get("PATH", os.defpath))),
+            "PATH": os.pathsep.join((str(Path(self.python).parent), os.environ.get("PATH", os.defpath))),
             "PYTHONUNBUFFERED": "1",
             **{name: value.replace("{root}", str(self._root)) for name, value in self._target.process.env.items()},
             **self._env,

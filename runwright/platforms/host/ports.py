@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import socket
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
+from runwright.traffic import LOOPBACK
+
 # Below what Linux gives to outgoing connections (32768 and up): a port that was free stays free until it is used.
 FIRST_PORT, LAST_PORT = 20000, 32000
-ANSWER_SECONDS = 3.0
 _LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
@@ -42,18 +41,6 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def status_of(port: int, path: str, host: str = LOOPBACK) -> int | None:
-    """Return the status that ``path`` is answered with, or None if there is no answer in time."""
-    connection = http.client.HTTPConnection(host.strip("[]"), port, timeout=ANSWER_SECONDS)
-    try:
-        connection.request("GET", path, headers={"Connection": "close"})
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
 
 
 def listens(session: int, port: int) -> bool | None:

@@ -11,7 +11,8 @@ from typing import Any
 from runwright.engine.actions import Process
 from runwright.engine.effects.processes import alive, recorded
 from runwright.errors import ObservationError
-from runwright.platforms.host.ports import listens, status_of
+from runwright.platforms.host.ports import listens
+from runwright.traffic import status_of
 from runwright.versions import Version
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")

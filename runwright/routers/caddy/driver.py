@@ -156,7 +156,7 @@ class CaddyRouter:
             self._end_fault(do, slot, f"{key}/unspoilt")
         return self._drain(do, to)
 
-    def spoil(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:
+    def inject(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:
         """Answer 500 for ``slot``, or let it answer late, for so many ``seconds``. Raise ActionError if it does not run."""
         require_way(self.breaks, by)
         self.announce(do, f"{key}/fence")

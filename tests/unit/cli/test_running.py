@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from deployments.cli.running import differences, what_runs
@@ -37,8 +39,9 @@ def test_a_release_that_is_only_prepared_hides_nothing(opened: Opened, monkeypat
     monkeypatch.setattr("deployments.cli.running._look", lambda _: ([fact("web", OLD, running=False)], ""))
     monkeypatch.setattr("deployments.cli.running._site", lambda release: release)
     released = {live.id: {"web": OLD}, preparing.id: {}}
-    monkeypatch.setattr("tasks.drivers.platform", lambda release: release)
-    monkeypatch.setattr("tasks.drivers.expected", lambda release, _: released[release.id])
+    monkeypatch.setattr(
+        "runwright.release.drivers.platform", lambda release: SimpleNamespace(expected=lambda _: released[release.id])
+    )
     found = what_runs(live, [preparing])
     assert (found["release"], found["seen"], found["text"]) == (None, True, "web does not run")
     released[live.id] = {}

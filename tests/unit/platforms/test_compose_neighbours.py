@@ -14,7 +14,7 @@ from runwright.engine.actions import Output, WriteFile
 from runwright.errors import ActionError
 from runwright.platforms.compose import Compose
 from runwright.platforms.compose.config import DEPENDS, parse_config
-from runwright.platforms.compose.neighbours import Neighbours, Proxy, meets, program_of
+from runwright.platforms.compose.neighbours import Proxy, meets, program_of
 from runwright.runbook.targets import ComposeTarget
 from runwright.testing.replies import Replies
 from runwright.versions import Version
@@ -138,14 +138,14 @@ def test_what_somebody_stopped_stays_stopped_but_what_this_release_made_is_finis
     """Compose was interrupted between making a container and starting it: it is this release's."""
     for changes, expected in (({"state": "exited"}, False), ({"state": "created", "release": "r2"}, True)):
         there = [container(s, **(changes if s == "edge" else {})) for s in NAMES]
-        found = platform().beside(Replies(beside(*there)), KNOWS)
+        found = platform().beside(Replies(beside(*there)), KNOWS).what
         assert ("edge" in found.with_them(KNOWS, {"api"}, "r2")) is expected
 
 
 def test_the_plan_names_whom_the_release_touches_and_why() -> None:
     """A sentence of what is made anew, one of who is told."""
     do = Replies(beside(*ALL, tops={"front": NGINX}, **{"nginx -t": Output(0, b"", b"")}))
-    found = platform().beside(do, KNOWS)
+    found = platform().beside(do, KNOWS).what
     assert found.anew(KNOWS) == (
         "Made anew with what it hangs on, as `docker compose up` does: edge uses the network of api; report depends on api; "
         "meter uses the processes of edge.",
@@ -240,7 +240,7 @@ def test_a_proxy_that_refuses_its_configuration_is_known_before_anything_changes
     """With its own first sentence."""
     said = b'nginx: [emerg] unknown directive "proxy_past" in /etc/nginx/x:3\nnginx: configuration file test failed\n'
     do = Replies(beside(*ALL, tops={"front": NGINX}, **{"nginx -t": Output(1, b"", said)}))
-    assert platform().beside(do, KNOWS).proxies[0].refuses.startswith("nginx: [emerg] unknown directive")
+    assert platform().beside(do, KNOWS).what.proxies[0].refuses.startswith("nginx: [emerg] unknown directive")
 
 
 def test_what_is_not_the_projects_own_is_named_and_never_touched() -> None:
@@ -248,7 +248,7 @@ def test_what_is_not_the_projects_own_is_named_and_never_touched() -> None:
     hand = container("x", id="h", name="/by-hand", project="", service="", networks={}, shares=["container:api"])
     other = container("gate", id="g", name="/gate-1", project="gate")
     do = Replies(beside(*ALL, hand, other, tops={"g": NGINX}), lenient=True)
-    found = platform().beside(do, KNOWS)
+    found = platform().beside(do, KNOWS).what
     assert [note.split(" ", 1)[0] for note in found.notes[-2:]] == ["by-hand", "gate-1"]
     assert "`docker exec gate-1 nginx -s reload`" in found.notes[-1]
     assert not any(p.container == "gate-1" for p in found.proxies)
@@ -282,23 +282,23 @@ def test_what_only_the_version_before_has_is_stopped_before_the_new_one_starts()
     do = start(replies, renamed(), FORWARD)
     assert do.keys == ["deploy/stop", "deploy/labels", "deploy/up"]
     assert argv(do, "deploy/stop") == ("docker", "stop", "old")
-    assert renamed().beside(Replies(beside(OLD_ONE)), FORWARD).notes == (
+    assert renamed().beside(Replies(beside(OLD_ONE)), FORWARD).what.notes == (
         f"Stopped, because {FORWARD.name} has no such service: old (shop-old-1).",
     )
 
 
 def test_what_the_runbook_leaves_is_left_and_refused_where_it_is_in_the_way() -> None:
     """It is named either way."""
-    found = renamed(orphans="leave").beside(Replies(beside(OLD_ONE)), FORWARD)
+    found = renamed(orphans="leave").beside(Replies(beside(OLD_ONE)), FORWARD).what
     assert found.notes[0].startswith("Left running")
     assert found.taken == ("shop-old-1 holds port 80, which api publishes",)
-    assert renamed().beside(Replies(beside(OLD_ONE)), FORWARD).taken == ()
+    assert renamed().beside(Replies(beside(OLD_ONE)), FORWARD).what.taken == ()
 
 
 def test_what_was_never_released_is_left_although_no_file_has_it() -> None:
     """Another Compose file may share the project's name."""
     strange = container("grafana", release="")
-    assert renamed().beside(Replies(beside(strange)), FORWARD).notes == (
+    assert renamed().beside(Replies(beside(strange)), FORWARD).what.notes == (
         f"Left running, although the Compose files of {FORWARD.name} have no such service: grafana (shop-grafana-1).",
     )
 
@@ -348,11 +348,13 @@ def test_a_port_may_be_had_once_for_each_address(one: str, other: str, expected:
 def test_a_port_of_another_project_is_refused_by_name() -> None:
     """What is free is asked, not assumed."""
     other = container("gate", id="g", name="/gate-1", project="gate", ports=PORT, networks={})
-    assert renamed().beside(Replies(beside(other)), FORWARD).taken == ("gate-1 holds port 80, which api publishes",)
+    assert renamed().beside(Replies(beside(other)), FORWARD).what.taken == (
+        "gate-1 holds port 80, which api publishes",
+    )
 
 
 def test_without_any_container_docker_is_asked_for_none() -> None:
     """A version all of whose services are gone is told, and the way back does not end at Docker's own usage message."""
     do = Replies({**beside(), "docker ps": Output(0, b"", b"")}, lenient=True)
     with pytest.raises(ActionError, match="Compose started no container for api"):
-        renamed().start(do, FORWARD, "", "deploy", "r2", beside=Neighbours())
+        renamed().start(do, FORWARD, "", "deploy", "r2")

@@ -1,0 +1,123 @@
+"""Two places: the new version runs beside the old one, and a router sends users to one of them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from runwright.cutovers.shape import DRAIN_KEY, Cutover
+from runwright.engine.actions import Do
+from runwright.errors import InputError, VerificationError
+from runwright.platforms.shape import Going, Platform
+from runwright.routers.shape import Router
+from runwright.traffic import Upstream
+from runwright.versions import Version
+
+
+class BlueGreen(Cutover):
+    """The new version is started beside the old one, and the router sends users to one of the two."""
+
+    strategy: ClassVar[str] = "blue_green"
+    stages: ClassVar[bool] = True
+    warm: ClassVar[bool] = True
+
+    def __init__(self, platform: Platform, router: Router | None) -> None:
+        if router is None or len(platform.slots) < 2:
+            raise InputError(
+                f"{self.strategy} needs a router, and a platform that can run two versions side by side.",
+                next="Name a `router` in the environment, or another `strategy`.",
+            )
+        super().__init__(platform)
+        self.router = router
+
+    def candidate(self, do: Do, chosen: str) -> str:
+        """Return the slot that the router does not send users to."""
+        if chosen:
+            return chosen
+        first, second = self.platform.slots[:2]
+        live = self.router.target(do)
+        return first if live is None or live.slot == second else second
+
+    def stage(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
+        """Start ``version`` in ``slot``; what ran there before is stopped first."""
+        self.platform.stop(do, slot, f"{key}/clear")
+        self.platform.start(do, version, slot, key, going.release_id, anew=going.anew)
+
+    def door(self, do: Do, slot: str) -> Upstream:
+        """Return where ``slot`` serves."""
+        found = self.platform.upstream(do, slot)
+        if found is None:
+            raise VerificationError(f"Nothing serves in {slot}.", next="`runwright status` shows what runs.")
+        return found
+
+    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:  # noqa: ARG002
+        """Let the router send every new request to ``slot``."""
+        self.router.ensure(do, f"{key}/router")
+        self.router.switch(do, self.door(do, slot), f"{key}/switch")
+
+    def served(self, do: Do) -> str | None:
+        """Return the slot that the router names."""
+        target = self.router.target(do)
+        return target.slot if target is not None else None
+
+    def traffic(self, do: Do) -> list[str | int] | None:
+        """Return the slot and the port that the router names."""
+        target = self.router.target(do)
+        return [target.slot, target.port] if target is not None else None
+
+    def home(self, do: Do, previous: Version, own: str) -> str:
+        """Return the slot in which ``previous`` runs, or ran last; else the one beside ``own``."""
+        wanted = {a.identity for a in previous.artifacts}
+        named = self.served(do) or ""  # it was stopped in that slot, if migrations asked for it
+        for fact in sorted(self.platform.observe(do).services, key=lambda f: (not f.running, f.slot != named)):
+            # what this release started may be of the same commit: a drill, or a version that was released again
+            if fact.slot != own and fact.identity in wanted and fact.commit == previous.commit:
+                return fact.slot
+        first, second = self.platform.slots[:2]
+        return second if (own or first) == first else first
+
+    def back(self, do: Do, previous: Version, slot: str, going: Going, key: str) -> None:
+        """Start ``previous`` where it does not run, and let the router send every new request there."""
+        self.platform.start(do, previous, slot, key, going.release_id, keep=True)
+        self.router.ensure(do, f"{key}/router")
+        self.router.switch(do, self.door(do, slot), f"{key}/switch")
+
+    def clear(self, do: Do, slot: str, key: str) -> None:
+        """Stop the other slots."""
+        for other in self.platform.slots:
+            if other != slot:
+                self.platform.stop(do, other, key)
+
+    def darken(self, do: Do, own: str) -> None:
+        """Stop both colours, first the one that serves, then one that is kept as a warm way back; but never ``own``."""
+        live = self.router.target(do)
+        for slot in sorted(self.platform.slots, key=lambda slot: live is None or slot != live.slot):
+            if slot != own:
+                self.platform.stop(do, slot, DRAIN_KEY)
+
+    def stop(self, do: Do, slot: str, key: str) -> None:
+        """Stop what runs in ``slot``."""
+        if slot:
+            self.platform.stop(do, slot, key)
+
+    def retire(self, do: Do, key: str) -> str:
+        """Stop the slots that the router does not name: neither now, nor after a restart."""
+        serving = self.router.facts(do).named
+        for slot in self.platform.slots:
+            if slot not in serving:
+                self.platform.stop(do, slot, key)
+        return f"only {' and '.join(sorted(serving))} runs now"
+
+    def kept_warm(self, do: Do) -> bool:
+        """Return whether anything runs in a slot that the router does not name."""
+        serving = self.router.facts(do).named
+        return any(fact.slot not in serving for fact in self.platform.observe(do).running)
+
+    def downtime(self, *, needs_stop: bool, first: bool) -> str:
+        """Return when users are not served."""
+        if needs_stop and not first:
+            return "from the first migration until the new version serves: the old version may not run meanwhile"
+        return "none"
+
+    def announce(self, do: Do, key: str) -> None:
+        """Let the router refuse changes of whoever has an older lease."""
+        self.router.announce(do, key)

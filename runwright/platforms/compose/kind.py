@@ -1,0 +1,56 @@
+"""What the Compose platform says before there is a driver of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from runwright.platforms.compose.driver import Compose
+from runwright.platforms.shape import Kind
+from runwright.runbook.targets import ComposeTarget
+from runwright.site import Site
+from runwright.variables import env_files_in
+from runwright.versions import Version
+
+
+class ComposeKind(Kind):
+    """A Compose project on this machine."""
+
+    name = "compose"
+    title = "Docker Compose"
+    strategies = ("recreate",)
+
+    def made(
+        self, site: Site, env: Mapping[str, str], before: Version | None = None, version: Version | None = None
+    ) -> Compose:
+        """Return the driver."""
+        services = site.book.services()
+        return Compose(
+            _target(site),
+            services,
+            site.folders.tree,
+            site.folders.state,
+            env,
+            system=site.book.system,
+            environment=site.environment,
+            gone=Compose.gone(before, version, services),
+        )
+
+    def env_files(self, site: Site) -> Iterator[Path]:
+        """Yield what may be env files in the application's folder, and the one that the runbook names."""
+        target = _target(site)
+        folder = Path(target.directory)
+        yield from env_files_in(folder)
+        if target.env_file:
+            yield folder / target.env_file
+
+    def env_file(self, site: Site) -> Path | None:
+        """Return the env file that Compose interpolates from, or None if there is none."""
+        target = _target(site)
+        path = Path(target.directory) / (target.env_file or ".env")
+        return path if target.env_file or path.exists() else None
+
+
+def _target(site: Site) -> ComposeTarget:
+    assert isinstance(site.place.target, ComposeTarget)
+    return site.place.target

@@ -1,0 +1,44 @@
+"""What the host platform says before there is a driver of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from runwright.platforms.host.driver import SLOTS, Host
+from runwright.platforms.host.leftovers import in_slots
+from runwright.platforms.shape import Kept, Kind
+from runwright.runbook.targets import HostTarget
+from runwright.site import Site
+from runwright.versions import Version
+
+
+class HostKind(Kind):
+    """Processes on this machine, in two colours."""
+
+    name = "host"
+    title = "processes of this machine"
+    strategies = ("blue_green",)
+
+    def made(
+        self,
+        site: Site,
+        env: Mapping[str, str],
+        before: Version | None = None,  # noqa: ARG002 - one process, whatever ran before
+        version: Version | None = None,  # noqa: ARG002
+    ) -> Host:
+        """Return the driver."""
+        return Host(_target(site), site.root, env, sys.executable, site.folders)
+
+    def settings(self, site: Site) -> tuple[tuple[str, str], ...]:
+        """Return the variables of its process that the runbook names."""
+        return tuple(_target(site).process.env.items())
+
+    def needed(self, site: Site) -> Kept:
+        """Return what the slots run, or ran last. Raise ObservationError if one of them is not understood."""
+        return in_slots(site.root, SLOTS)
+
+
+def _target(site: Site) -> HostTarget:
+    assert isinstance(site.place.target, HostTarget)
+    return site.place.target

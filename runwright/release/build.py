@@ -1,0 +1,39 @@
+"""Build once; what was built is recorded and is what is deployed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runwright import source
+from runwright.engine.actions import Command
+from runwright.release import drivers
+from runwright.release.login import logged_in
+from runwright.release.recorded import recorded
+from runwright.release.work import Work, with_version
+from runwright.versions import Artifact
+
+
+def build(work: Work) -> dict[str, str]:
+    """Build every component of the commit, or find what was built of it before, and put its files in place."""
+    if work.release.is_drill:
+        work.platform.prepare(work.do, work.version, "prepare")  # they are there, or nothing is begun
+    if work.version.artifacts:
+        return {artifact.component: artifact.identity for artifact in work.version.artifacts}
+    with logged_in(work):
+        tree = work.folders.tree
+        source.checkout(work.do, work.folders.mirror, work.version.commit, tree, key="prepare/tree")
+        builder = drivers.builder(work.site, recorded(work))
+        artifacts: list[Artifact] = []
+        for name, component in work.runbook.components.items():
+            key = f"prepare/build/{name}"
+            artifacts.append(builder.build(work.do, tree, name, component, work.version.commit, work.release.ref, key))
+            work.say(f"{name} is {artifacts[-1].identity}")
+        for remark in builder.remarks:
+            work.say(remark, level="warning")
+        builder.build_others(work.do, tree, work.version.commit, "prepare/others")
+        made = replace(work.version, artifacts=tuple(artifacts), extra={"remarks": builder.remarks})
+        version = work.platform.prepare(work.do, made, "prepare")
+        with_version(work, artifacts=version.artifacts, extra=version.extra)
+    folder = tree.parent
+    work.do(Command(says=f"remove {folder}", key="prepare/tidy", argv=("rm", "-rf", "--", str(folder))))
+    return {artifact.component: artifact.identity for artifact in work.version.artifacts}

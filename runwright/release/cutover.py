@@ -1,0 +1,55 @@
+"""What a release changes of what users reach, in order, as functions of ``do``: the deploy performs them, the plan writes
+them down."""
+
+from __future__ import annotations
+
+from runwright.engine.actions import Do
+from runwright.migrators.shape import MigrationPlan
+from runwright.platforms.shape import Going
+from runwright.release import drivers
+from runwright.release.schema import needs_stop
+from runwright.release.work import Work
+from runwright.versions import Version
+
+MIGRATE_KEY = "deploy/migrate"
+
+
+def new_slot(work: Work, do: Do) -> str:
+    """Return the slot that the new version goes to: one that users do not reach."""
+    return work.cutover.candidate(do, str(work.fact("slot") or ""))
+
+
+def going(work: Work) -> Going:
+    """Return this release as its cutover needs to know it."""
+    anew = not work.cutover.stages and made_for_a_drill(work, work.do)
+    return Going(work.id, work.do, first=work.release.previous_id is None, anew=anew)
+
+
+def migrate(work: Work, do: Do, version: Version, migrations: MigrationPlan | None) -> None:
+    """Change the schema: by a one-off job of the new version, with the old one stopped where it must not run meanwhile."""
+    if migrations is None or not migrations.pending:
+        return
+    if needs_stop(migrations):
+        work.cutover.darken(do, str(work.fact("slot") or ""))
+    job = drivers.job(work.site, do, version, work.id)
+    drivers.migrator(work.site).upgrade(do, job, migrations, MIGRATE_KEY)
+
+
+def stage(work: Work, do: Do, version: Version, slot: str) -> None:
+    """Start the new version where no user reaches it, if there is such a place."""
+    work.cutover.stage(do, version, slot, going(work), "deploy")
+
+
+def switch(work: Work, do: Do, version: Version, slot: str) -> None:
+    """Send the users to the new version."""
+    work.cutover.shift(do, version, slot, going(work), "deploy")
+
+
+def made_for_a_drill(work: Work, do: Do) -> bool:
+    """Return whether what runs has to be replaced although it may be of the right version.
+
+    What a drill releases runs already, and is made anew, so that there is something to go back from; and what a drill made
+    was broken on purpose, and would pass for the version that it is.
+    """
+    made = {fact.release for fact in work.platform.observe(do).services if fact.release}
+    return work.release.is_drill or any(r.is_drill for r in work.ledger.releases.several(made).values())

@@ -1,0 +1,208 @@
+"""What an environment is made of: the drivers that its runbook names, put together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from runwright import registry
+from runwright.builders.command import CommandBuilder
+from runwright.builders.compose_build import ComposeBuild
+from runwright.builders.docker import Docker
+from runwright.builders.pulled import Recorded
+from runwright.builders.shape import Builder
+from runwright.cutovers.shape import Cutover
+from runwright.databases.postgres import Postgres
+from runwright.databases.shape import Database
+from runwright.databases.sqlite import Sqlite
+from runwright.engine.actions import Do, Process
+from runwright.errors import NotBuiltError
+from runwright.metrics.shape import Source
+from runwright.metrics.sources import source_of
+from runwright.migrators.alembic import Alembic
+from runwright.migrators.shape import Job, Migrator
+from runwright.platforms.shape import Kind, Platform
+from runwright.policy.rules import Sample
+from runwright.routers.shape import Router
+from runwright.runbook.checks import Rule
+from runwright.runbook.drill import Break
+from runwright.runbook.targets import LaterDatabase, LaterTarget, PostgresDatabase, SqliteDatabase
+from runwright.site import Site
+from runwright.traffic import Upstream
+from runwright.versions import Version
+
+RESERVED = (
+    "database_password",
+    "registry_username",
+    "registry_password",
+    "metrics_token",
+    "smoke_user",
+    "smoke_password",
+    "github_token",
+)
+"""Names of a block's secrets that are for Runwright; all others are the application's and reach its processes."""
+
+
+def application_secrets(secrets: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets that the application gets as environment variables: those whose names look like one."""
+    return {name: value for name, value in secrets.items() if name not in RESERVED and name == name.upper()}
+
+
+def kind(site: Site) -> Kind:
+    """Return what the environment's platform is registered as."""
+    target = site.place.target
+    if isinstance(target, LaterTarget):
+        raise NotBuiltError(f"Runwright cannot deploy to {target.platform} yet.")
+    found: Kind = registry.PLATFORMS.driver(target.platform)
+    return found
+
+
+def platform(site: Site, before: Version | None = None, version: Version | None = None) -> Platform:
+    """Return where the system runs. before, version: what ``version`` replaces: it may have services of its own."""
+    env = {**application_secrets(site.secrets), **registry_env(site)}
+    return kind(site).made(site, env, before, version)
+
+
+def registry_env(site: Site) -> dict[str, str]:
+    """Return where Docker finds the login of the registry, if there is one: a folder that only we can read."""
+    config = site.folders.docker
+    return {"DOCKER_CONFIG": str(config)} if (config / "config.json").exists() else {}
+
+
+def router(site: Site, token: int | None = None) -> Router | None:
+    """Return who sends the system its traffic; None where the platform replaces in place.
+
+    token: the fencing token of the lease under which it is changed, if it is.
+    """
+    if site.place.router is None:
+        return None
+    found: Router = registry.ROUTERS.driver(site.place.router.kind).made(site, token)
+    return found
+
+
+def strategy(site: Site) -> str:
+    """Return how one version gets the users of another: as the runbook says, else as is usual on the platform."""
+    return getattr(site.place.target, "strategy", None) or kind(site).strategies[0]
+
+
+def cutover(site: Site, where: Platform, token: int | None = None) -> Cutover:
+    """Return how one version gets the users of another on ``where``. token: as for `router`."""
+    name = strategy(site)
+    made = kind(site).own_cutovers().get(name) or registry.cutover(name)
+    found: Cutover = made(where, router(site, token))
+    return found
+
+
+def inject(site: Site, do: Do, slot: str, by: Break, seconds: float, token: int | None, key: str) -> None:
+    """Break what serves in ``slot`` on purpose: by the platform, or by the router, whichever can.
+
+    Raise InputError if neither can.
+    """
+    where, front = platform(site), router(site, token)
+    if front is not None and by in front.breaks:
+        front.inject(do, slot, by, seconds, key)
+    else:
+        where.inject(do, slot, by, key)
+
+
+def live_process(site: Site, do: Do) -> Process | None:
+    """Return the process that the router sends traffic to, or None if there is none (or it is no process of ours)."""
+    found = router(site)
+    live = found.target(do) if found is not None else None
+    return platform(site).process(do, live.slot) if live is not None else None
+
+
+def database(site: Site, fill: Callable[[str], str], tables: Sequence[tuple[str | None, str]] = ()) -> Database | None:
+    """Return what holds the system's data, or None. tables: where its revisions are kept, if that was asked for."""
+    match site.place.database:
+        case None:
+            return None
+        case SqliteDatabase(path=path):
+            return Sqlite(site.root / path, sys.executable)
+        case PostgresDatabase() as found:
+            through = platform(site).exec_argv(found.service) if found.service is not None else None
+            return Postgres(found, through, fill(found.password) if found.password else None, tables=tables)
+        case LaterDatabase(kind=name):
+            raise NotBuiltError(f"Runwright cannot back up {name} yet.")
+
+
+def builder(site: Site, recorded: Mapping[str, Recorded] | None = None) -> Builder:
+    """Return what makes the system's artifacts. recorded: what is known of its components that are pulled."""
+    where = platform(site)
+    if where.artifacts == "folder":
+        return CommandBuilder(site.folders.artifacts, sys.executable)
+    files = where.images_from()
+    return Docker(
+        site.book.system,
+        site.environment,
+        site.folders.state,
+        registry=site.place.registry,
+        compose=ComposeBuild(files.argv, files.top, files.services, files.env) if files is not None else None,
+        env=registry_env(site),
+        recorded=recorded,
+    )
+
+
+def migrator(site: Site) -> Migrator:
+    """Return what moves the schema."""
+    assert site.book.migrate is not None
+    return Alembic.of(site.book.migrate, python=platform(site).python)
+
+
+def job(site: Site, do: Do, version: Version, release_id: str) -> Job:
+    """Return a function that runs one-off jobs of ``version`` with the configuration of the migrations' service."""
+    migrate = site.book.migrate
+    assert migrate is not None
+    component = migrate.component or next(iter(site.book.components))
+    service = migrate.service or (site.book.components[component].services or [component])[0]
+    where = platform(site)
+
+    def run(argv: tuple[str, ...], *, key: str | None, says: str, deadline_seconds: float) -> bytes:
+        return where.run_job(
+            do,
+            version,
+            argv,
+            service=service,
+            key=key,
+            says=says,
+            release_id=release_id,
+            deadline_seconds=deadline_seconds,
+        )
+
+    return run
+
+
+def metrics(
+    site: Site, fill: Callable[[str], str], clock: Callable[[], datetime], kept: Sequence[dict[str, Any]] = ()
+) -> Source | None:
+    """Return what measures the system, or None."""
+    config = site.place.metrics
+    return None if config is None else source_of(config, fill, clock, kept)
+
+
+def front(site: Site, do: Do) -> Upstream | None:
+    """Return where clients reach the system through its router, or None if that never ran."""
+    found = router(site)
+    if found is None:
+        return None
+    url = found.facts(do).front
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    return Upstream("front", host, int(port)) if port else None
+
+
+def stats(site: Site, do: Do, rule: Rule, at: datetime) -> Sample:
+    """Return the worst of what the services' instances use, as a sample of ``rule``."""
+    where = platform(site)
+    names = [f.instance for f in where.observe(do).running if not rule.services or f.service in rule.services]
+    if not names:
+        return Sample(at, None, None, "no_data", "nothing of it runs")
+    found = where.usage(do, names)
+    if found is None:
+        return Sample(at, None, None, "blind", f"the {site.place.target.platform} platform cannot tell what is used")
+    values = [(getattr(usage, str(rule.stats)), name) for name, usage in found.items()]
+    if not values:
+        return Sample(at, None, None, "no_data", "there are no statistics yet")
+    worst, name = max(values)
+    return Sample(at, float(worst), None, "ok", f"{name}: {worst:g}")

@@ -1,0 +1,59 @@
+"""A plan without a release: what would happen, before anybody decides that it shall."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from runwright.errors import RunwrightError
+from runwright.ledger import open_ledger
+from runwright.ledger.states import ReleaseState
+from runwright.release.begin import checked
+from runwright.release.build import build as build_all
+from runwright.release.check import asked
+from runwright.release.plan import make_plan
+from runwright.release.resolve import resolve
+from runwright.release.run import Run
+from runwright.release.work import Work, at_work
+from runwright.runbook.snapshot import to_json
+from runwright.versions import checked_ref
+
+
+def plan_only(run: Run, system: str, environment: str, version: str, *, build: bool = False) -> dict[str, Any]:
+    """Return the plan for a version as plain JSON; nothing that users touch is changed, and nothing is released.
+
+    Without ``build`` a version that was not built yet has a provisional plan: its migrations are not known, and what
+    depends on them is left out. Keys: provisional, commit, artifacts, gates, migrations, level, previous, steps
+    ([key, sentence, exact command]), depends, hash.
+    """
+    ledger = open_ledger()
+    try:
+        checked_ref(version)
+        runbook = checked(system, environment, None)
+        release = ledger.releases.open(
+            system, environment, version, procedure="plan", run_id=f"plan-{uuid.uuid4()}", runbook=to_json(runbook),
+            parameters={"attestations": {}}, deployer="",
+        )  # fmt: skip
+        try:
+            with at_work(release.id, run) as work:
+                return _planned(work, build)
+        finally:
+            ledger.releases.advance(release.id, ReleaseState.ABANDONED, "a plan, no release")
+    finally:
+        ledger.close()
+
+
+def _planned(work: Work, build: bool) -> dict[str, Any]:
+    resolve(work)
+    rows = [(r.id, r.state.value, r.reason) for r in asked(work).results]
+    work.write_down("checklist", rows)
+    found: dict[str, Any] = {"provisional": True, "commit": work.version.commit, "gates": rows, "artifacts": {}}
+    found |= {"migrations": None, "level": None, "previous": None, "steps": [], "hash": None}
+    found["depends"] = "From here on it depends on what is built: add --build to build it and see the whole plan."
+    if not build:
+        return found
+    try:
+        build_all(work)
+        return {**make_plan(work), "provisional": False}
+    except RunwrightError as error:
+        raise type(error)(work.performer.clean(error.what), state=error.state, next=error.next) from None

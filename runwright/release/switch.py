@@ -1,0 +1,24 @@
+"""Send the users to the new version."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from runwright.ledger.states import ReleaseState
+from runwright.release import cutover
+from runwright.release.downtime import asking
+from runwright.release.work import Work
+
+
+def switch(work: Work) -> str:
+    """Send the users to the new version: move the traffic, or replace the services in their order."""
+    slot = cutover.new_slot(work, work.do)
+    how = f"traffic goes to {slot}" if slot else "the services are replaced"
+    work.forward(ReleaseState.SWITCHING, how)
+    if work.fact("switched_at") is None:
+        work.write_down("switch_began_at", datetime.now(UTC).isoformat())
+    with asking(work, "deploy"):
+        cutover.switch(work, work.do, work.version, slot)
+    work.write_down("switched_at", datetime.now(UTC).isoformat())
+    work.say(f"Users reach {work.version.name} now.")
+    return slot or "replaced"
