@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
@@ -30,6 +31,38 @@ class Upstream:
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """All addresses, (host, port) each."""
         return ((self.host, self.port), *self.more)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A service whose requests a router of ours takes in its place: clients know it by its names and ports.
+
+    port: where its instances listen. names: what it is called on each network, {network: names}. published: the ports of this
+    machine that lead to it, (address, port) each.
+    """
+
+    service: str
+    port: int
+    names: Mapping[str, tuple[str, ...]]
+    published: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where a router that Runwright starts stands when what it serves are containers.
+
+    project: what its own containers belong to. network: on which it reaches each slot, by the name `reached`; it is made by
+    who starts the containers. entries: the services, at least one; the first one is what `front` means.
+    """
+
+    project: str
+    network: str
+    entries: tuple[Entry, ...]
+
+
+def reached(service: str, slot: str) -> str:
+    """Return the name by which a router reaches the containers of ``service`` in ``slot``."""
+    return f"{service}-{slot}"
 
 
 def status_of(port: int, path: str, host: str = LOOPBACK) -> int | None:

@@ -39,11 +39,16 @@ class BlueGreen(Cutover):
 
     def stage(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
         """Start ``version`` in ``slot``; what ran there before is stopped first."""
+        if going.previous is not None:
+            self.platform.enter(do, going.previous, f"{key}/enter", going.release_id)
         self.platform.stop(do, slot, f"{key}/clear")
         self.platform.start(do, version, slot, key, going.release_id, anew=going.anew)
 
     def door(self, do: Do, slot: str) -> Upstream:
-        """Return where ``slot`` serves."""
+        """Return where ``slot`` serves, for us."""
+        return self.router.door(do, slot) or self._serves(do, slot)
+
+    def _serves(self, do: Do, slot: str) -> Upstream:
         found = self.platform.upstream(do, slot)
         if found is None:
             raise VerificationError(f"Nothing serves in {slot}.", next="`runwright status` shows what runs.")
@@ -52,7 +57,7 @@ class BlueGreen(Cutover):
     def shift(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:  # noqa: ARG002
         """Let the router send every new request to ``slot``."""
         self.router.ensure(do, f"{key}/router")
-        self.router.switch(do, self.door(do, slot), f"{key}/switch")
+        self.router.switch(do, self._serves(do, slot), f"{key}/switch")
 
     def served(self, do: Do) -> str | None:
         """Return the slot that the router names."""
@@ -79,7 +84,7 @@ class BlueGreen(Cutover):
         """Start ``previous`` where it does not run, and let the router send every new request there."""
         self.platform.start(do, previous, slot, key, going.release_id, keep=True)
         self.router.ensure(do, f"{key}/router")
-        self.router.switch(do, self.door(do, slot), f"{key}/switch")
+        self.router.switch(do, self._serves(do, slot), f"{key}/switch")
 
     def clear(self, do: Do, slot: str, key: str) -> None:
         """Stop the other slots."""

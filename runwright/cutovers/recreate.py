@@ -37,7 +37,7 @@ class Recreate(Cutover):
         # asked for real, also where only the plan is written: what lives beside is part of it
         beside = self.platform.beside(going.reads, version)
         self.platform.start(do, version, slot, key, going.release_id, anew=going.anew, beside=beside)
-        if going.first:
+        if going.previous is None:
             self.platform.start_rest(do, version, key)
 
     def served(self, do: Do) -> str | None:  # noqa: ARG002

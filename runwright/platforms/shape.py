@@ -20,7 +20,7 @@ from runwright.runbook.drill import Break
 from runwright.runbook.model import Runbook
 from runwright.runbook.targets import Environment
 from runwright.site import Site
-from runwright.traffic import Upstream
+from runwright.traffic import Stand, Upstream
 from runwright.variables import env_files_in
 from runwright.versions import Version
 
@@ -139,13 +139,13 @@ class Kept:
 class Going:
     """One release on its way, as a cutover needs to know it.
 
-    release_id: is left on what is started. first: nothing ran before. anew: what runs is replaced although it may be of the
+    release_id: is left on what is started. previous: what serves, None if nothing ran before. anew: what runs is replaced although it may be of the
     right version. reads: asks for real, also where only the plan is written.
     """
 
     release_id: str
     reads: Do
-    first: bool = False
+    previous: Version | None = None
     anew: bool = False
 
 
@@ -196,6 +196,10 @@ class Platform(ABC):
 
     def upstream(self, do: Do, slot: str) -> Upstream | None:  # noqa: ARG002
         """Return where ``slot`` serves, or None if it does not run (or users are not sent there by a router)."""
+        return None
+
+    def stand(self) -> Stand | None:
+        """Return where a router of ours has to stand to serve this; None: on this machine, as a process."""
         return None
 
     def process(self, do: Do, slot: str) -> Process | None:  # noqa: ARG002
@@ -300,6 +304,9 @@ class Platform(ABC):
         keep: what runs of ``version`` already, and ``release_id`` did not start, stays as it is. anew: it is replaced all the
         same, but for what is kept. beside: as `beside` returned it. Raise DeadlineError if it does not get healthy.
         """
+
+    def enter(self, do: Do, previous: Version, prefix: str, release_id: str) -> None:  # noqa: B027 - slots may be all there is
+        """Move ``previous``, which runs as it ran before there were slots, into one of them; nothing if it is there."""
 
     def start_dependencies(self, do: Do, version: Version, prefix: str) -> None:  # noqa: B027 - most have nothing to do here
         """Start what the application depends on (its database, above all) if it does not run. A first release needs it."""

@@ -22,7 +22,7 @@ def new_slot(work: Work, do: Do) -> str:
 def going(work: Work) -> Going:
     """Return this release as its cutover needs to know it."""
     anew = not work.cutover.stages and made_for_a_drill(work, work.do)
-    return Going(work.id, work.do, first=work.release.previous_id is None, anew=anew)
+    return Going(work.id, work.do, previous=work.previous, anew=anew)
 
 
 def migrate(work: Work, do: Do, version: Version, migrations: MigrationPlan | None) -> None:

@@ -78,7 +78,7 @@ def router(site: Site, token: int | None = None) -> Router | None:
     """
     if site.place.router is None:
         return None
-    found: Router = registry.ROUTERS.driver(site.place.router.kind).made(site, token)
+    found: Router = registry.ROUTERS.driver(site.place.router.kind).made(site, token, platform(site).stand())
     return found
 
 

@@ -14,7 +14,7 @@ from runwright.ledger.release import Release
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.platforms.shape import Platform, ServiceFact
 from runwright.policy.supervision import RESTARTS, STARTED_AGAIN, may_start_again
-from runwright.release import drivers
+from runwright.release import cutover, drivers
 from runwright.release.decide import recover
 from runwright.release.lease import holding
 from runwright.release.notify import notify
@@ -108,9 +108,7 @@ def _started(work: Work, dead: list[str], found: datetime) -> str:
             work.platform.start(work.do, work.version, target.slot, key, work.id)
         router.ensure(work.do, f"{key}/router")
         if dead != [FRONT]:
-            to = work.cutover.door(work.do, target.slot)
-            assert to is not None
-            router.switch(work.do, to, f"{key}/switch")
+            work.cutover.shift(work.do, work.version, target.slot, cutover.going(work), key)
     except (CancelledError, FencedError, LedgerError):
         raise
     except RunwrightError as error:

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 from runwright.engine.actions import Do
 from runwright.runbook.drill import Break
 from runwright.site import Site
-from runwright.traffic import Upstream
+from runwright.traffic import Stand, Upstream
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class Router(Protocol):
         """Start it if it does not run. It comes back with the target of its file."""
         ...
 
+    def door(self, do: Do, slot: str) -> Upstream | None:
+        """Return an address of this machine that leads to ``slot`` alone, for us; None if there is none."""
+        ...
+
     def switch(self, do: Do, to: Upstream, key: str) -> int:
         """Send every new request to ``to``, then wait for those in flight elsewhere, up to the drain timeout.
 
@@ -101,6 +105,9 @@ class RouterKind(Protocol):
     name: str
     """As the runbook names it."""
 
-    def made(self, site: Site, token: int | None) -> Router:
-        """Return the driver for an environment. token: the fencing token of the lease under which it is changed, if it is."""
+    def made(self, site: Site, token: int | None, stand: Stand | None = None) -> Router:
+        """Return the driver for an environment. token: the fencing token of the lease under which it is changed, if it is.
+
+        stand: where it stands if what it serves are containers.
+        """
         ...

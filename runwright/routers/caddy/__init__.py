@@ -7,12 +7,13 @@ import sys
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.targets import Caddy
 from runwright.site import Site
+from runwright.traffic import Stand
 
 
 class _Kind:
     name = "caddy"
 
-    def made(self, site: Site, token: int | None) -> CaddyRouter:
+    def made(self, site: Site, token: int | None, stand: Stand | None = None) -> CaddyRouter:  # noqa: ARG002
         assert isinstance(site.place.router, Caddy)
         return CaddyRouter(site.place.router, site.root / "caddy", sys.executable, token)
 

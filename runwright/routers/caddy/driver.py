@@ -101,6 +101,10 @@ class CaddyRouter:
             says = f"tell the front door that the lease has token {self._token} now"
             do(Fence(path=self._fence, token=self._token, says=says, key=key))
 
+    def door(self, do: Do, slot: str) -> Upstream | None:  # noqa: ARG002
+        """Return None: what it serves listens on this machine itself."""
+        return None
+
     def ensure(self, do: Do, key: str) -> None:
         """Start it if it does not run. It comes back with the target of its file.
 
