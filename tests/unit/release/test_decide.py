@@ -50,7 +50,9 @@ def test_what_only_the_old_version_has_may_run_beside_the_new_one(
     versions = {"backend": "new", "web": "new"}, {"api": "old", "web": "old"}
     seen = Observed(tuple(ServiceFact(service, service, identity, True) for service, identity in running.items()))
     monkeypatch.setattr(
-        decide.drivers, "platform", lambda *_: SimpleNamespace(observe=lambda _: seen, expected=lambda v: v)
+        decide.drivers,
+        "platform",
+        lambda *_: SimpleNamespace(observe=lambda _: seen, expected=lambda v: v, stand=lambda: None),
     )
     monkeypatch.setattr(decide.drivers, "strategy", lambda _: "recreate")
     monkeypatch.setattr(Work, "version", versions[0])
