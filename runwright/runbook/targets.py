@@ -77,8 +77,19 @@ class HostTarget(Model):
     ready_timeout: Duration = example("60s", "How long a version may take until it is ready.", 60.0)
 
 
+class Traffic(Model):
+    """A service of which two versions run side by side for a while, and that gets users' requests through Runwright's switch."""
+
+    port: Port = example(8000, "The port that the service listens on, in its container.")
+    urls: list[Name] = example(
+        ["api"],
+        "The names in `urls` whose requests end at this service: the new version is asked at a door of its own in their place, before any user reaches it. Default: all of them if `traffic` has one service, else none.",
+        [],
+    )
+
+
 class ComposeTarget(Model):
-    """A Docker Compose application; its application services are replaced in place (recreate)."""
+    """A Docker Compose application; its application services are replaced in place, or two versions run side by side."""
 
     platform: Literal["compose"]
     project: ProjectName = example("shop", "The Compose project's name (`docker compose ls` shows it).")
@@ -107,6 +118,16 @@ class ComposeTarget(Model):
     mounts: dict[Text, Literal["keep", "leave_out"]] = example(
         {"media": "keep"},
         "What becomes of a mount that hides files which the image has from the repository and whose own files git does not know: keep it, or leave it out. By the path in the repository, an absolute path, or the volume's name; the plan says so. Without it the release is refused.",
+        {},
+    )
+    strategy: Literal["recreate", "blue_green"] = example(
+        "blue_green",
+        "How one version gets the users of another. recreate: the services are replaced in place. blue_green: the services in `traffic` run twice for a while, and users are moved when the new ones have proven themselves; all others are replaced in place.",
+        "recreate",
+    )
+    traffic: dict[ServiceName, Traffic] = example(
+        {"api": {"port": 8000}},
+        "The services that get users' requests, and may run twice for a while. Their names and published ports are taken over by a Caddy of Runwright's own, so that nothing else in the project changes.",
         {},
     )
     orphans: Literal["stop", "leave"] = example(
