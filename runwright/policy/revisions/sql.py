@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import sqlglot
 from sqlglot import exp
@@ -19,6 +20,10 @@ _HARMLESS = (
     *(exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Ordered, exp.Paren, exp.Tuple, exp.Where),
     *(exp.Is, exp.Not, exp.And, exp.Or, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between),
     *(exp.Lower, exp.Upper, exp.Coalesce),
+)
+
+_REINDEX = re.compile(
+    r"REINDEX\s*(\([^()]*\))?\s*(INDEX|TABLE|SCHEMA|DATABASE|SYSTEM)\s+(CONCURRENTLY\s+)?([^\s;]+)\s*", re.IGNORECASE
 )
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of each statement that it keeps as text; we judge those
@@ -71,7 +76,7 @@ def _judge(findings: Findings, statement: exp.Expression) -> None:
         write(findings, Write("update" if isinstance(statement, exp.Update) else "delete", _table(statement)))
     elif isinstance(statement, exp.Comment):
         findings.adds(f"comments on {str(statement.args.get('kind') or '').lower()} {statement.this.sql('postgres')}")
-    elif isinstance(statement, exp.Set) and _sets_limits(statement):
+    elif (isinstance(statement, exp.Set) and _sets_limits(statement)) or isinstance(statement, exp.Analyze):
         return
     elif isinstance(statement, exp.Command):
         _command(findings, statement)
@@ -219,11 +224,15 @@ def _insert(findings: Findings, statement: exp.Insert) -> None:
 
 
 def _command(findings: Findings, statement: exp.Command) -> None:
-    shown = _short(f"{statement.this} {statement.args.get('expression') or ''}")
+    shown = _short(statement.sql("postgres"))
     words = shown.upper().split()
     if words[:2] == ["CREATE", "EXTENSION"] and "CASCADE" not in words:
         name = next(word for word in [*words[2:], "?"] if word not in ("IF", "NOT", "EXISTS"))
         findings.adds(f"adds extension {name.lower()}")
+    elif words[0] == "REINDEX":
+        _rebuild(findings, statement.sql("postgres"))
+    elif words[0] == "VACUUM":
+        findings.adds(f"runs {shown}")
     elif words[:2] == ["CREATE", "DOMAIN"]:
         findings.adds(f"adds domain {shown.split()[2]}")
     elif words[:2] == ["ALTER", "TYPE"] and "ADD" in words and "VALUE" in words:
@@ -233,3 +242,16 @@ def _command(findings: Findings, statement: exp.Command) -> None:
         findings.harms(f"runs {shown}", "it changes which rows the old version may read and write")
     else:
         findings.harms(f"runs {shown}", "it is not known what that does to the old version")
+
+
+def _rebuild(findings: Findings, text: str) -> None:
+    """Note an index that is made anew: it holds what it held before, and the schema stays as it is."""
+    found = _REINDEX.fullmatch(text)
+    if found is None:
+        findings.harms(f"runs {_short(text)}", "it is not known what that does to the old version")
+        return
+    options, kind, concurrently, name = found.groups()
+    waits = not (concurrently or "CONCURRENTLY" in (options or "").upper())
+    how = "(who writes there waits)" if waits else "without blocking writes"
+    of = "index" if kind.upper() == "INDEX" else f"the indexes of {kind.lower()}"
+    findings.adds(f"builds {of} {name} anew {how}")

@@ -131,6 +131,14 @@ ADDS = [
      ("adds column shop.n with a default", "adds nullable column shop.d")),
     ('op.execute("CREATE INDEX CONCURRENTLY ix ON shop (lower(a)) WHERE b IS NULL")',
      ("adds index ix on shop without blocking writes",)),
+    ('op.execute("REINDEX INDEX CONCURRENTLY ix_shop_a")', ("builds index ix_shop_a anew without blocking writes",)),
+    (
+        'op.execute("REINDEX (VERBOSE, CONCURRENTLY) TABLE public.shop")',
+        ("builds the indexes of table public.shop anew without blocking writes",),
+    ),
+    ('op.execute("reindex table shop")', ("builds the indexes of table shop anew (who writes there waits)",)),
+    ('op.execute("ANALYZE shop")', ()),
+    ('op.execute("VACUUM (ANALYZE) shop")', ("runs VACUUM (ANALYZE) shop",)),
     ('op.execute("-- nothing but a comment")', ()),
 ]  # fmt: skip
 
@@ -220,6 +228,7 @@ HARMS = [
     ('op.execute("CREATE TABLE t (a int) INHERITS (shop)")', "not known"),
     ('op.execute("DO $$ BEGIN DROP TABLE shop; END $$")', "not known"),
     ('op.execute("SET search_path TO other")', "not known"),
+    ('op.execute("REINDEX whatever")', "runs REINDEX whatever: it is not known"),
     ("op.execute(\"SELECT setval('s', 1)\")", "whether it only reads is not known"),
     ('op.execute("not SQL at all (")', "cannot read: the SQL"),
     ("op.execute(build())", "cannot read"),
