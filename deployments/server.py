@@ -39,7 +39,7 @@ from deployments.specs import HEARTBEAT_SECONDS, WORK_POOL
 from runwright.engine.actions import Process, Spawn, Stop
 from runwright.engine.effects.processes import alive, spawn, stop, stopped
 from runwright.errors import RunwrightError
-from runwright.home import HOME_VARIABLE, LEDGER_VARIABLE, home, ledger_url, make_folder
+from runwright.home import HOME_VARIABLE, LEDGER_VARIABLE, home, ledger_url, make_folder, no_room
 from runwright.ledger.address import parsed
 from runwright.runbook.finding import SYSTEMS_VARIABLE, own_places
 
@@ -140,6 +140,10 @@ def start(at_work: Callable[[], list[str]] = list, say: Callable[[str], None] = 
     said. A server that does not answer is of no use to anybody, and is replaced in any case.
     """
     settle()
+    if full := no_room():
+        raise RunwrightError(
+            full, state="Nothing was started or ended.", next="Make room, then run `runwright up` again."
+        )
     with _one_at_a_time():
         known = read_running() or Running("", None, None)
         server, worker = (one if one and alive(one) else None for one in (known.server, known.worker))

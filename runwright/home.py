@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from runwright.trust import refuse_if_others_write
 
 HOME_VARIABLE = "RUNWRIGHT_HOME"
 LEDGER_VARIABLE = "RUNWRIGHT_LEDGER_URL"
+
+
+NO_ROOM_BYTES = 16 * 2**20
+"""With less, the next entries of the ledger, and of Prefect's database beside it, are no longer kept."""
 
 
 def home() -> Path:
@@ -19,6 +24,18 @@ def home() -> Path:
 def refuse_a_home_of_others() -> None:
     """Return if nobody else can write the home. Raise InputError, which says who can."""
     refuse_if_others_write(home(), f"The home {home()}")
+
+
+def no_room() -> str:
+    """Return, as a sentence, that the disk of the home is full; "" if it is not, or cannot be asked."""
+    folder = home()
+    try:
+        free = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
+    except OSError:
+        return ""
+    if free >= NO_ROOM_BYTES:
+        return ""
+    return f"The disk of {folder} is full ({free / 2**20:.1f} MB free): neither the ledger nor Prefect can write there."
 
 
 def make_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from deployments.cli.outcomes import SETTLE_SECONDS, Outcome, RunState, Wanted, outcome
 from deployments.cli.wording import length, one_line
 from runwright.errors import RunwrightError
+from runwright.home import no_room
 from runwright.ledger import Entry, Ledger, Release
 
 POLL_SECONDS = 1.0
@@ -54,6 +55,7 @@ class Follower:
     release: Release | None = None
     clock: Callable[[], float] = time.monotonic
     settle_seconds: float = SETTLE_SECONDS
+    full: Callable[[], str] = no_room
     ended: Outcome | None = None
     run: RunState | None = None
     _entries: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class Follower:
         found = [*self._of_run(), *self._of_release()]
         if found or self._news is None or self._held():
             self._news = now
-        found += self._of_workers(now)
+        found += [*self._of_workers(now), *self._of_disk()]
         state = self.release.state if self.release else None
         self.ended = outcome(self.wanted, self.run, state, now - self._news, self.settle_seconds)
         return found
@@ -126,6 +128,13 @@ class Follower:
             return
         if not online:
             yield from self._once("worker", "No worker is online, so nothing happens. `runwright up` starts one here.")
+
+    def _of_disk(self) -> Iterator[Event]:
+        """A run that cannot write to the ledger holds, and has nowhere to say so."""
+        if full := self.full():
+            yield from self._once("disk", f"{full} Make room: until then nothing goes on.")
+        else:
+            self._said.discard("disk")
 
     def _once(self, name: str, text: str) -> Iterator[Event]:
         if name not in self._said:

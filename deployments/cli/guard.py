@@ -37,15 +37,25 @@ class Guarded(TyperGroup):
             raise typer.Exit(Exit.INTERRUPTED) from None
         except RunwrightError as error:
             say(str(error))
+            _say_no_room(str(error))
             raise typer.Exit(code_of(type(error))) from None
         except Exception as error:  # noqa: BLE001 - the last one who can say something
             say(unexpected(error))
+            _say_no_room("")
             raise typer.Exit(Exit.UNEXPECTED) from None
 
 
 def say(text: str) -> None:
     """Print text about an error to stderr."""
     sys.stderr.write(visible(text, lines=True) + "\n")
+
+
+def _say_no_room(said: str) -> None:
+    """Tell that the disk is full, if it is and nobody has: hardly any program says so itself."""
+    from runwright.home import no_room
+
+    if (full := no_room()) and full not in said:
+        say(f"{full} Make room there first.")
 
 
 def unexpected(error: BaseException) -> str:

@@ -27,6 +27,7 @@ def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Pl
     from deployments.cli.ledgers import address, ledger_if_any
     from deployments.cli.places import known
     from deployments.cli.standing import Standing, standings
+    from runwright.home import no_room
 
     out = Output(as_json=as_json, as_plain=plain)
     with ledger_if_any() as ledger:
@@ -46,6 +47,8 @@ def status(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Pl
         if number:
             out.line()
         _print(out, one, now)
+    if full := no_room():
+        out.warn(f"{full} Make room there: what is unfinished holds until then.")
 
 
 def _as_data(

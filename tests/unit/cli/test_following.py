@@ -178,6 +178,19 @@ def test_a_run_that_nobody_takes_is_remarked_on_once(ledger: Ledger, seconds: Se
     assert texts(follower.step(), "warning") == []
 
 
+def test_a_full_disk_is_remarked_on_once_each_time(ledger: Ledger, opened: Opened, seconds: Seconds) -> None:
+    """A run that cannot write to the ledger has nowhere else to say so."""
+    full = ["The disk is full."]
+    follower = Follower(ledger, Prefect(RunState("RUNNING")), "run-1", "deploy", clock=seconds, full=lambda: full[0])
+    said = [texts(follower.step(), "warning") for _ in range(2)]
+    full[0] = ""
+    said.append(texts(follower.step(), "warning"))
+    full[0] = "It is full again."
+    said.append(texts(follower.step(), "warning"))
+    assert [len(some) for some in said] == [1, 0, 0, 1]
+    assert said[0] == ["The disk is full. Make room: until then nothing goes on."]
+
+
 def test_a_prefect_that_is_away_does_not_end_the_following(ledger: Ledger, opened: Opened, seconds: Seconds) -> None:
     """The ledger goes on telling; the absence is told once, and again after Prefect was there."""
     release = opened("v1", to=ReleaseState.WATCHING)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from deployments.cli.exits import Exit, code_of
 from deployments.cli.guard import Guarded
-from runwright import errors
+from runwright import errors, home
 from tests.unit.cli.conftest import Call
 
 
@@ -67,6 +67,16 @@ def test_an_error_says_what_happened_the_state_and_what_to_do() -> None:
     found = ran(errors.RefusedError("The window is closed.", state="Nothing was done.", next="Come back at ten."))
     assert found.stderr == "The window is closed.\nNothing was done.\nCome back at ten.\n"
     assert found.stdout == ""
+
+
+def test_a_full_disk_is_told_with_whatever_error_it_leads_to(
+    monkeypatch: pytest.MonkeyPatch, runwright_home: Path
+) -> None:
+    """Prefect says "500" then, and git something else; the reason is the same."""
+    monkeypatch.setattr(home, "NO_ROOM_BYTES", 2**80)
+    found = ran(errors.RunwrightError("Prefect answered 500."))
+    assert found.stderr.startswith(f"Prefect answered 500.\nThe disk of {runwright_home} is full (")
+    assert "Make room there first." in found.stderr
 
 
 def test_what_was_not_expected_is_one_sentence_and_a_private_file(runwright_home: Path) -> None:

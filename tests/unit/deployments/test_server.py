@@ -17,6 +17,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import server
+from runwright import home
 from runwright.engine.actions import Process
 from runwright.engine.effects.processes import alive, marked, this_process
 from runwright.errors import RunwrightError
@@ -91,6 +92,15 @@ def test_without_a_server_one_is_told_how_to_get_one(monkeypatch: pytest.MonkeyP
         pytest.raises(RunwrightError, match="no Prefect server"),
     ):
         server.connect()
+
+
+def test_nothing_is_started_on_a_full_disk(monkeypatch: pytest.MonkeyPatch, runwright_home: Path) -> None:
+    """A server would end while it makes its database, and could not even write down why."""
+    monkeypatch.setattr(home, "NO_ROOM_BYTES", 2**80)
+    with pytest.raises(RunwrightError, match=r"is full .*neither the ledger nor Prefect") as caught:
+        server.start()
+    assert "Nothing was started" in caught.value.state
+    assert not (runwright_home / "prefect").exists()
 
 
 def test_runs_find_the_ledger_and_the_runbooks_wherever_they_start(
