@@ -6,22 +6,31 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, FlowFilter, FlowFilterName
+from prefect.client.schemas.actions import WorkPoolUpdate
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+)
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Pending
 
 from deployments.apply import register
 from deployments.server import environment
-from deployments.specs import specs_of, supervise_spec
+from deployments.specs import WORK_POOL, specs_of, supervise_spec
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
 from runwright.platforms.host import SLOTS, Host
@@ -30,6 +39,8 @@ from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.loader import load
 from runwright.runbook.targets import HostTarget
 from runwright.testing.direct import Direct
+from tests.chaos.procedures import CLOCK_VARIABLE, PATIENCE_VARIABLE, TTL_VARIABLE, Order
+from tests.chaos.started import started
 from tests.fixtures.example import patient_example
 
 T = TypeVar("T")
@@ -37,6 +48,8 @@ PATIENCE_SECONDS = 240.0
 """A run starts in seven seconds on an idle machine; this one may not be idle."""
 SHORT_MINUTES = 0.03
 """A watch for the releases that a test needs before it can begin."""
+IN_REAL_TIME = {TTL_VARIABLE: "30", PATIENCE_VARIABLE: "120"}
+"""What such a release goes by, in seconds: nothing is to strike it."""
 
 
 class Place:
@@ -60,6 +73,8 @@ class Place:
         self.router = CaddyRouter(place.router, root / "caddy", sys.executable)
         self.specs = [spec for spec in specs_of(book) if spec.name == self.name]
         self.surroundings = environment()
+        self.clock = folder / "clock"
+        self.clock.write_text("0")
         self.register()
         self.ledger: Ledger = open_ledger()
 
@@ -108,6 +123,10 @@ class Place:
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[self.name])),
         )
         return [run for run in runs if run.parameters.get("failed_run_id") == run_id]
+
+    def fired_for(self, run_id: str) -> FlowRun:
+        """Wait until a rollback was fired for a run, and return its run, whatever became of it so far."""
+        return self.until(lambda: self.fired_by(run_id), f"a rollback of run {run_id}")[0]
 
     def rolled_back(self, run_id: str) -> FlowRun:
         """Wait until the rollback that was fired for a run has ended, and return its run.
@@ -178,11 +197,36 @@ class Place:
         return found.ref if found else ""
 
     def serving(self, version: str) -> Place:
-        """Return this place once ``version`` is proven here."""
+        """Return this place once ``version`` is proven here.
+
+        It is the deploy's own function in a process that is forked: a fourth of what a run of Prefect's takes. For what
+        is to be seen of Prefect there is `start`.
+        """
         if self.live() != version:
-            state = self.ended(self.start(version, SHORT_MINUTES))
-            assert state.is_completed(), state.message
+            parameters = {"system": self.system, "environment": "local", "version": version, "deployer": "e2e"}
+            done = started(
+                Order(
+                    flow="deploy",
+                    run_id=str(uuid4()),
+                    parameters={**parameters, "watch_minutes": SHORT_MINUTES},
+                    environment={**self.surroundings, **IN_REAL_TIME, CLOCK_VARIABLE: str(self.clock)},
+                    report=self.folder / f"{version}-{time.monotonic_ns()}.json",
+                )
+            )
+            assert done.ended() == 0, f"{done.report}\n{done.log[-3000:]}"
         return self
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no worker take a run meanwhile. What was to be started is told by what waits; in the end that is deleted."""
+        self.client.update_work_pool(WORK_POOL, WorkPoolUpdate(is_paused=True))
+        try:
+            yield
+        finally:
+            waiting = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Scheduled", "Late"])))
+            for run in self.client.read_flow_runs(flow_run_filter=waiting):
+                self.client.delete_flow_run(run.id)
+            self.client.update_work_pool(WORK_POOL, WorkPoolUpdate(is_paused=False))
 
     def until(self, true: Callable[[], T | None], what: str) -> T:
         """Return what ``true`` gives as soon as it gives something."""

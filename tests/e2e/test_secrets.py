@@ -98,7 +98,8 @@ def test_no_secret_is_written_logged_or_passed_as_an_argument(
     leaky = tmp_path / "leaky"
     with_a_leaky_migration(repository, leaky)
     with watching_arguments(needles) as arguments:
-        place.serving("v1.1.0")
+        good = place.ended(place.start("v1.1.0"))
+        assert good.is_completed(), good.message
         text = place.runbook_file.read_text()
         place.runbook_file.write_text(text.replace(str(repository), str(leaky)))
         try:

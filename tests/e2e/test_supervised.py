@@ -115,22 +115,22 @@ def test_an_automation_that_fails_starts_the_supervisor_with_the_reason(supervis
             RunDeployment(deployment_id=deployment.id, parameters={"system": "{{ event.payload.nothing.at_all }}"})
         ],
     ).create()
-    try:
-        resource = Resource.model_validate({"prefect.resource.id": "runwright.test"})
+    resource = Resource.model_validate({"prefect.resource.id": "runwright.test"})
 
-        def heard() -> list[FlowRun]:
-            """Tell it again as long as the server does not know the new automation yet."""
-            told(supervised, Event(occurred=datetime.now(UTC), event="runwright.test.break", resource=resource))
-            time.sleep(2)
-            return supervisor_runs(supervised, "failed")
+    def heard() -> list[FlowRun]:
+        """Tell it again as long as the server does not know the new automation yet."""
+        told(supervised, Event(occurred=datetime.now(UTC), event="runwright.test.break", resource=resource))
+        time.sleep(2)
+        return supervisor_runs(supervised, "failed")
 
-        found = supervised.until(heard, "the supervisor")
-    finally:
-        broken.delete()
+    with supervised.held():  # that it runs is told above
+        try:
+            found = supervised.until(heard, "the supervisor")
+        finally:
+            broken.delete()
     because = found[0].parameters["because"]
     assert f"{ROLL_BACK} something" in because
     assert "Unable to create flow run" in because
-    assert supervised.ended(str(found[0].id)).is_completed()
 
 
 def test_the_names_of_the_automations_are_the_ones_that_are_looked_after(supervised: Place) -> None:
@@ -204,7 +204,10 @@ def test_what_is_found_dead_ends_as_it_was(supervised: Place, monkeypatch: pytes
         supervised.until(lambda: last_heartbeat(supervised.client, UUID(living)), "the heartbeat")
 
     monkeypatch.setattr(supervise_module, "time", SimpleNamespace(sleep=heard_of))
-    said = supervise.fn()
+    with supervised.held():  # that a rollback finds nothing to do for such a run is told where its automation is
+        said = supervise.fn()
+        for run in (running, cancelling, late):
+            supervised.fired_for(run)
     for run, dead in ((running, True), (cancelling, True), (late, True), (living, False), (waiting, False)):
         assert (run in said) is dead, said
     assert supervised.ended(running).is_crashed()
@@ -214,8 +217,6 @@ def test_what_is_found_dead_ends_as_it_was(supervised: Place, monkeypatch: pytes
         state = supervised.run(run).state
         assert state is not None and state.type is kind
         supervised.client.set_flow_run_state(UUID(run), Completed(), force=True)
-    for run in (running, cancelling, late):
-        supervised.rolled_back(run)
 
 
 @SLOW
