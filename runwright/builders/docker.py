@@ -183,7 +183,7 @@ class Docker:
         path = self._state / f"build-{said.service}.yml"
         content = override(said, spec, self._compose.top, tree, labels, tag)
         do(WriteFile(says=f"write {path}", key=f"{key}/override", path=path, content=content, mode=0o600))
-        argv = (*self._compose.argv(do), "-f", str(path), "build", "--quiet", said.service)
+        argv = (*self._compose.argv(do), "-f", str(path), "build", said.service)
         self._run(do, argv, {**self._compose.env, **self._env}, tag, labels, key)
 
     def _run(
@@ -203,7 +203,7 @@ class Docker:
         self, tree: Path, spec: Component, context: str, labels: Mapping[str, str], tag: str
     ) -> tuple[str, ...]:
         folder = tree / context
-        words = ["docker", "build", "--quiet", "--tag", tag]
+        words = ["docker", "build", "--tag", tag]
         if spec.dockerfile:
             words += ["--file", str(folder / spec.dockerfile)]
         for flag, pairs in (("--label", labels), ("--build-arg", spec.build_args)):

@@ -27,7 +27,7 @@ from runwright.engine.actions import (
 )
 from runwright.engine.effects import commands, fences, files, processes, requests
 from runwright.engine.effects.deadlines import within
-from runwright.engine.effects.reasons import reason
+from runwright.engine.effects.reasons import reason_of
 from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, RunwrightError
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class Performer:
         # what a read prints may be somebody's data; a change has nothing else to say
         told = (output.stderr, output.stdout) if action.key is not None else (output.stderr,)
         texts = [self.clean_printed(text.decode("utf-8", "replace")) for text in told]
-        why = next((found for text in texts if (found := reason(text))), "")
+        why = reason_of(texts)
         lines = [line for text in texts for line in [part for part in text.splitlines() if part.strip()][-SHOWN_LINES:]]
         shown = "\n".join(f"  | {line[:400]}" for line in lines)
         ended = f"was killed by signal {-output.code}" if output.code < 0 else f"exited with {output.code}"

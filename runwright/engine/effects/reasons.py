@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _TELLS_NOTHING = re.compile(
     r"""
@@ -23,6 +24,27 @@ _TELLS_NOTHING = re.compile(
 )
 _ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 LONGEST = 400
+_BUILD_FAILED = "failed to solve: "
+_STEP_ERROR = re.compile(r"^#(\d+) ERROR: ", re.MULTILINE)
+_IN_STEP = r"^#{} \d+\.\d+ (.*\S)"  # how BuildKit shows what a program of a step printed, and when
+
+
+def reason_of(printed: Iterable[str]) -> str:
+    """Return why a program failed, from all that it printed (stderr first); "" if it does not say.
+
+    Of a build that is what the program of the failed step said: BuildKit itself only repeats the step.
+    """
+    texts = list(printed)
+    found = next((why for text in texts if (why := reason(text))), "")
+    if _BUILD_FAILED in found:
+        told = next((why for text in texts if (why := _of_step(text))), "")
+        return f"{told.rstrip('.')} ({found.partition(_BUILD_FAILED)[2]})"[:LONGEST] if told else found
+    return found
+
+
+def _of_step(printed: str) -> str:
+    failed = _STEP_ERROR.findall(printed)
+    return reason("\n".join(re.findall(_IN_STEP.format(failed[-1]), printed, re.MULTILINE))) if failed else ""
 
 
 def reason(printed: str) -> str:

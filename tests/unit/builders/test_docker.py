@@ -62,7 +62,7 @@ def test_a_context_is_built_with_the_commit_as_a_label() -> None:
     command = do.changes[0]
     assert isinstance(command, Command)
     assert command.argv == (
-        "docker", "build", "--quiet", "--tag", f"runwright/shop-api:{COMMIT[:12]}-{recipe(spec)[:8]}",
+        "docker", "build", "--tag", f"runwright/shop-api:{COMMIT[:12]}-{recipe(spec)[:8]}",
         "--file", "/tree/backend/docker/Dockerfile",
         "--label", f"org.opencontainers.image.revision={COMMIT}", "--label", "org.opencontainers.image.version=v1",
         "--label", "runwright.system=shop", "--label", f"runwright.build={recipe(spec)}", "--build-arg", "COLOUR=blue", "/tree/backend",
@@ -133,7 +133,7 @@ def test_a_compose_build_moves_every_context_into_the_tree_and_writes_no_secret(
     assert said["image"] == f"runwright/shop-api:{COMMIT[:12]}-{recipe(spec, key)[:8]}"
     assert said["build"]["context"] == "/tree/back$$end"
     assert said["build"]["additional_contexts"] == {"lib": "/tree/lib", "base": "docker-image://x"}
-    assert command.argv[-5:] == ("-f", "/state/build-api.yml", "build", "--quiet", "api")
+    assert command.argv[-4:] == ("-f", "/state/build-api.yml", "build", "api")
     assert b"geheim" not in written.content
     assert "geheim" not in repr(do.changes)
 

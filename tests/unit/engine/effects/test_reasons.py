@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runwright.engine.effects.reasons import reason
+from runwright.engine.effects.reasons import reason, reason_of
 
 PORT = """\
  Container shop-api-1  Created
@@ -81,3 +81,34 @@ def test_the_sentence_of_the_tool_is_found(printed: str, expected: str) -> None:
 def test_a_line_without_end_is_no_reason_without_end() -> None:
     """It has to fit into a sentence."""
     assert len(reason("x" * 10_000)) == 400
+
+
+STEPS = """\
+#7 [api 3/4] COPY . /app
+#7 CACHED
+
+#8 [api 4/4] RUN pip install nothing-such
+#8 1.230 ERROR: Could not find a version that satisfies the requirement nothing-such (from versions: none)
+#8 1.231 ERROR: No matching distribution found for nothing-such
+#8 1.300 [notice] A new release of pip is available
+#8 ERROR: process "/bin/sh -c pip install nothing-such" did not complete successfully: exit code: 1
+------
+ > [api 4/4] RUN pip install nothing-such:
+"""
+SOLVE = 'failed to solve: process "/bin/sh -c pip install nothing-such" did not complete successfully: exit code: 1\n'
+
+
+@pytest.mark.parametrize(
+    "printed", [(SOLVE, STEPS), (STEPS + f"ERROR: {SOLVE}", "")], ids=["as Compose tells it", "as Docker tells it"]
+)
+def test_of_a_build_it_is_told_what_the_program_said_that_failed(printed: tuple[str, str]) -> None:
+    """BuildKit's last line names the command alone, and not what kept it: a full disk, a package that is not there."""
+    assert reason_of(printed) == (
+        "ERROR: No matching distribution found for nothing-such "
+        '(process "/bin/sh -c pip install nothing-such" did not complete successfully: exit code: 1)'
+    )
+
+
+def test_a_step_that_said_nothing_is_named_as_it_is() -> None:
+    """There is no more to know."""
+    assert reason_of([SOLVE, "#8 ERROR: process\n"]) == SOLVE.strip()
