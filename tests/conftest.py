@@ -16,5 +16,7 @@ pytest_plugins = [
     "tests.fixtures.engine",
     "tests.fixtures.postgres",
     "tests.fixtures.ledgers",
+    "tests.fixtures.scheduling",
     "tests.fixtures.prefect",
+    "tests.fixtures.compose_shop",
 ]
