@@ -35,14 +35,26 @@ class BlueGreen(Cutover):
             return chosen
         first, second = self.platform.slots[:2]
         live = self.router.target(do)
-        return first if live is None or live.slot == second else second
+        if live is None:
+            return second if self.platform.plain(do) else first
+        return first if live.slot == second else second
 
     def stage(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
         """Start ``version`` in ``slot``; what ran there before is stopped first."""
-        if going.previous is not None:
-            self.platform.enter(do, going.previous, f"{key}/enter", going.release_id)
+        self._enter(do, going, f"{key}/enter")
         self.platform.stop(do, slot, f"{key}/clear")
         self.platform.start(do, version, slot, key, going.release_id, anew=going.anew)
+
+    def _enter(self, do: Do, going: Going, key: str) -> None:
+        """Move what serves as it did before there were slots into the first one, with the router before it: once."""
+        if going.previous is None or not self.platform.plain(do):
+            return
+        slot = self.platform.slots[0]
+        self.platform.start(do, going.previous, slot, key, going.release_id)
+        self.platform.make_way(do, key)
+        self.router.ensure(do, f"{key}/router")
+        self.router.switch(do, self._serves(do, slot), f"{key}/switch")
+        self.platform.leave(do, key)
 
     def door(self, do: Do, slot: str) -> Upstream:
         """Return where ``slot`` serves, for us."""
@@ -54,15 +66,20 @@ class BlueGreen(Cutover):
             raise VerificationError(f"Nothing serves in {slot}.", next="`runwright status` shows what runs.")
         return found
 
-    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:  # noqa: ARG002
-        """Let the router send every new request to ``slot``."""
+    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
+        """Let the router send every new request to ``slot``, and replace what does not run in slots."""
         self.router.ensure(do, f"{key}/router")
         self.router.switch(do, self._serves(do, slot), f"{key}/switch")
+        self.platform.replace_others(do, version, key, going.release_id, anew=going.anew)
+        if going.previous is None:
+            self.platform.start_rest(do, version, key)
 
     def served(self, do: Do) -> str | None:
         """Return the slot that the router names."""
         target = self.router.target(do)
-        return target.slot if target is not None else None
+        if target is None:
+            return "" if self.platform.plain(do) else None
+        return target.slot
 
     def traffic(self, do: Do) -> list[str | int] | None:
         """Return the slot and the port that the router names."""
@@ -71,7 +88,7 @@ class BlueGreen(Cutover):
 
     def home(self, do: Do, previous: Version, own: str) -> str:
         """Return the slot in which ``previous`` runs, or ran last; else the one beside ``own``."""
-        wanted = {a.identity for a in previous.artifacts}
+        wanted = set(self.platform.expected(previous).values())
         named = self.served(do) or ""  # it was stopped in that slot, if migrations asked for it
         for fact in sorted(self.platform.observe(do).services, key=lambda f: (not f.running, f.slot != named)):
             # what this release started may be of the same commit: a drill, or a version that was released again
@@ -85,6 +102,7 @@ class BlueGreen(Cutover):
         self.platform.start(do, previous, slot, key, going.release_id, keep=True)
         self.router.ensure(do, f"{key}/router")
         self.router.switch(do, self._serves(do, slot), f"{key}/switch")
+        self.platform.replace_others(do, previous, key, going.release_id, keep=True, anew=going.anew)
 
     def clear(self, do: Do, slot: str, key: str) -> None:
         """Stop the other slots."""

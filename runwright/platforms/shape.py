@@ -62,8 +62,11 @@ class Observed:
         return tuple(s for s in self.services if s.running)
 
     def identities(self, slot: str = "") -> dict[str, str]:
-        """Return {service: identity} of what runs, in ``slot`` if one is given."""
-        return {s.service: s.identity for s in self.running if not slot or s.slot == slot}
+        """Return {service: identity} of what runs, in ``slot`` if one is given: with what does not run in slots."""
+        within = {s.service: s.identity for s in self.running if not slot or s.slot == slot}
+        slotted = {s.service for s in self.services if s.slot}
+        beside = {s.service: s.identity for s in self.running if not s.slot and s.service not in slotted}
+        return {**beside, **within}
 
 
 @dataclass(frozen=True)
@@ -305,8 +308,20 @@ class Platform(ABC):
         same, but for what is kept. beside: as `beside` returned it. Raise DeadlineError if it does not get healthy.
         """
 
-    def enter(self, do: Do, previous: Version, prefix: str, release_id: str) -> None:  # noqa: B027 - slots may be all there is
-        """Move ``previous``, which runs as it ran before there were slots, into one of them; nothing if it is there."""
+    def plain(self, do: Do) -> bool:  # noqa: ARG002
+        """Return whether something serves as it did before there were slots: then it is moved into one first."""
+        return False
+
+    def make_way(self, do: Do, prefix: str) -> None:  # noqa: B027
+        """Stop what holds a port that a router of ours takes over."""
+
+    def leave(self, do: Do, prefix: str) -> None:  # noqa: B027
+        """Remove what ran before there were slots, once its slot serves."""
+
+    def replace_others(  # noqa: B027
+        self, do: Do, version: Version, prefix: str, release_id: str, *, keep: bool = False, anew: bool = False
+    ) -> None:
+        """Replace in place what belongs to ``version`` and does not run in slots. keep, anew: as for `start`."""
 
     def start_dependencies(self, do: Do, version: Version, prefix: str) -> None:  # noqa: B027 - most have nothing to do here
         """Start what the application depends on (its database, above all) if it does not run. A first release needs it."""
@@ -387,6 +402,11 @@ class Kind:
     def urls(self, place: Environment) -> tuple[str, ...]:  # noqa: ARG002
         """Return the names of addresses that are there by themselves, besides those of the environment's ``urls``."""
         return ()
+
+    def doors(self, place: Environment) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the names of addresses whose requests end at the services that run in slots: a candidate is asked at its own
+        door in their place. Probes of other addresses are asked live only."""
+        return ("front",)
 
     def needed(self, site: Site) -> Kept:  # noqa: ARG002
         """Return what an environment runs, or ran last, without its driver: also of one that is not ours to change."""

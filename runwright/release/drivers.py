@@ -71,14 +71,16 @@ def registry_env(site: Site) -> dict[str, str]:
     return {"DOCKER_CONFIG": str(config)} if (config / "config.json").exists() else {}
 
 
-def router(site: Site, token: int | None = None) -> Router | None:
+def router(site: Site, token: int | None = None, where: Platform | None = None) -> Router | None:
     """Return who sends the system its traffic; None where the platform replaces in place.
 
-    token: the fencing token of the lease under which it is changed, if it is.
+    token: the fencing token of the lease under which it is changed, if it is. where: the platform, if it is known for which
+    version: a router that has to be started needs that.
     """
     if site.place.router is None:
         return None
-    found: Router = registry.ROUTERS.driver(site.place.router.kind).made(site, token, platform(site).stand())
+    stand = (where or platform(site)).stand()
+    found: Router = registry.ROUTERS.driver(site.place.router.kind).made(site, token, stand)
     return found
 
 
@@ -91,7 +93,7 @@ def cutover(site: Site, where: Platform, token: int | None = None) -> Cutover:
     """Return how one version gets the users of another on ``where``. token: as for `router`."""
     name = strategy(site)
     made = kind(site).own_cutovers().get(name) or registry.cutover(name)
-    found: Cutover = made(where, router(site, token))
+    found: Cutover = made(where, router(site, token, where))
     return found
 
 

@@ -16,6 +16,7 @@ from runwright.probes.values import Values
 from runwright.release import ahead, cutover
 from runwright.release.downtime import SERVED, note_downtime
 from runwright.release.work import Work
+from runwright.runbook.base import references
 from runwright.runbook.checks import HttpProbe
 from runwright.versions import Version
 
@@ -38,6 +39,8 @@ def verify_staged(work: Work) -> str:
         return "replaced in place: verified live"
     ahead_of_it = ahead.stays_ahead(work)
     results = prove(work, work.probing(upstream), key="deploy/staged", staged=True, schema_ahead=ahead_of_it)
+    if not results:
+        work.say("No probe leads to the new version before users reach it: it is healthy, and verified live.")
     return summary(results)
 
 
@@ -102,7 +105,7 @@ def prove(
     environment = work.release.environment
     deadline = work.runbook.verify.deadline
     results = [] if results is None else results
-    probes = [p for p in work.runbook.probes_of(environment) if not (staged and p.route == "live")]
+    probes = [p for p in work.runbook.probes_of(environment) if not staged or _of_candidate(work, p)]
     health = [p for p in probes if p in work.runbook.verify.health]
     started = now()
     asked: list[HttpProbe] = []
@@ -134,6 +137,12 @@ def prove(
     return results
 
 
+def _of_candidate(work: Work, probe: HttpProbe) -> bool:
+    """Return whether a probe can be asked of a candidate: it has an address that means the candidate at its door."""
+    named = {name for kind, name in references(probe.url) if kind == "url"}
+    return probe.route != "live" and bool(named & set(work.at_the_door))
+
+
 def _good(result: ProbeResult) -> bool:
     return result.good
 
@@ -161,8 +170,11 @@ def runs_what_was_asked(work: Work, version: Version, do: Do, slot: str) -> None
 
 def strange(work: Work, version: Version, observed: Observed, slot: str = "") -> list[str]:
     """Return, as phrases, what runs (in ``slot``, if one is given) and is not ``version``. What is stopped is none of it."""
-    here = (fact for fact in observed.running if not slot or fact.slot == slot)
-    return [phrase for fact in here for phrase in work.platform.strange(version, fact)]
+    slotted = {fact.service for fact in observed.services if fact.slot}
+    here = (f for f in observed.running if not slot or f.slot == slot or (not f.slot and f.service not in slotted))
+    found = [phrase for fact in here for phrase in work.platform.strange(version, fact)]
+    loose = [f.instance for f in observed.running if slot and not f.slot and f.service in slotted]
+    return [*found, *(f"{name} runs beside it, and belongs to no colour" for name in loose)]
 
 
 def listed(results: Iterable[ProbeResult]) -> str:

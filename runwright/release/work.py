@@ -99,7 +99,7 @@ class Work:
     @property
     def router(self) -> Router | None:
         """Who sends it traffic, under the lease of this process if it holds one; None where the platform replaces in place."""
-        return drivers.router(self.site, self.do.token)
+        return drivers.router(self.site, self.do.token, self.platform)
 
     @property
     def cutover(self) -> Cutover:
@@ -146,14 +146,23 @@ class Work:
         live = self.ledger.releases.live(self.release.system, self.release.environment)
         return live.version if live is not None and live.id != self.id else None
 
+    @property
+    def at_the_door(self) -> tuple[str, ...]:
+        """The names of the addresses that mean a candidate, at its own door, while it is staged."""
+        return drivers.kind(self.site).doors(self.place)
+
     def values(self, upstream: Upstream | None = None) -> Values:
         """What the references of the runbook mean; with ``upstream``: as seen by the test route to a staged version."""
         urls = dict(self.place.urls)
         door = upstream or drivers.front(self.site, self.do)
-        if door is not None:
+        if door is not None and (upstream is None or "front" in self.at_the_door):
             urls["front"] = door.url
         facts = {"id": self.id, "version": self.release.ref, "commit": self.release.commit or ""}
-        return Values(urls, self.secrets, facts, clean=self.redaction.clean)
+        found = Values(urls, self.secrets, facts, clean=self.redaction.clean)
+        if upstream is not None:
+            for name in self.at_the_door:
+                found = found.rebased(name, upstream.url) if name in urls and name != "front" else found
+        return found
 
     def probing(self, upstream: Upstream | None = None) -> Values:
         """`values` for probes: what they are answered may hold any secret of the application. Which there are is read

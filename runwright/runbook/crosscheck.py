@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from runwright.runbook.base import as_duration
 from runwright.runbook.checked_probes import probe_mistakes, probe_warnings
@@ -111,12 +111,13 @@ def _target(book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
                 yield Mistake(("components", name, "image"), "the host platform runs no images; leave it out.")
         if "front" in place.urls:
             yield Mistake((*path, "urls", "front"), "`front` is the router's address by itself; leave it out.")
-    elif place.router is not None:
-        what = f"`router` is for the host platform; {target.platform} replaces its services in place. Leave it out."
+    elif place.router is not None and getattr(target, "strategy", "recreate") == "recreate":
+        what = f"`router` is for two colours; {target.platform} replaces its services in place here. Leave it out, or say `strategy: blue_green`."
         yield Mistake((*path, "router"), what)
     if not isinstance(target, ComposeTarget):
         return
     services = book.services()
+    yield from _colours(services, place, target, path)
     for i, service in enumerate(target.order):
         here = (*path, "target", "order", i)
         if service not in services:
@@ -130,6 +131,27 @@ def _target(book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
     if target.allow_source_mounts and place.tier != "development":
         what = "source code mounted from the host is for development only: the code that runs would not be the image's, and no way back would change it."
         yield Mistake((*path, "target", "allow_source_mounts"), what)
+
+
+def _colours(services: Collection[str], place: Environment, target: ComposeTarget, path: Path) -> Iterator[Mistake]:
+    here = (*path, "target", "traffic")
+    if target.strategy == "recreate":
+        if target.traffic:
+            what = "`traffic` is for services that run twice for a while, and `strategy: recreate` replaces all in place. Leave it out, or say `strategy: blue_green`."
+            yield Mistake(here, what)
+        return
+    if not target.traffic:
+        what = f"`strategy: {target.strategy}` needs `traffic`: the services that get users' requests, and their ports."
+        yield Mistake((*path, "target"), what, ("traffic: {api: {port: 8000}}",))
+    if place.router is None:
+        what = f"`strategy: {target.strategy}` needs a `router` that sends users to one of two colours."
+        yield Mistake(path, what, ("router: {kind: caddy}",))
+    for service, traffic in target.traffic.items():
+        if service not in services:
+            yield Mistake((*here, service), unknown("service", service, services), needs=("components",))
+        for i, name in enumerate(traffic.urls):
+            if name not in place.urls:
+                yield Mistake((*here, service, "urls", i), unknown("address", name, place.urls), needs=("urls",))
 
 
 def _postgres(place: Environment, database: PostgresDatabase, path: Path) -> Iterator[Mistake]:

@@ -15,8 +15,8 @@ from runwright.platforms.shape import ServiceFact
 from runwright.plural import few
 
 PROJECT = "com.docker.compose.project"
-RELEASE, COMMIT, SYSTEM, ENVIRONMENT, KEY, BESIDE = (
-    f"runwright.{name}" for name in ("release", "commit", "system", "environment", "key", "beside")
+RELEASE, COMMIT, SYSTEM, ENVIRONMENT, KEY, BESIDE, SERVICE, SLOT = (
+    f"runwright.{name}" for name in ("release", "commit", "system", "environment", "key", "beside", "service", "slot")
 )
 _LABELS = {
     "project": PROJECT,
@@ -29,6 +29,8 @@ _LABELS = {
     "commit": COMMIT,
     "system": SYSTEM,
     "environment": ENVIRONMENT,
+    "of": SERVICE,
+    "slot": SLOT,
 }
 # .ID and not .Id: with the latter docker falls back to untyped data, where a missing healthcheck is an error
 _FORMAT = (
@@ -56,7 +58,8 @@ class Container:
     the sources of those that it may write to.
     created, started: ISO 8601. files, directory, env_files: what Compose wrote down when it made it.
     project: "" if it is not Compose's. networks: their names. published: (address, port) of this machine.
-    shares: ids or names of the containers whose network, processes or memory it uses.
+    shares: ids or names of the containers whose network, processes or memory it uses. slot: the colour of its service, "" if
+    that has none.
     """
 
     id: str
@@ -85,6 +88,7 @@ class Container:
     networks: frozenset[str] = frozenset()
     published: tuple[tuple[str, int], ...] = ()
     shares: tuple[str, ...] = ()
+    slot: str = ""
 
     @property
     def running(self) -> bool:
@@ -131,6 +135,7 @@ class Container:
             restarts=self.restarts,
             commit=self.commit,
             release=self.release,
+            slot=self.slot,
             port=self.port,
             mounts=self.mounts,
         )
@@ -216,6 +221,8 @@ def parse_containers(output: Output) -> tuple[Container, ...]:
 def _container(raw: dict[str, object]) -> Container:
     mounts, published = raw.pop("mounts", None), _published(raw.pop("ports"))
     networks, shares = raw.pop("networks"), raw.pop("shares")
+    of, slot = raw.pop("of", None), raw.pop("slot", None)
+    raw["service"] = of or raw["service"]
     given = {name: value for name, value in raw.items() if name not in ("name", "oneoff", "files", "env_files")}
     return Container(
         **given,  # type: ignore[arg-type]
@@ -229,6 +236,7 @@ def _container(raw: dict[str, object]) -> Container:
         networks=frozenset(networks if isinstance(networks, dict) else ()),
         published=published,
         shares=_shared(shares),
+        slot=str(slot or ""),
     )
 
 

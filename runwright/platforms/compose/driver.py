@@ -9,6 +9,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,13 +19,14 @@ from runwright.platforms.compose import containers
 from runwright.platforms.compose.adopt import adopt
 from runwright.platforms.compose.claims import claims, has_data
 from runwright.platforms.compose.cli import Project
+from runwright.platforms.compose.colours import SLOTS, Colours, read_entries
 from runwright.platforms.compose.config import ComposeConfig, read_config
 from runwright.platforms.compose.containers import Container, containers_of, volumes_of
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.environment import Variables, carried, configured, keys_seen
 from runwright.platforms.compose.faults import inject
 from runwright.platforms.compose.images import Image, image_of
-from runwright.platforms.compose.neighbours import NOBODY, known_services, neighbours
+from runwright.platforms.compose.neighbours import NOBODY, Neighbours, known_services, neighbours
 from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
 from runwright.platforms.compose.sources import compose_files, top_of
@@ -33,6 +35,7 @@ from runwright.platforms.compose.usage import stats
 from runwright.platforms.shape import Beside, Claim, ImagesFrom, KeysSeen, Observed, Platform, ServiceFact, Usage
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.targets import ComposeTarget
+from runwright.traffic import Stand, Upstream
 from runwright.versions import Version
 
 
@@ -41,7 +44,8 @@ class Compose(Platform):
 
     tree: where the clean worktree of a commit is when `prepare` is called. state: our own folder for this environment.
     env: what Compose interpolates from besides the env file; may hold secrets, and DOCKER_CONFIG for pulls.
-    gone: services of the version before that the files of the new one have no more.
+    gone: services of the version before that the files of the new one have no more. version: what is released, if that is
+    known: it says which names and ports the switch before its colours takes over.
     """
 
     breaks: ClassVar[frozenset[Break]] = frozenset({"kill", "errors", "latency"})
@@ -57,6 +61,7 @@ class Compose(Platform):
         system: str,
         environment: str,
         gone: Collection[str] = (),
+        version: Version | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.target = target
@@ -67,7 +72,14 @@ class Compose(Platform):
         self.state = state
         self.env = dict(env or {})
         self._names = (system, environment)
+        self._version = version
         self._starting = Starting(target, self._all, self._gone, clock)
+        self._colours = Colours(target, self._starting)
+        if self._colours.services:
+            self.slots = SLOTS
+            # what is replaced in place beside the colours
+            mine = [s for s in self._all if s not in self._colours.services]
+            self._in_place = Starting(target, mine, self._gone, clock)
 
     # ------------------------------------------------------------------------------------------------- what is there
 
@@ -187,7 +199,11 @@ class Compose(Platform):
                 state="Nothing was started or stopped.",
                 next="Release another version; this one cannot be started again.",
             )
-        return put_in_place(do, self._place(self._folder(version)), self.services, version, prefix)
+        made = put_in_place(do, self._place(self._folder(version)), self.services, version, prefix)
+        if not self._colours.services:
+            return made
+        entries = read_entries(do, self._project(made), self.target)
+        return replace(made, extra={**made.extra, "entries": entries})
 
     def run_job(
         self,
@@ -244,7 +260,7 @@ class Compose(Platform):
         self,
         do: Do,
         version: Version,
-        slot: str,  # noqa: ARG002
+        slot: str,
         prefix: str,
         release_id: str,
         *,
@@ -263,6 +279,9 @@ class Compose(Platform):
         Raise DeadlineError if it does not get healthy in time, ActionError as soon as a container ends or is restarted.
         """
         self._require_images(do, version)
+        if slot:
+            self._colours.start(do, version, self._project(version), slot, prefix, release_id, keep=keep, anew=anew)
+            return
         there = NOBODY if beside is None else beside.what
         self._starting.replace(do, version, self._project(version), prefix, release_id, there, keep=keep, anew=anew)
 
@@ -276,8 +295,40 @@ class Compose(Platform):
         never = [name for name in version.extra["others"] if name not in known]
         self._starting.others(do, self._project(version), never, there, f"{prefix}/others", self.target.settle)
 
-    def stop(self, do: Do, slot: str, prefix: str) -> None:  # noqa: ARG002
-        """Stop the application's own services; database, proxy and the rest stay up."""
+    def upstream(self, do: Do, slot: str) -> Upstream | None:
+        """Return where the switch reaches ``slot``, None if it does not run, or there are no slots."""
+        return self._colours.upstream(do, slot) if slot else None
+
+    def stand(self) -> Stand | None:
+        """Return where the switch stands; None where services are replaced in place."""
+        return self._colours.stand(self._version) if self.slots else None
+
+    def plain(self, do: Do) -> bool:
+        """Return whether services that are meant to run in colours run as they did before there were any."""
+        return bool(self._colours.plain(containers_of(do, self.target.project)))
+
+    def make_way(self, do: Do, prefix: str) -> None:
+        """Stop what holds a port that the switch is to take over."""
+        self._colours.make_way(do, prefix)
+
+    def leave(self, do: Do, prefix: str) -> None:
+        """Remove what ran before there were colours: the switch has its names and ports now."""
+        self._colours.leave(do, prefix)
+
+    def replace_others(
+        self, do: Do, version: Version, prefix: str, release_id: str, *, keep: bool = False, anew: bool = False
+    ) -> None:
+        """Replace in place what does not run in colours, and wait until it is healthy."""
+        if not set(version.extra["images"]) - set(self._colours.services):
+            return
+        beside: Neighbours = self.beside(do, version).what
+        self._in_place.replace(do, version, self._project(version), prefix, release_id, beside, keep=keep, anew=anew)
+
+    def stop(self, do: Do, slot: str, prefix: str) -> None:
+        """Stop the application's own services (of ``slot``, if one is given); database, proxy and the rest stay up."""
+        if slot:
+            self._colours.stop(do, slot, prefix)
+            return
         left = self._gone if self.target.orphans == "leave" else ()
         running = [c for c in self._ours(do) if c.state not in ("exited", "created") and c.service not in left]
         if running:
@@ -290,10 +341,10 @@ class Compose(Platform):
                 )
             )
 
-    def inject(self, do: Do, slot: str, by: Break, prefix: str) -> None:  # noqa: ARG002
+    def inject(self, do: Do, slot: str, by: Break, prefix: str) -> None:
         """Break the application's own containers; database, proxy and the rest stay as they are."""
         require_way(self.breaks, by)
-        inject(do, [c for c in self._ours(do) if c.running], by, prefix)
+        inject(do, [c for c in self._ours(do) if c.running and c.slot == slot], by, prefix)
 
     def printed(self, do: Do, release_id: str) -> str:
         """Return what the containers that ``release_id`` started printed last, "" if there are none. May hold secrets."""
@@ -321,12 +372,13 @@ class Compose(Platform):
         }
         return ImagesFrom(self.build_argv, self.top, services, self.compose_env)
 
-    def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:  # noqa: ARG002
+    def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:
         """Return what runs now as a version that can be started again, or None if nothing of ours runs.
 
         ``extra["drifted"]`` names the services whose files or env file were changed since they were started.
         """
-        there = [c for c in ours(self.services, containers_of(do, self.target.project)) if c.running]
+        found = ours(self.services, containers_of(do, self.target.project))
+        there = [c for c in found if c.running and c.slot in (slot, "")]
         if not there:
             return None
         system, environment = self._names

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runwright.platforms.compose.driver import Compose
 from runwright.platforms.shape import Kind
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.targets import ComposeTarget, Environment
 from runwright.site import Site
 from runwright.variables import env_files_in
 from runwright.versions import Version
@@ -18,7 +18,7 @@ class ComposeKind(Kind):
 
     name = "compose"
     title = "Docker Compose"
-    strategies = ("recreate",)
+    strategies = ("recreate", "blue_green")
 
     def made(
         self, site: Site, env: Mapping[str, str], before: Version | None = None, version: Version | None = None
@@ -34,6 +34,7 @@ class ComposeKind(Kind):
             system=site.book.system,
             environment=site.environment,
             gone=Compose.gone(before, version, services),
+            version=version,
         )
 
     def env_files(self, site: Site) -> Iterator[Path]:
@@ -44,11 +45,24 @@ class ComposeKind(Kind):
         if target.env_file:
             yield folder / target.env_file
 
+    def doors(self, place: Environment) -> tuple[str, ...]:
+        """Return the addresses that lead to the first service in ``traffic``."""
+        assert isinstance(place.target, ComposeTarget)
+        return ("front", *_urls(place.target, place))
+
     def env_file(self, site: Site) -> Path | None:
         """Return the env file that Compose interpolates from, or None if there is none."""
         target = _target(site)
         path = Path(target.directory) / (target.env_file or ".env")
         return path if target.env_file or path.exists() else None
+
+
+def _urls(target: ComposeTarget, place: Environment) -> tuple[str, ...]:
+    """Return the names of the addresses that lead to the service whose door is asked: the first in ``traffic``."""
+    if not target.traffic:
+        return ()
+    first = next(iter(target.traffic.values()))
+    return tuple(first.urls) or (tuple(place.urls) if len(target.traffic) == 1 else ())
 
 
 def _target(site: Site) -> ComposeTarget:

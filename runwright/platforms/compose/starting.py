@@ -59,7 +59,7 @@ class Starting:
         """Make ``version`` run in place of what runs, and wait until it is healthy: see `Compose.start`."""
         there = containers_of(do, self._target.project)
         there = beside.there if there is None else there
-        before = _restarts(there)
+        before = restarts(there)
         self._finish_leftovers(do, version, there, prefix)
         kept = self._kept(version, there, beside, release_id) if keep else frozenset()
         # what the way back makes anew carries its name, so that another try of it does not keep that too
@@ -299,7 +299,7 @@ class Starting:
         self._up(do, project, ["--no-deps", "--no-recreate"], missing, key)
         now = containers_of(do, self._target.project) or ()
         ids = [c.id for c in now if c.service in missing and not c.oneoff]
-        self._wait(do, ids, missing, settle, _restarts(there))
+        self.wait(do, ids, missing, settle, restarts(there))
 
     def _settle(self, do: Do, version: Version, services: list[str], seconds: float, before: Mapping[str, int]) -> None:
         there = containers_of(do, self._target.project)
@@ -315,12 +315,14 @@ class Starting:
                 state="It is not running.",
                 next=f"Run `docker compose -p {self._target.project} ps -a` and read the service's section in the Compose file.",
             )
-        seen = self._wait(do, [c.id for c in started], services, seconds, before)
+        seen = self.wait(do, [c.id for c in started], services, seconds, before)
         require_sound(seen, version.extra["images"], before)
 
-    def _wait(
+    def wait(
         self, do: Do, ids: list[str], services: list[str], seconds: float, before: Mapping[str, int]
     ) -> tuple[Container, ...]:
+        """Wait until the containers ``ids`` of ``services`` have settled, and return them. Raise DeadlineError if they do
+        not, ActionError as soon as one ends or is restarted. before: as `restarts` returned it."""
         names = few(services)
         if not ids:
             return ()  # Docker takes no name for a mistake
@@ -348,7 +350,8 @@ def ours(services: Iterable[str], there: Iterable[Container] | None) -> tuple[Co
     return tuple(c for c in there or () if c.service in services and not c.oneoff)
 
 
-def _restarts(there: Iterable[Container] | None) -> dict[str, int]:
+def restarts(there: Iterable[Container] | None) -> dict[str, int]:
+    """Return how often each running container was restarted, by id."""
     # Docker counts them from when a container was made, and one that is not replaced keeps its count
     return {c.id: c.restarts for c in there or () if c.running}
 

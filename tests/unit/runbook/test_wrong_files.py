@@ -146,7 +146,7 @@ MISTAKES = {
     "an unknown component of migrations": (wrong(("{tool: alembic}", "{tool: alembic, component: ap}")), "migrate.component", "Did you mean `api`?"),
     "a service of another component for migrations": (wrong(("{tool: alembic}", "{tool: alembic, service: web}")), "migrate.service", "would not run the release's own image"),
     "migrations without a database": (wrong((POSTGRES, "block: shop\n  production")), "environments.staging", "names no `database` that it migrates"),
-    "a router on Compose": (wrong(("tier: production", "tier: production\n    router: {kind: caddy}")), "environments.production.router", "`router` is for the host platform"),
+    "a router on Compose": (wrong(("tier: production", "tier: production\n    router: {kind: caddy}")), "environments.production.router", "`router` is for two colours"),
     "no router on the host": (wrong((TARGET, "      platform: host\n      process: {command: [x]}\n"), (SHOP_DATABASE, "host: db, name: shop, user: shop}\n    metrics")), "environments.production", "needs a `router`"),
     "a Compose service on the host": (wrong((TARGET, "      platform: host\n      process: {command: [x]}\n    router: {kind: caddy}\n")), "environments.production.database.service", "on the host platform give the server's `host`"),
     "a database nowhere": (wrong((SHOP_DATABASE, "name: shop, user: shop}\n    metrics")), "environments.production.database", "neither is given"),
