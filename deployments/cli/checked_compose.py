@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +13,9 @@ from deployments.cli.in_use import claimed
 from runwright.engine.actions import Do, Output
 from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose.cli import Project
-from runwright.platforms.compose.config import rendered
+from runwright.platforms.compose.config import ComposeConfig, parse_config, rendered
 from runwright.platforms.compose.copies import Place
+from runwright.platforms.compose.lacking import lacking
 from runwright.platforms.compose.release import project_in_tree
 from runwright.platforms.compose.sources import compose_files, env_files, top_of
 from runwright.platforms.compose.wellformed import yaml_mistakes
@@ -44,10 +46,12 @@ def look(do: Do, book: Runbook) -> Seen:
         if shutil.which("docker") is None:
             return Seen(warnings=("The Compose files were not looked at: docker is not on PATH.",))
         try:
-            known = _read(do, *there)
+            known, lacks = _read(do, *there, book.services())
         except RunwrightError as error:
             mistakes |= dict.fromkeys([f"{name}: {error.what}"])
             continue
+        if Path(place.target.directory).is_dir():  # it runs on this machine
+            warnings |= dict.fromkeys(f"{name}: {one}" for one in lacks)
         warnings |= dict.fromkeys(f"{name}: {claim.says} {claim.next}" for claim in claimed(do, book, name))
         mistakes |= dict.fromkeys(_misfits(book, known))
         missing = [service for service in book.services() if service not in known]
@@ -83,27 +87,37 @@ def _where(do: Do, target: ComposeTarget, book: Runbook) -> tuple[ComposeTarget,
     return None
 
 
-def _read(do: Do, target: ComposeTarget, top: Path) -> dict[str, Origin]:
-    """Return what each service is started from. Raise InputError for a file that is no YAML, ActionError if Compose refuses it."""
+def _read(
+    do: Do, target: ComposeTarget, top: Path, services: Collection[str]
+) -> tuple[dict[str, Origin], tuple[str, ...]]:
+    """Return what each service is started from, and what ``services`` take for granted and is not there, as sentences.
+
+    Raise InputError for a file that is no YAML, or that Compose refuses.
+    """
     files = [top / name for name in compose_files(do, target, top, env_files(target)).names]
     try:
         with TemporaryDirectory() as scratch:
             project = project_in_tree(do, Place(target, top, top, {}, Path(scratch))).project
-            return _origins(do, project, top, interpolate=True)
-    except RunwrightError:
+            known, config = do(rendered(project, lambda output: _both(output, project, top), interpolate=True))
+            return known, lacking(do, config, services)
+    except RunwrightError as error:
         if mistakes := yaml_mistakes(files):
             raise InputError(" ".join(mistakes), next="Correct the file.") from None
+        refused = error
     # the values of its variables may be in the environment's block, which is not looked into here
     project = Project(target.project, Path(target.directory), tuple(files), profiles=tuple(target.profiles))
-    return _origins(do, project, top, interpolate=False)
+    known = do(rendered(project, lambda output: _origins(output, project, top), interpolate=False))
+    return known, (f"{refused.what.rstrip('.')}. {refused.next}",)
 
 
-def _origins(do: Do, project: Project, top: Path, *, interpolate: bool) -> dict[str, Origin]:
-    def parse(output: Output) -> dict[str, Origin]:
-        if output.code:
-            lines = output.stderr.decode("utf-8", "replace").strip().splitlines() or [f"it exited with {output.code}"]
-            raise ActionError(f"Docker Compose refuses {', '.join(str(f) for f in project.files)}: {lines[-1]}")
-        config = json.loads(output.stdout)
-        return origins(config.get("services") or {}, project.name, top)
+def _both(output: Output, project: Project, top: Path) -> tuple[dict[str, Origin], ComposeConfig]:
+    config = parse_config(output)  # first: it shows no value of an env file where Compose refuses one
+    return _origins(output, project, top), config
 
-    return do(rendered(project, parse, interpolate=interpolate))
+
+def _origins(output: Output, project: Project, top: Path) -> dict[str, Origin]:
+    if output.code:
+        lines = output.stderr.decode("utf-8", "replace").strip().splitlines() or [f"it exited with {output.code}"]
+        raise ActionError(f"Docker Compose refuses {', '.join(str(f) for f in project.files)}: {lines[-1]}")
+    config = json.loads(output.stdout)
+    return origins(config.get("services") or {}, project.name, top)

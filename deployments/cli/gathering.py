@@ -128,7 +128,7 @@ def _application(do: Do, given: Given, root: Path) -> Application:
     env_files = [given.directory / given.env_file] if given.env_file else []
     try:
         with_shell, without = (files_by_environment(do, given.directory, env_files, env) for env in (_of_shell(), {}))
-    except ActionError:
+    except (ActionError, InputError):
         with_shell = without = ()  # the files cannot be read either then, and that is told with a reason
     taken = with_shell or usual_files(given.directory)
     by_shell = with_shell != without
@@ -150,11 +150,11 @@ def _read(do: Do, application: Application) -> tuple[str, tuple[ServiceFacts, ..
     """Return the project, its services, and remarks: that variables could not be filled in, that an image is built twice."""
     try:
         found, refused = _compose(do, application, interpolate=True), None
-    except ActionError as error:
+    except (ActionError, InputError) as error:
         found, refused = None, error
     try:
         as_written = _compose(do, application, interpolate=False)
-    except ActionError:
+    except (ActionError, InputError):
         as_written = None
     if found is None and as_written is None:
         tracked = _git(do, application.directory, "ls-files", "--", "*compose*.y*ml")
@@ -224,7 +224,7 @@ def _compose(do: Do, application: Application, *, interpolate: bool) -> Parsed:
 def parse_services(output: Output, root: Path) -> Parsed:
     """Return the project's name, its services and remarks from ``docker compose config --format json``; no secret is kept.
 
-    Raise ActionError if Compose refused the files.
+    Raise InputError if Compose refused the files.
     """
     if output.code:
         parse_config(output)  # raises, with Compose's own words and without the values of an env file

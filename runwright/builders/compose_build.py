@@ -14,6 +14,7 @@ import yaml
 from runwright.engine.actions import Command, Do, Output
 from runwright.errors import InputError, RefusedError
 from runwright.runbook.compose_images import Origin, awaited, misfits, origins
+from runwright.runbook.compose_refusal import refuse
 from runwright.runbook.model import Component
 
 
@@ -37,6 +38,7 @@ class ComposeBuild:
                 says=f"read how {component} is built",
                 argv=(*self.argv(do), "config", "--format", "json"),
                 env=self.env,
+                ok=frozenset(range(256)),
                 parse=lambda output: parse_build(output, component, self.services[component], self.top),
                 assume=ComposeService(self.services[component][0]),
             )
@@ -50,6 +52,7 @@ class ComposeBuild:
                 says="read what else is built",
                 argv=(*self.argv(do), "config", "--format", "json"),
                 env=self.env,
+                ok=frozenset(range(256)),
                 parse=lambda output: parse_others(output, ours, self.top),
                 assume=(),
             )
@@ -89,6 +92,7 @@ def override(
 
 def parse_build(output: Output, component: str, services: tuple[str, ...], top: Path) -> ComposeService:
     """Return what the ``services`` of a component are started from, from ``docker compose config``; raise as ``read`` does."""
+    refuse(output.code, output.stderr)
     config = json.loads(output.stdout)
     known = origins(config.get("services") or {}, str(config.get("name", "")), top)
     if missing := [name for name in services if name not in known]:
@@ -107,6 +111,7 @@ def parse_build(output: Output, component: str, services: tuple[str, ...], top: 
 
 def parse_others(output: Output, ours: Collection[str], top: Path) -> tuple[ComposeService, ...]:
     """Return the services that are built and not ``ours``, without those that another one waits for until they have ended."""
+    refuse(output.code, output.stderr)
     config = json.loads(output.stdout)
     services = {name: said or {} for name, said in (config.get("services") or {}).items()}
     known = origins(services, str(config.get("name", "")), top)

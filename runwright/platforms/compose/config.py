@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from runwright.engine.actions import Command, Do, Output
-from runwright.errors import ActionError, InputError
+from runwright.errors import InputError
 from runwright.platforms.compose.cli import Project
 from runwright.runbook.compose_images import awaited
+from runwright.runbook.compose_refusal import refuse
 
 T = TypeVar("T")
 
@@ -79,13 +80,24 @@ class ServiceConfig:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """A network or a volume (``kind``) that is not the project's own, by the name that Docker knows, and who uses it."""
+
+    kind: str
+    name: str
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ComposeConfig:
-    """The services of a project with its profiles applied, and the files that its configs and secrets come from."""
+    """The services of a project with its profiles applied, the files that its configs and secrets come from, and what is
+    not its own."""
 
     name: str
     services: Mapping[str, ServiceConfig]
     configs: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    outside: tuple[Outside, ...] = ()
 
     @property
     def run_once(self) -> frozenset[str]:
@@ -136,7 +148,7 @@ def read_config(do: Do, project: Project, *, interpolate: bool = True) -> Compos
 
     With ``interpolate`` the env files must be there and every variable has its value. Without it nothing but the files
     is needed; names that hold variables are left as they are written.
-    Raise ActionError if Compose refuses the files.
+    Raise InputError if Compose refuses the files.
     """
     return do(rendered(project, parse_config, interpolate=interpolate))
 
@@ -154,7 +166,7 @@ def rendered(project: Project, parse: Callable[[Output], T], *, interpolate: boo
 
 
 def check_config(do: Do, project: Project) -> None:
-    """Prove that Compose accepts the files of ``project``. Raise ActionError if it does not."""
+    """Prove that Compose accepts the files of ``project``. Raise InputError if it does not."""
     do(
         Command(
             says=f"let Compose check {', '.join(f.name for f in project.files)}",
@@ -168,7 +180,7 @@ def check_config(do: Do, project: Project) -> None:
 
 
 def parse_config(output: Output) -> ComposeConfig:
-    """Return the facts of ``docker compose config --format json``. Raise ActionError if Compose refused the files."""
+    """Return the facts of ``docker compose config --format json``. Raise InputError if Compose refused the files."""
     refusal(output)
     data = json.loads(output.stdout)
     services = {name: _service(name, raw or {}, data) for name, raw in (data.get("services") or {}).items()}
@@ -177,23 +189,27 @@ def parse_config(output: Output) -> ComposeConfig:
         services=services,
         configs=_files(data.get("configs")),
         secrets=_files(data.get("secrets")),
+        outside=tuple(_outside(data)),
     )
+
+
+def _outside(data: Mapping[str, Any]) -> Iterator[Outside]:
+    used: dict[tuple[str, str], list[str]] = {}
+    for name, raw in (data.get("services") or {}).items():
+        for network in (raw or {}).get("networks") or ():
+            used.setdefault(("network", network), []).append(name)
+        for mount in (raw or {}).get("volumes") or ():
+            if isinstance(mount, Mapping) and mount.get("type") == "volume" and mount.get("source"):
+                used.setdefault(("volume", mount["source"]), []).append(name)
+    for (kind, key), services in used.items():
+        said = (data.get(f"{kind}s") or {}).get(key) or {}
+        if said.get("external"):
+            yield Outside(kind, str(said.get("name") or key), tuple(services))
 
 
 def refusal(output: Output) -> None:
-    """Raise ActionError, with Compose's own words and none of an env file's values, if it refused what it was given."""
-    if output.code == 0:
-        return
-    lines = [line.strip() for line in output.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    # an env file that cannot be parsed is quoted in the message, with the secret that stands there
-    quoting = any('near "' in line or "unexpected character" in line for line in lines)
-    shown = "a line of an env file cannot be read (it is not shown, it may hold a secret)" if quoting else lines[-1:]
-    what = shown if isinstance(shown, str) else (shown[0] if shown else f"it exited with {output.code}")
-    raise ActionError(
-        f"Docker Compose refuses the configuration: {what}",
-        state="Nothing was started or stopped.",
-        next="Correct it in the Compose files of this version, or in the env file, and release again.",
-    )
+    """Raise InputError, with Compose's own words and none of an env file's values, if it refused what it was given."""
+    refuse(output.code, output.stderr)
 
 
 def _service(name: str, raw: Mapping[str, Any], data: Mapping[str, Any]) -> ServiceConfig:

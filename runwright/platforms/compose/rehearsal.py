@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from runwright.engine.actions import Command, Do, Output
@@ -11,6 +12,7 @@ from runwright.platforms.compose.cli import Project
 REHEARSE_SECONDS = 120.0
 """Nothing is pulled or started: it only asks the engine what is there."""
 _DRY = "DRY-RUN"
+_NOT_FOUND = re.compile(r"""\b(network|volume) "?([A-Za-z0-9_.-]+)"?.*\b(?:not|could not be) found""")
 
 
 def rehearse(do: Do, project: Project, services: Iterable[str]) -> None:
@@ -43,5 +45,12 @@ def rehearsed(output: Output) -> None:
     raise RefusedError(
         f"Docker Compose cannot start this version: {said[-1].rstrip('.')}.",
         state="Nothing was started or stopped.",
-        next="Change what it names in the Compose files, or update Docker (`docker version` tells which engine this is).",
+        next=_next(said[-1]),
     )
+
+
+def _next(reason: str) -> str:
+    lacks = _NOT_FOUND.search(reason)
+    if lacks:
+        return f"Make it (`docker {lacks[1]} create {lacks[2]}`), or correct its name in the Compose files of this version."
+    return "Change what it names in the Compose files, or update Docker (`docker version` tells which engine this is)."

@@ -28,6 +28,7 @@ from runwright.platforms.compose.config import (
 )
 from runwright.platforms.compose.copies import Copies, Place
 from runwright.platforms.compose.images import Image, image_of, pulled, swallows_command
+from runwright.platforms.compose.lacking import require_files
 from runwright.platforms.compose.override import override_file
 from runwright.platforms.compose.rehearsal import rehearse
 from runwright.platforms.compose.sources import (
@@ -155,6 +156,7 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
     kept = replace(project, files=tuple(place.folder / "tree" / f for f in files))
     kept = kept.plus(place.folder / "override.yml")
     rendered = read_config(do, kept)
+    require_files(do, rendered, services)
     there = containers.containers_of(do, place.target.project) or ()
     # where nothing is replaced yet, what it depends on may not be there either; before 2.24.4 a rehearsal tells less
     if compose >= COMPOSE_WITH_OVERRIDE_TAG and any(c.service in services and not c.oneoff for c in there):

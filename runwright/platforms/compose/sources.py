@@ -91,7 +91,7 @@ def files_by_environment(
 ) -> tuple[str, ...]:
     """Return the Compose files that Compose's environment or env file names for ``directory`` (COMPOSE_FILE); () if neither does.
 
-    Raise ActionError if Compose cannot read the env file.
+    Raise InputError if Compose cannot read the env file.
     """
     flags = tuple(word for file in from_files for word in ("--env-file", str(file)))
     return do(
@@ -119,7 +119,7 @@ def compose_files(
     do: Do, target: ComposeTarget, tree: Path, from_files: Iterable[Path] = (), env: Mapping[str, str] | None = None
 ) -> Named:
     """Return the Compose files in ``tree``: those of the runbook, else those that ``from_files`` and ``env`` name to Compose, else
-    those that Compose looks for. Raise InputError if one is missing, ActionError if Compose cannot read an env file.
+    those that Compose looks for. Raise InputError if one is missing, or if Compose cannot read an env file.
     """
     directory = Path(target.directory)
     named = () if target.files else files_by_environment(do, directory, from_files, env)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runwright.engine.actions import Output
-from runwright.errors import ActionError, InputError, ObservationError
+from runwright.errors import InputError, ObservationError
 from runwright.platforms.compose.cli import Project, parse_version
 from runwright.platforms.compose.config import Build, ComposeConfig, Mount, _port, parse_config, require_services
 from runwright.platforms.compose.sources import parse_sources, top_of
@@ -104,9 +104,13 @@ def test_the_short_form_of_a_mount_is_read_too(
 
 def test_what_compose_refuses_is_told_without_quoting_an_env_file() -> None:
     """Its last line is shown, unless it quotes a line that may hold a secret."""
-    with pytest.raises(ActionError, match=r"env file /opt/shop/\.env not found"):
+    with pytest.raises(InputError, match=r"env file /opt/shop/\.env not found"):
         parse_config(output("", 14, "env file /opt/shop/.env not found: stat /opt/shop/.env: no such file"))
-    with pytest.raises(ActionError, match="cannot be read") as caught:
+    lacks = b"error while interpolating services.api.image: required variable VERSION is missing a value: "
+    with pytest.raises(InputError, match="VERSION is missing a value") as told:
+        parse_config(Output(15, b"", lacks))
+    assert told.value.next.startswith("Give VERSION a value in the application's env file")
+    with pytest.raises(InputError, match="cannot be read") as caught:
         parse_config(
             output("", 1, 'failed to read .env: line 3: unexpected character "-" in variable name near "geheim-9"')
         )

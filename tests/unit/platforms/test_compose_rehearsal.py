@@ -41,3 +41,18 @@ def test_what_the_engine_cannot_do_is_told_before_anything_is_replaced(printed: 
         rehearse(Replies({"--dry-run": Output(1, b"", printed)}), PROJECT, ["api"])
     assert "DRY-RUN" not in str(caught.value)
     assert "Nothing was started or stopped" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        (b"Error response from daemon: network front not found\n", "`docker network create front`"),
+        (b'external volume "media" not found\n', "`docker volume create media`"),
+        (b"network front declared as external, but could not be found\n", "`docker network create front`"),
+    ],
+)
+def test_what_is_outside_of_the_project_and_missing_is_told_with_how_it_is_made(printed: bytes, told: str) -> None:
+    """Nobody but its owner knows how it should be; a plain one is a beginning."""
+    with pytest.raises(RefusedError) as caught:
+        rehearse(Replies({"--dry-run": Output(1, b"", printed)}), PROJECT, ["api"])
+    assert told in caught.value.next
