@@ -152,6 +152,28 @@ def log_between(do: Do, mirror: Path, a: str, b: str, *, at_most: int = 200) -> 
     return [(commit, _clean(subject)) for commit, _, subject in (line.partition(" ") for line in found)]
 
 
+def changed_between(do: Do, mirror: Path, a: str, b: str) -> list[str]:
+    """Return the paths of the files that differ between the commits ``a`` and ``b``. Raise ActionError if one is not known."""
+    return do(
+        read(
+            mirror,
+            *(
+                "diff",
+                "-z",
+                "--name-only",
+                "--no-renames",
+                "--no-ext-diff",
+                "--end-of-options",
+                _full(a),
+                _full(b),
+                "--",
+            ),
+            says=f"read which files changed from {a[:8]} to {b[:8]}",
+            parse=records,
+        )
+    )
+
+
 # --------------------------------------------------------------------------------------------------------------- parts
 
 

@@ -97,9 +97,11 @@ class Beside:
     """What lives beside the services that are replaced. says: what becomes of it, a sentence each. what: for the platform.
 
     refuses: why the version could not start beside that, or would leave users with nobody; a way back goes on all the same.
+    dark: when users are not served for it, as a phrase; "" if that is not so.
     """
 
     says: tuple[str, ...] = ()
+    dark: str = ""
     refuses: RunwrightError | None = None
     what: Any = None
 
@@ -219,6 +221,10 @@ class Platform(ABC):
 
     def beside(self, do: Do, version: Version) -> Beside:  # noqa: ARG002
         """Return what lives beside the services of ``version``, which was prepared, and what becomes of it."""
+        return Beside()
+
+    def staged(self, do: Do, version: Version) -> Beside:  # noqa: ARG002
+        """Return what a person should know of running ``version``, which was prepared, in a slot beside what serves."""
         return Beside()
 
     def claims(self, do: Do) -> tuple[Claim, ...]:  # noqa: ARG002

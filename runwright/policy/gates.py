@@ -18,6 +18,8 @@ NO_NAMES: Final = frozenset({"yes", "true", "no", "false", "ok", "done", "none",
 
 
 STATEMENTS: Final = {
+    "both-versions": "The version that serves can live with the schema of the new one",
+    "downtime": "Users may be without service while this release changes the schema",
     "remove-invalid-indexes": "The invalid indexes that the plan names may be removed",
     "schema-ahead": "The version may run on the schema that is ahead of it",
 }

@@ -6,8 +6,7 @@ from __future__ import annotations
 from runwright.engine.actions import Do
 from runwright.migrators.shape import MigrationPlan
 from runwright.platforms.shape import Going
-from runwright.release import drivers
-from runwright.release.schema import needs_stop
+from runwright.release import drivers, two_live
 from runwright.release.work import Work
 from runwright.versions import Version
 
@@ -27,10 +26,10 @@ def going(work: Work) -> Going:
 
 def migrate(work: Work, do: Do, version: Version, migrations: MigrationPlan | None) -> None:
     """Change the schema: by a one-off job of the new version, with the old one stopped where it must not run meanwhile."""
+    if two_live.goes_dark(work, migrations):
+        work.cutover.darken(do, str(work.fact("slot") or ""))
     if migrations is None or not migrations.pending:
         return
-    if needs_stop(migrations):
-        work.cutover.darken(do, str(work.fact("slot") or ""))
     job = drivers.job(work.site, do, version, work.id)
     drivers.migrator(work.site).upgrade(do, job, migrations, MIGRATE_KEY)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runwright.ledger.states import ReleaseState
 from runwright.plural import plural
-from runwright.release import at_start, cutover, drivers, revision_tables, schema, unfinished
+from runwright.release import at_start, cutover, drivers, revision_tables, schema, two_live, unfinished
 from runwright.release.decide import schema_of
 from runwright.release.plan import migrations_of
 from runwright.release.work import Work
@@ -18,6 +18,7 @@ def migrate(work: Work) -> list[str] | None:
             "schema", schema_of(work)
         )  # what starts may change it: whether it did decides about the way back
     if migrations is None:
+        cutover.migrate(work, work.do, work.version, None)
         return None
     unfinished.remove(work, work.do)
     if migrations.pending:
@@ -27,7 +28,7 @@ def migrate(work: Work) -> list[str] | None:
         work.platform.start_dependencies(work.do, work.version, "deploy")
         if work.fact("schema") is None:  # as it was before the first attempt, whatever an interrupted one left behind
             work.write_down("schema", schema_of(work))
-        if schema.needs_stop(migrations):
+        if two_live.goes_dark(work, migrations):
             work.say("The old version may not run on a schema that is half changed: it is stopped first.")
         cutover.migrate(work, work.do, work.version, migrations)
     if migrations.pending:

@@ -15,8 +15,8 @@ from runwright.policy.levels import Level
 from runwright.policy.rollback import Decision, Situation, Way
 from runwright.policy.rules import Sample, SampleState
 from runwright.policy.watch import Conclusion, Watching
+from runwright.release import two_live
 from runwright.release.downtime import downtimes
-from runwright.release.schema import needs_stop
 from runwright.release.work import Work, watch_seconds
 from runwright.reports import charts
 from runwright.reports import checklist as checklists
@@ -84,7 +84,8 @@ def show_plan(
         level=level.name,
         way_back=level.meaning,
         gates=lines(work),
-        downtime=work.cutover.downtime(needs_stop=needs_stop(migrations), first=previous is None),
+        downtime=str(made.get("dark") or "")
+        or work.cutover.downtime(needs_stop=two_live.goes_dark(work, migrations), first=previous is None),
         watch=f"{as_duration(watch_seconds(work))}, every {as_duration(work.runbook.watch.every)}",
         steps=steps,
         depends_on=str(made["depends"]),

@@ -10,10 +10,9 @@ from runwright.engine.planning import DependsError, Planner, Step
 from runwright.errors import RefusedError
 from runwright.ledger.states import ReleaseState, reached
 from runwright.migrators.shape import MigrationPlan
-from runwright.platforms.shape import Beside
 from runwright.plural import plural
 from runwright.policy.levels import Level
-from runwright.release import ahead, at_start, cutover, drivers, revision_tables, schema, unfinished
+from runwright.release import ahead, at_start, cutover, drivers, revision_tables, schema, two_live, unfinished
 from runwright.release.adopt import previous_release
 from runwright.release.pages import show_plan
 from runwright.release.work import Work
@@ -52,7 +51,8 @@ def make_plan(work: Work) -> dict[str, Any]:
         level = max(level, Level.L3)
     by_itself = at_start.level_of(work.version, migrate)
     level = max(level, by_itself if previous is not None else min(by_itself, Level.L1))
-    beside = work.platform.beside(work.do, work.version) if not work.cutover.stages else Beside()
+    lives = two_live.require(work, migrations)
+    beside = (work.platform.staged if work.cutover.stages else work.platform.beside)(work.do, work.version)
     if beside.refuses is not None:
         raise beside.refuses
     slot = cutover.new_slot(work, work.do)
@@ -67,11 +67,13 @@ def make_plan(work: Work) -> dict[str, Any]:
             *notes(work.version, migrate),
             *ahead.remark(work),
             *unfinished.remark(work),
+            *lives,
             *beside.says,
         ],
         "previous": previous.id if previous else None,
         "steps": [[s.key, s.says, s.exact] for s in steps],
         "depends": depends,
+        "dark": beside.dark,
         "gates": work.fact("checklist"),
     }
     made["hash"] = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()

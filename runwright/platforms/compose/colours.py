@@ -18,7 +18,8 @@ from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import refusal, rendered
 from runwright.platforms.compose.containers import Container, containers_of
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, restarts
-from runwright.plural import few
+from runwright.platforms.shape import Beside
+from runwright.plural import few, plural
 from runwright.runbook.targets import ComposeTarget
 from runwright.traffic import Entry, Stand, Upstream, reached
 from runwright.versions import Version
@@ -174,6 +175,34 @@ class Colours:
                     deadline_seconds=STOP_SECONDS,
                 )
             )
+
+    def staged(self, there: Iterable[Container] | None, version: Version) -> Beside:
+        """Return what a person should know of a colour of ``version``, as the plan says it."""
+        there = tuple(there or ())
+        says, dark = [], ""
+        plain = self.plain(there)
+        said: Mapping[str, int] = version.extra.get("replicas", {})
+        for name, count in self.counts(there, version, "").items():
+            wanted = said.get(name, 1)
+            if count != wanted:
+                says.append(f"{name} gets {count} containers, as many as run now; the Compose file says {wanted}.")
+        if plain:
+            names = {n for entry in version.extra["entries"].values() for many in entry["names"].values() for n in many}
+            ports = [port for c in plain for _, port in c.published]
+            took = f" and {plural(len(ports), 'port')} {few(map(str, ports))}" if ports else ""
+            says.append(
+                f"For the first time in colours: what runs is started once more as {SLOTS[0]}, a switch takes over the "
+                f"{plural(len(names), 'name')} {few(sorted(names))}{took}, and {few(c.name for c in plain)} "
+                f"{'is' if len(plain) == 1 else 'are'} removed."
+            )
+            if ports:
+                dark = f"once, for a second or a few, while the switch takes over {few(map(str, ports))}"
+        in_place = sorted(set(version.extra["images"]) - set(self.services))
+        if in_place:
+            says.append(
+                f"Replaced in place after users were moved, because they are not in `traffic`: {few(in_place)}."
+            )
+        return Beside(tuple(says), dark)
 
     def counts(self, there: Iterable[Container] | None, version: Version, slot: str) -> dict[str, int]:
         """Return how many containers of each service ``slot`` gets: as many as serve now beside it, else as the file says."""

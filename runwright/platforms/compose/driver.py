@@ -149,7 +149,12 @@ class Compose(Platform):
         """Return what lives beside the services of ``version``, which was prepared, and what becomes of it."""
         leave = self.target.orphans == "leave"
         found = neighbours(do, self.target.project, version, self._all, self._gone, leave=leave)
-        return Beside((*found.anew(version), *found.notes), found.refuses(version), found)
+        return Beside((*found.anew(version), *found.notes), refuses=found.refuses(version), what=found)
+
+    def staged(self, do: Do, version: Version) -> Beside:
+        """Return what a person should know of a colour of ``version``: how many containers it gets, which names and ports the
+        switch takes over, and what is replaced in place."""
+        return self._colours.staged(containers_of(do, self.target.project), version)
 
     def usage(self, do: Do, instances: Sequence[str]) -> dict[str, Usage] | None:
         """Return what the containers ``instances`` use now, by name; one that is gone is left out."""

@@ -1,0 +1,109 @@
+"""Whether the version that serves can live with what a release does to the schema beside it; else a person decides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from runwright import source
+from runwright.errors import ActionError, RefusedError
+from runwright.migrators.shape import MigrationPlan
+from runwright.policy.levels import Level, worst
+from runwright.release import at_start
+from runwright.release.schema import needs_stop
+from runwright.release.statements import how, stated
+from runwright.release.work import Work
+
+BOTH, DOWNTIME = "both-versions", "downtime"
+_FACT = "darken"
+_MIGRATION = re.compile(
+    r"(?i)\.sql$|migrat|(^|/)(alembic|versions|schema|prisma|flyway|liquibase|changelog|knexfile|seeds?)(/|\.|$)"
+)
+"""Files whose change may change a schema, where a service that runs once does it in a way that nobody here can read."""
+
+
+def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
+    """Return what the plan says of it. Raise RefusedError if two versions would live on a schema that is not for both.
+
+    Only where two versions run side by side, and one serves already.
+    """
+    work.write_down(_FACT, False)
+    if not work.cutover.warm or work.release.previous_id is None:
+        return []
+    reasons = [*_migrations(migrations), *_at_start(work), *_run_once(work)]
+    if not reasons:
+        return []
+    told = "; ".join(reasons)
+    if stated(work, BOTH):
+        return [f"Stated by name that the version that serves can live with it: {told}."]
+    if stated(work, DOWNTIME):
+        work.write_down(_FACT, True)
+        return [
+            f"Stated by name that users may be without service meanwhile: what serves is stopped first, because {told}."
+        ]
+    ways = (
+        f"Split it: release what only adds first, and the rest when no version needs the old schema any more. "
+        f"If the version that serves can live with it, somebody says so by name: {how(work, BOTH)}. "
+        f"If users may be without service meanwhile: {how(work, DOWNTIME)}."
+    )
+    if work.release.procedure == "plan":
+        return [f"A deploy would be refused: two versions would live on one schema, and {told}. {ways}"]
+    raise RefusedError(
+        f"{work.version.name} would run beside the version that serves, and {told}.",
+        state="Nothing was changed.",
+        next=ways,
+    )
+
+
+def goes_dark(work: Work, migrations: MigrationPlan | None) -> bool:
+    """Return whether what serves is stopped before the schema changes."""
+    if work.cutover.warm and stated(work, BOTH):
+        return False
+    pending = migrations is not None and bool(migrations.pending)
+    return bool(work.fact(_FACT)) or (pending and needs_stop(migrations))
+
+
+def _migrations(migrations: MigrationPlan | None) -> Iterator[str]:
+    if migrations is not None and migrations.pending and needs_stop(migrations):
+        hard = [m for m in migrations.pending if m.level > Level.L1]
+        what = "; ".join(f"{m.revision}: {', '.join(m.reasons) or 'it does more than add'}" for m in hard[:3])
+        yield f"its migrations do more than add ({what or 'the database is at a revision that the version does not know'})"
+
+
+def _at_start(work: Work) -> Iterator[str]:
+    for service, found in at_start.not_ours(work.version, work.runbook.migrate).items():
+        if worst(one.level for one in found) > Level.L1:
+            yield f"what starts {service} migrates in a way that nobody has read ({found[0]})"
+
+
+def _run_once(work: Work) -> Iterator[str]:
+    """Yield of services that run once before the others, and whose work the release does not do, what may have changed."""
+    services = [name for name in work.version.extra.get("run_once", ()) if name not in _own(work)]
+    if not services or (changed := _changed(work)) == []:
+        return
+    which = (
+        f" (changed: {', '.join(changed[:3])})"
+        if changed
+        else ", and what changed since the version that serves is not known"
+    )
+    yield (
+        f"{', '.join(services)} runs once before the others, may migrate, and is not run by a release{which}. To let the release "
+        "run it as a step of its own, name it in `migrate` (`tool: command`)"
+    )
+
+
+def _own(work: Work) -> set[str]:
+    migrate = work.runbook.migrate
+    return {migrate.service} if migrate is not None and migrate.service else set()
+
+
+def _changed(work: Work) -> list[str] | None:
+    """Return the files that may change a schema and were changed since the version that serves; None: not known."""
+    before = work.previous.commit if work.previous is not None else ""
+    if not before:
+        return None
+    try:
+        found = source.changed_between(work.do, work.folders.mirror, before, work.version.commit)
+    except ActionError:
+        return None  # what serves came from somewhere else
+    return [path for path in found if _MIGRATION.search(path)]
