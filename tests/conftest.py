@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import settings
+
+from tests.fixtures.properties import EVER_NEW
 
 # A busy machine may take a second for what takes a millisecond: that is no failure. Whether a change can be released is
 # not left to chance: properties are tried with the same examples each time, and with ever new ones by `make chaos`.
-settings.register_profile("ours", deadline=None, derandomize=os.environ.get("RUNWRIGHT_CHAOS") != "all")
+settings.register_profile("ours", deadline=None, derandomize=not EVER_NEW)
 settings.load_profile("ours")
 
 pytest_plugins = [

@@ -67,7 +67,9 @@ def artifacts(prefect_server: str) -> dict[str, str]:
 def shown(browser: WebDriver, address: str, theme: str) -> Any:
     """Open a page in a theme and return its report, once it is there with everything in it."""
     browser.set_window_size(1280, 900)
-    browser.get(address)  # the theme and the login are kept by address of the server
+    server = address.partition("/artifacts/")[0]
+    if not browser.current_url.startswith(server):
+        browser.get(f"{server}/ui-settings")  # the theme and the login are kept by address of the server
     browser.execute_script("localStorage.setItem('color-scheme', JSON.stringify(arguments[0]))", theme)
     browser.execute_script("localStorage.setItem('prefect-password', btoa(arguments[0]))", LOGIN)
     browser.get(address)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fixtures.properties import examples
 from tests.fuzz.__main__ import NAMES as FUZZED
 from tests.fuzz.seeds import NUMBERS, PAGES, SEEDS
 from tests.fuzz.targets import TARGETS
@@ -39,7 +40,7 @@ given_bytes = st.one_of(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(data=given_bytes)
 def test_whatever_is_answered_nothing_unexpected_happens(target: str, data: bytes) -> None:
     """JSON of any shape, pages with lines left out, text, and bytes that are none."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runwright.patterns import LONGEST_TEXT, begins, compiled, found, is_whole
+from tests.fixtures.properties import examples
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_where_a_pattern_must_match() -> None:
         found("a", "a" * (LONGEST_TEXT + 1))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(max_size=30), st.text(max_size=50))
 def test_nothing_but_a_mistake_is_raised(pattern: str, text: str) -> None:
     """Whatever is given, it matches, or it does not, or it is no pattern."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prefect.server.api import server
-from prefect.server.database.configurations import AioSqliteConfiguration
 
 from deployments.prefect_server import DESCRIPTIONS, answer_this_machine_only, lock_when_it_begins
+
+# What is imported of Prefect's server is imported in the tests: it takes two seconds, of each test process.
 
 WAITS_SECONDS = 20
 
@@ -67,6 +67,8 @@ def test_garbage_of_a_connection_that_waits_does_not_hold_up_who_has_the_lock(tm
 
 def test_a_transaction_has_the_write_lock_before_it_reads(tmp_path: Path) -> None:
     """Somebody else who wants to write waits for it, and nobody's write is refused for what was written meanwhile."""
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
     given = AioSqliteConfiguration.begin_transaction
     lock_when_it_begins()
     try:
@@ -77,6 +79,7 @@ def test_a_transaction_has_the_write_lock_before_it_reads(tmp_path: Path) -> Non
 
 async def two_who_read_and_then_write(path: Path) -> int:
     """Let two at the same time add 1 to a number that is 1, each from what it has read; return what it is then."""
+    from prefect.server.database.configurations import AioSqliteConfiguration
     from sqlalchemy import text
 
     database = AioSqliteConfiguration(f"sqlite+aiosqlite:///{path}")
@@ -102,6 +105,8 @@ async def two_who_read_and_then_write(path: Path) -> int:
 
 def test_who_has_no_login_makes_the_server_describe_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Making a description takes seconds in which nobody else is answered, and a page in any browser could ask for it."""
+    from prefect.server.api import server
+
     given = server.create_app
     monkeypatch.setattr(server, "create_app", given)  # what is put in its place is taken away after this
     answer_this_machine_only()

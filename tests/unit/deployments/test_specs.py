@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from prefect.events import DeploymentEventTrigger
-from prefect.server.events.schemas.automations import EventTrigger
-from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.utilities.callables import parameter_schema
 
 from deployments.apply import flow_of
@@ -18,6 +16,10 @@ from runwright.policy.supervision import SUPERVISOR_TAG, TAG
 from runwright.runbook.finding import SHIPPED
 from runwright.runbook.loader import load
 from runwright.runbook.snapshot import from_json, to_json
+
+if TYPE_CHECKING:  # it takes half a second, of each test process
+    from prefect.server.events.schemas.automations import EventTrigger
+    from prefect.server.events.schemas.events import ReceivedEvent
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "shop.yaml"
 RUNBOOKS = [*sorted(SHIPPED.glob("*.yaml")), EXAMPLE]
@@ -113,11 +115,15 @@ def test_prefect_waits_for_the_heartbeats_of_our_runs_alone(tag: str, heard: boo
 
 def heard_by(trigger: dict[str, Any]) -> EventTrigger:
     """The trigger as Prefect's server judges it."""
+    from prefect.server.events.schemas.automations import EventTrigger
+
     return EventTrigger.model_validate({k: v for k, v in trigger.items() if k in EventTrigger.model_fields})
 
 
 def ended(event: str, *related: tuple[str, str]) -> ReceivedEvent:
     """An event of a flow run."""
+    from prefect.server.events.schemas.events import ReceivedEvent
+
     return ReceivedEvent.model_validate(
         {
             "id": str(uuid4()),

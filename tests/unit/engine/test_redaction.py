@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from runwright.engine.redaction import MAX_LINE_CHARACTERS, Redactor
 from runwright.errors import InputError
+from tests.fixtures.properties import examples
 
 SECRET = "s3cret/+\"pa$s\\word'!"
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAgEAAo\n-----END PRIVATE KEY-----\n"
@@ -53,7 +54,7 @@ ENCODINGS = {
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(value=values | awkward, before=around, after=around)
 @example(value="a line\r\nand\\\r\n\r\none more", before="", after="")
 def test_no_secret_survives_in_any_encoding(encoding: str, value: str, before: str, after: str) -> None:
@@ -67,7 +68,7 @@ def test_no_secret_survives_in_any_encoding(encoding: str, value: str, before: s
     assert value.strip() not in rest
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(value=values, before=st.binary(max_size=7), after=st.binary(max_size=7), urlsafe=st.booleans())
 def test_no_secret_survives_inside_of_base64(value: str, before: bytes, after: bytes, urlsafe: bool) -> None:
     """Wherever in a longer base64 text a secret stands, what is left of it is at most half a byte at each end."""

@@ -15,6 +15,7 @@ from runwright.policy.rules import Sample
 from runwright.reports.charts import MAX_PANELS, MAX_POINTS, Panel, data_uri, svg, thinned
 from runwright.reports.watch import panel
 from runwright.runbook.checks import Rule
+from tests.fixtures.properties import examples
 
 LIMIT_BYTES = 60_000
 
@@ -80,7 +81,7 @@ points_of = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), max_size=2000).
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(points_of)
 def test_thinning_keeps_the_extremes_and_the_order(points: list[tuple[float, float | None]]) -> None:
     """A spike is never thinned out, points stay in order, and there are never too many."""

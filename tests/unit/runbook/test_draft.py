@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runwright.runbook.draft import DraftFacts, ServiceFacts, draft, service_facts
 from runwright.runbook.loader import load
+from tests.fixtures.properties import examples
 
 DATABASE = ServiceFacts("db", image="postgres:15", postgres={"POSTGRES_DB": "shop", "POSTGRES_USER": "owner"})
 API = ServiceFacts(
@@ -467,7 +468,7 @@ services = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(services, min_size=1, max_size=5, unique_by=lambda s: s.name),
     st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True),

@@ -15,6 +15,7 @@ from runwright.errors import RunbookError
 from runwright.runbook.describe import reference
 from runwright.runbook.finding import SHIPPED
 from runwright.runbook.loader import load
+from tests.fixtures.properties import examples
 from tests.unit.runbook.files import RIGHT, wrong
 
 RIGHT_ONES = [
@@ -47,7 +48,7 @@ def spots(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [(*path, key) for key, _ in inner] + [spot for key, value in inner for spot in spots(value, (*path, key))]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_runbook_loads_or_is_refused_in_our_own_words(tmp_path, data):
     """Values exchanged, keys taken away or renamed, anywhere: never a library's exception, never its jargon."""
@@ -75,7 +76,7 @@ def test_a_damaged_runbook_loads_or_is_refused_in_our_own_words(tmp_path, data):
         assert not [word for word in JARGON if word in message], message
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(0, len(RIGHT)),
     st.integers(0, 12),
