@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from runwright.engine.actions import Do
@@ -15,24 +16,35 @@ from runwright.traffic import Stand, Upstream
 class RouterFacts:
     """What a router does now, and what it would do after a restart.
 
-    running: whether it answers. serving: what it serves, asked from itself (None: nothing, or it does not run).
-    written: what its target file names. front: the address that clients use, "" if it never ran.
+    running: whether it answers. serving: what it serves, asked from itself (None: nothing, or it does not run); while two
+    share the requests, the one that gets all that the other one does not. written: what its target file names, read so too.
+    front: the address that clients use, "" if it never ran. shares: the percentage of new requests of each slot, asked from
+    itself; written_shares: as its target file says. Both are empty if one slot gets all.
     """
 
     running: bool
     serving: Upstream | None
     written: Upstream | None
     front: str = ""
+    shares: Mapping[str, int] = field(default_factory=dict)
+    written_shares: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def agreed(self) -> bool:
         """Whether it runs, and serves what it would come back with."""
-        return self.running and self.serving == self.written
+        return self.running and self.serving == self.written and self.shares == self.written_shares
 
     @property
     def named(self) -> frozenset[str]:
         """The slots that may not be stopped: what it serves, and what it would serve after a restart."""
-        return frozenset(upstream.slot for upstream in (self.serving, self.written) if upstream is not None)
+        alone = (upstream.slot for upstream in (self.serving, self.written) if upstream is not None)
+        return frozenset((*alone, *self.shares, *self.written_shares))
+
+    def share(self, slot: str) -> int:
+        """How many percent of the new requests ``slot`` gets, as the router itself says."""
+        if self.shares:
+            return self.shares.get(slot, 0)
+        return 100 if self.serving is not None and self.serving.slot == slot else 0
 
     @property
     def problem(self) -> str:
@@ -40,11 +52,14 @@ class RouterFacts:
         if not self.running:
             return "The router does not run."
         if not self.agreed:
-            return f"The router serves {_words(self.serving)}, but its target file names {_words(self.written)}."
+            served, named = _words(self.serving, self.shares), _words(self.written, self.written_shares)
+            return f"The router serves {served}, but its target file names {named}."
         return ""
 
 
-def _words(upstream: Upstream | None) -> str:
+def _words(upstream: Upstream | None, shares: Mapping[str, int]) -> str:
+    if shares:
+        return " and ".join(f"{slot} with {share} %" for slot, share in shares.items())
     return f"{upstream.slot} ({upstream.host}:{upstream.port})" if upstream else "nothing"
 
 
@@ -69,19 +84,20 @@ class Router(Protocol):
         """
         ...
 
-    def ensure(self, do: Do, key: str) -> None:
-        """Start it if it does not run. It comes back with the target of its file."""
+    def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
+        """Start it if it does not run. It comes back with the target of its file; ``first`` if it was never told any."""
         ...
 
     def door(self, do: Do, slot: str) -> Upstream | None:
         """Return an address of this machine that leads to ``slot`` alone, for us; None if there is none."""
         ...
 
-    def switch(self, do: Do, to: Upstream, key: str) -> int:
-        """Send every new request to ``to``, then wait for those in flight elsewhere, up to the drain timeout.
+    def switch(self, do: Do, to: Upstream, key: str, share: int = 100, stays: Upstream | None = None) -> int:
+        """Send ``share`` percent of the new requests to ``to``, and the rest to ``stays``, which is needed below 100. With 100
+        wait for those that are in flight elsewhere, up to the drain timeout.
 
         Return how many of those are still in flight then; they are left to finish. Raise VerificationError if the router is not seen
-        to serve ``to`` afterwards, FencedError if somebody with a higher token of the lease has announced it.
+        to do so afterwards, FencedError if somebody with a higher token of the lease has announced it.
         """
         ...
 

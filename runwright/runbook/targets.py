@@ -153,7 +153,8 @@ Target = Annotated[HostTarget | ComposeTarget | LaterTarget, Field(discriminator
 
 
 class Caddy(Model):
-    """The front door of the host platform: the Caddy on PATH where it is new enough, else the one that comes with Runwright."""
+    """The front door of a host: the Caddy on PATH where it is new enough, else the one that comes with Runwright. On Compose one
+    in a container stands before each service that gets requests, with the service's own names and ports."""
 
     kind: Literal["caddy"]
     listen: Annotated[int, Field(ge=0, le=65535)] = example(
@@ -166,6 +167,12 @@ class Caddy(Model):
     )
     drain_timeout: Duration = example(
         "10s", "How long requests in flight may finish on the old version after a switch.", 10.0
+    )
+
+    image: Text = example(
+        "caddy:2.10",
+        "On Compose, where a Caddy stands before each service that gets requests: its image, 2.10 or newer.",
+        "caddy:2",
     )
 
     @field_validator("kind", mode="before")

@@ -39,6 +39,8 @@ from runwright.errors import RunwrightError
 from runwright.release import lease
 from runwright.release.work import at_work
 from tests.fixtures.stopping import stop_between_transactions
+from tasks.lease import holding
+from tasks.run import RUN
 from tests.integration.test_fencing import GREEN
 
 stop_between_transactions()

@@ -1,10 +1,14 @@
-"""Caddy as the front door of a host: a static configuration, and a target in a file that it reads for each request."""
+"""Caddy: a static configuration, and a target in a file that it reads for each request.
+
+It is the front door of a host (`CaddyRouter`), or stands among containers, for each service that gets requests (`CaddySwitch`).
+"""
 
 from __future__ import annotations
 
 import sys
 
 from runwright.routers.caddy.driver import CaddyRouter
+from runwright.routers.caddy.switch import CaddySwitch
 from runwright.runbook.targets import Caddy
 from runwright.site import Site
 from runwright.traffic import Stand
@@ -13,9 +17,12 @@ from runwright.traffic import Stand
 class _Kind:
     name = "caddy"
 
-    def made(self, site: Site, token: int | None, stand: Stand | None = None) -> CaddyRouter:  # noqa: ARG002
-        assert isinstance(site.place.router, Caddy)
-        return CaddyRouter(site.place.router, site.root / "caddy", sys.executable, token)
+    def made(self, site: Site, token: int | None, stand: Stand | None = None) -> CaddyRouter | CaddySwitch:
+        spec = site.place.router
+        assert isinstance(spec, Caddy)
+        if stand is not None:
+            return CaddySwitch(spec, site.folders.state.absolute() / "switch", sys.executable, stand, token)
+        return CaddyRouter(spec, site.root / "caddy", sys.executable, token)
 
 
 ROUTER = _Kind()

@@ -7,23 +7,30 @@ a unix socket's path has room for a hundred characters only.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 FILE = "caddy.json"
 TARGET = "target"
-"""The file that names what is served: a slot, a space, host and port."""
+"""The file that names what is served: see target.py."""
 PRIVATE = "private.sock"
 """Where it tells us what it serves and what it counted. Nobody else may ask: mode 0600, in a folder of mode 0700."""
 FRONT = "front"
 """The name of the server that clients reach, in its metrics."""
 MARKS = {"blue": "headers", "green": "request_body"}
 """By slot: the handler that its requests pass, which does nothing. Metrics tell handlers apart by their kind alone."""
+STREAMS = {"blue": "rewrite", "green": "push"}
+"""The same for its websockets and event streams, which may stay open for days: they are no requests in flight."""
+SHARES = "shares"
+"""What we ask to learn whether it knows a target of two slots: a front door that an earlier Runwright started does not."""
 
 HEADER_BYTES = 64 * 1024  # all headers of a request together
+_SPLIT = r"^(?P<to>\S+(?: \S+:\d+)?) (?P<bound>[0-9a-f]{4}) (?P<stays>\S.*)$"
 _NO_TARGET = "503 No version is served here yet.\n"
 _NO_TUNNEL = "405 This is no proxy that one asks for other hosts.\n"
 _WORDS = "{http.error.status_code} {http.error.status_text}: the application did not answer.\n"
-_UPSTREAM: dict[str, Any] = {
+UPSTREAM: dict[str, Any] = {
     "handler": "reverse_proxy",
     # Go would ask for gzip and unpack it; and an application that closes a connection which was idle for two seconds
     # (gunicorn; uvicorn and node: five) must not meet a request that is not sent twice
@@ -40,6 +47,16 @@ _UPSTREAM: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a slot is reached. mine: what matches a target that names it. dial: its address. handler: what asks it."""
+
+    slot: str
+    mine: dict[str, Any]
+    dial: str
+    handler: dict[str, Any]
+
+
 def fault_socket(slot: str) -> str:
     """Return the socket that takes a slot's requests while a drill spoils them."""
     return f"fault-{slot}.sock"
@@ -53,39 +70,61 @@ def fault_sign(slot: str) -> str:
 def configuration(host: str, port: int) -> bytes:
     """Return the configuration of a front door that listens on ``host`` and ``port``, as Caddy's JSON."""
     address = f"[{host}]" if ":" in host else host
-    front = {
-        "listen": [f"{address}:{port}"],
-        "protocols": ["h1"],
-        "automatic_https": {"disable": True},
+    front = server(f"{address}:{port}", routes(TARGET, [_addressed(slot) for slot in MARKS]))
+    front |= {
         # a proxy on this machine, which ends TLS, is believed about who asked
         "trusted_proxies": {"source": "static", "ranges": ["127.0.0.0/8", "::1/128"]},
-        "read_header_timeout": "10s",
         "idle_timeout": "75s",
+    }
+    return whole({FRONT: front, "private": private(TARGET)})
+
+
+def _addressed(slot: str) -> Way:
+    """Return how a slot is reached whose address is in the target."""
+    mine = {"vars_regexp": {TARGET: {"name": slot, "pattern": rf"^{slot} ([^\s/{{}}]+:\d+)$"}}}
+    dial = f"{{http.regexp.{slot}.1}}"
+    return Way(slot, mine, dial, UPSTREAM | {"upstreams": [{"dial": dial}]})
+
+
+def server(listen: str, handled: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a server of HTTP on ``listen`` with these routes."""
+    return {
+        "listen": [listen],
+        "protocols": ["h1"],
+        "automatic_https": {"disable": True},
+        "read_header_timeout": "10s",
         "max_header_bytes": HEADER_BYTES,
         "routes": [
             {"match": [{"method": ["CONNECT"]}], "handle": [_says("405", _NO_TUNNEL) | {"close": True}]},
-            {"handle": [{"handler": "vars", TARGET: f"{{file.{TARGET}}}"}]},  # once: all that follows is of one target
-            *(route for slot in MARKS for route in _of_slot(slot)),
-            {"handle": [_says("503", _NO_TARGET, {"Retry-After": ["1"]})]},
+            *handled,
         ],
         "errors": {"routes": [{"handle": [_says("{http.error.status_code}", _WORDS)]}]},
     }
-    private = {
+
+
+def private(target: str) -> dict[str, Any]:
+    """Return the server that tells us alone what is served, by the file ``target``, and what was counted."""
+    return {
         "listen": [f"unix/{PRIVATE}|0600"],
         "automatic_https": {"disable": True},
         "routes": [
             {"match": [{"path": ["/metrics"]}], "handle": [{"handler": "metrics"}], "terminal": True},
-            {"match": [{"path": [f"/{TARGET}"]}], "handle": [_says("200", f"{{file.{TARGET}}}")]},
+            {"match": [{"path": [f"/{TARGET}"]}], "handle": [_says("200", f"{{file.{target}}}")]},
+            {"match": [{"path": [f"/{SHARES}"]}], "handle": [_says("200", SHARES)]},
         ],
     }
+
+
+def whole(servers: dict[str, Any]) -> bytes:
+    """Return the configuration of a Caddy with these servers, as Caddy's JSON."""
     log = {"output": "file", "filename": "errors.log", "roll_size_mb": 10, "roll_keep": 2}
-    whole = {
+    everything = {
         "admin": {"disabled": True, "config": {"persist": False}},
         "storage": {"module": "file_system", "root": "storage"},
         "logging": {"logs": {"default": {"level": "ERROR", "writer": log}}},
-        "apps": {"http": {"grace_period": "10s", "metrics": {}, "servers": {FRONT: front, "private": private}}},
+        "apps": {"http": {"grace_period": "10s", "metrics": {}, "servers": servers}},
     }
-    return json.dumps(whole, indent=1).encode() + b"\n"
+    return json.dumps(everything, indent=1).encode() + b"\n"
 
 
 def listens(content: bytes) -> tuple[str, int]:
@@ -99,28 +138,49 @@ def _says(status: str, body: str, headers: dict[str, list[str]] | None = None) -
     return {"handler": "static_response", "status_code": status, "headers": plain, "body": body}
 
 
-def _of_slot(slot: str) -> list[dict[str, Any]]:
-    """Return the routes of the requests that ``slot`` answers."""
-    to = f"{{http.regexp.{slot}.1}}"
+def routes(target: str, ways: Sequence[Way]) -> list[dict[str, Any]]:
+    """Return the routes of what clients ask: to what the file ``target`` names at this moment."""
+    return [
+        {"handle": [{"handler": "vars", TARGET: f"{{file.{target}}}"}]},  # once: all that follows is of one target
+        _split(),
+        *(route for way in ways for route in _of_slot(way)),
+        {"handle": [_says("503", _NO_TARGET, {"Retry-After": ["1"]})]},
+    ]
+
+
+def _split() -> dict[str, Any]:
+    """Return the route that makes a target of one slot out of one of two: by the request's own random number."""
+    split = {"vars_regexp": {TARGET: {"name": "split", "pattern": _SPLIT}}}
+    first, second = ({"handler": "vars", TARGET: f"{{http.regexp.split.{name}}}"} for name in ("to", "stays"))
+    chosen = {"match": [{"expression": "{http.request.uuid} < {http.regexp.split.bound}"}], "handle": [first]}
+    # each route of its own: matchers of one route are asked in no order; and the first one leaves nothing to split
+    return {
+        "match": [split],
+        "handle": [{"handler": "subroute", "routes": [chosen, {"match": [split], "handle": [second]}]}],
+    }
+
+
+def _of_slot(way: Way) -> list[dict[str, Any]]:
+    """Return the routes of the requests that a slot answers."""
     spoilt = {
-        "match": [{"file": {"root": ".", "try_files": [f"/{fault_sign(slot)}"]}}],
+        "match": [{"file": {"root": ".", "try_files": [f"/{fault_sign(way.slot)}"]}}],
         # if nobody listens there any more, nothing is spoilt: the second one is the application itself
         "handle": [
-            _UPSTREAM
+            UPSTREAM
             | {
-                "upstreams": [{"dial": f"unix/{fault_socket(slot)}"}, {"dial": to}],
-                "transport": {**_UPSTREAM["transport"], "keep_alive": {"enabled": False}},
-                "load_balancing": {**_UPSTREAM["load_balancing"], "selection_policy": {"policy": "first"}},
+                "upstreams": [{"dial": f"unix/{fault_socket(way.slot)}"}, {"dial": way.dial}],
+                "transport": {**UPSTREAM["transport"], "keep_alive": {"enabled": False}},
+                "load_balancing": {**UPSTREAM["load_balancing"], "selection_policy": {"policy": "first"}},
                 "health_checks": {"passive": {"fail_duration": "1s", "max_fails": 1}},
             }
         ],
         "terminal": True,
     }
-    passed_on = {"handler": "subroute", "routes": [spoilt, {"handle": [_UPSTREAM | {"upstreams": [{"dial": to}]}]}]}
-    mine = {"vars_regexp": {TARGET: {"name": slot, "pattern": rf"^{slot} ([^\s/{{}}]+:\d+)$"}}}
-    # a websocket may stay open for days: it is not counted as a request in flight
+    passed_on = {"handler": "subroute", "routes": [spoilt, {"handle": [way.handler]}]}
     websocket = {"header_regexp": {"Upgrade": {"pattern": "(?i)^websocket$"}}}
+    events = {"header_regexp": {"Accept": {"pattern": r"(?i)^\s*text/event-stream\b"}}}
+    stream = [way.mine | websocket, way.mine | events]
     return [
-        {"match": [mine | websocket], "handle": [passed_on], "terminal": True},
-        {"match": [mine], "handle": [{"handler": MARKS[slot]}, passed_on], "terminal": True},
+        {"match": stream, "handle": [{"handler": STREAMS[way.slot]}, passed_on], "terminal": True},
+        {"match": [way.mine], "handle": [{"handler": MARKS[way.slot]}, passed_on], "terminal": True},
     ]

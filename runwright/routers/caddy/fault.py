@@ -14,17 +14,25 @@ import contextlib
 import os
 import signal
 import socket
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from runwright.engine.effects.processes import recorded
+from runwright.engine.actions import Do, Read, Spawn, Stop, Wait
+from runwright.engine.effects.processes import alive, recorded
 from runwright.routers.caddy.configuration import fault_sign, fault_socket
+from runwright.runbook.drill import Break
+from runwright.traffic import Upstream
 
 DELAY_SECONDS = 10.0
 """How late answers are: longer than a probe waits, and users too."""
 MOST_SECONDS = 86400.0
 """How long anything may be spoilt, whoever asks."""
 POLL_SECONDS = 0.2
+START_SECONDS = 20.0
+GRACE_SECONDS = 2.0  # for answers that it holds back
 CHUNK_BYTES = 64 * 1024
+MODULE = "runwright.routers.caddy.fault"
 _BODY = b"500 A drill: this is broken on purpose.\n"
 _ANSWER = (
     b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nConnection: close\r\n"
@@ -41,6 +49,55 @@ def stands(folder: Path, slot: str) -> bool:
     """Return whether ``slot`` is spoilt by the process that is written down."""
     process, sign = recorded(pid_file(folder, slot)), folder / fault_sign(slot)
     return process is not None and sign.exists() and sign.read_text() == str(process.pid)
+
+
+@dataclass(frozen=True)
+class Spoilt:
+    """What is spoilt: the slot at its address, in which way, for how many seconds, and while which folder is there."""
+
+    to: Upstream
+    by: Break
+    seconds: float
+    permit: Path | None
+
+
+def begin(do: Do, folder: Path, what: Spoilt, python: str, key: str) -> None:
+    """Spoil a slot of the front door in ``folder`` until it is ended, or ends by itself."""
+    slot = what.to.slot
+    end(do, folder, (slot,), f"{key}/before")
+    how = "500" if what.by == "errors" else f"{DELAY_SECONDS:g} s late"
+    permit = () if what.permit is None else ("--permit", str(what.permit))
+    words = (slot, what.by, f"{what.seconds:g}", what.to.host, str(what.to.port))
+    do(
+        Spawn(
+            argv=(python, "-P", "-m", MODULE, *words, *permit),
+            cwd=folder,
+            log=folder / "fault.log",
+            pid_file=pid_file(folder, slot),
+            says=f"answer {how} for {slot}, on purpose",
+            key=f"{key}/spoil",
+        )
+    )
+    do(
+        Wait(
+            read=Read(says="see whether it is broken", function=lambda: stands(folder, slot), assume=True),
+            until=bool,
+            every_seconds=POLL_SECONDS / 2,
+            deadline_seconds=START_SECONDS,
+            says=f"wait until {slot} is broken",
+            assume=True,
+        )
+    )
+
+
+def end(do: Do, folder: Path, slots: tuple[str, ...], key: str) -> None:
+    """End what is spoilt of ``slots``."""
+    for slot in slots:
+        file = pid_file(folder, slot)
+        process = do(Read(says=f"see whether {slot} is broken", function=partial(recorded, file), assume=None))
+        if process is not None and alive(process):
+            says = f"let {slot} answer as it does"
+            do(Stop(process=process, grace_seconds=GRACE_SECONDS, says=says, key=f"{key}-{process.pid}"))
 
 
 async def run(slot: str, by: str, seconds: float, to: tuple[str, int], permit: Path | None) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import http.client
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from runwright.errors import ActionError, ObservationError, RefusedError
-from runwright.routers.caddy import configuration
-from runwright.routers.caddy.configuration import FRONT, MARKS, PRIVATE, TARGET
+from runwright.routers.caddy import configuration, target
+from runwright.routers.caddy.configuration import FRONT, MARKS, PRIVATE, SHARES, STREAMS, TARGET
+from runwright.routers.caddy.target import Target
 from runwright.traffic import Upstream
 
 ASK_SECONDS = 5.0
@@ -20,13 +23,33 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 _IN_FLIGHT, _ANSWERED = "caddy_http_requests_in_flight", "caddy_http_request_duration_seconds_count"
 
 
+At = Callable[[str], Upstream]
+_SECONDS = "caddy_http_request_duration_seconds_bucket"
+
+
 @dataclass(frozen=True)
 class Counted:
-    """What a front door counted of one slot since it was started; websockets are left out."""
+    """What a front door counted of one slot since it was started; websockets and event streams are left out but for ``streams``.
+
+    errors: answers of 500 and above. streams: the websockets and event streams that are open now. seconds: {bound: how many
+    requests took so many seconds or less}.
+    """
 
     in_flight: int = 0
     requests: int = 0
     errors: int = 0
+    streams: int = 0
+    seconds: Mapping[float, int] = field(default_factory=dict)
+
+    def __add__(self, other: Counted) -> Counted:
+        bounds = {*self.seconds, *other.seconds}
+        return Counted(
+            self.in_flight + other.in_flight,
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.streams + other.streams,
+            {bound: self.seconds.get(bound, 0) + other.seconds.get(bound, 0) for bound in sorted(bounds)},
+        )
 
 
 class _Private(http.client.HTTPConnection):
@@ -63,56 +86,48 @@ def ask(state: Path, path: str) -> str:
     return text
 
 
-def served(state: Path) -> Upstream | None:
-    """Return what Caddy sends requests to at this moment, as it says itself."""
-    return upstream(ask(state, TARGET))
+def served(state: Path, at: At | None = None) -> Target | None:
+    """Return what Caddy sends requests to at this moment, as it says itself. at: as for `target.read`."""
+    return target.read(ask(state, TARGET), at)
 
 
-def named(state: Path) -> Upstream | None:
-    """Return what the target file names; None if there is none. Raise ObservationError if it is not understood."""
+def shares(state: Path) -> bool:
+    """Return whether Caddy can share requests among two slots."""
+    return ask(state, SHARES) == SHARES
+
+
+def named(file: Path, at: At | None = None) -> Target | None:
+    """Return what a target file names; None if there is none. Raise ObservationError if it is not understood."""
     try:
-        return upstream((state / TARGET).read_text())
+        return target.read(file.read_text(), at)
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
-        return upstream("?")
-
-
-def line(to: Upstream) -> bytes:
-    """Return the content of the target file that names ``to``."""
-    return f"{to.slot} {f'[{to.host}]' if ':' in to.host else to.host}:{to.port}\n".encode()
-
-
-def upstream(text: str) -> Upstream | None:
-    """Return what the content of a target file names. Raise ObservationError if it is not understood."""
-    if not text.strip():
-        return None
-    slot, _, address = text.strip().partition(" ")
-    host, _, port = address.rpartition(":")
-    if slot not in MARKS or not host or " " in host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ObservationError(
-            "What the front door's target file names is not understood.",
-            state="Nothing was changed; clients get 503 while it is so.",
-            next="It is one line, such as `blue 127.0.0.1:20001`. Write it so, with what shall serve.",
-        )
-    return Upstream(slot, host.strip("[]"), int(port))
+        return target.read("?", at)
 
 
 def counted(state: Path) -> dict[str, Counted]:
     """Return what the front door counted, by slot. Raise ActionError if it does not answer."""
-    found = {slot: [0, 0, 0] for slot in MARKS}
-    slots = {mark: slot for slot, mark in MARKS.items()}
+    found = {slot: Counted() for slot in MARKS}
+    slots = {mark: slot for marks in (MARKS, STREAMS) for slot, mark in marks.items()}
     for family in text_string_to_metric_families(ask(state, "metrics")):
         for sample in family.samples:
             slot = slots.get(sample.labels.get("handler", ""))
-            if slot is None or sample.labels.get("server") != FRONT:
-                continue
-            if sample.name == _IN_FLIGHT:
-                found[slot][0] += int(sample.value)
-            elif sample.name == _ANSWERED:
-                found[slot][1] += int(sample.value)
-                found[slot][2] += int(sample.value) if sample.labels["code"].startswith("5") else 0
-    return {slot: Counted(*numbers) for slot, numbers in found.items()}
+            if slot is not None and sample.labels.get("server") == FRONT:
+                found[slot] += _one(sample, stream=sample.labels["handler"] in STREAMS.values())
+    return found
+
+
+def _one(sample: Sample, *, stream: bool) -> Counted:
+    """Return what one sample counts."""
+    number = int(sample.value)
+    if stream:
+        return Counted(streams=number if sample.name == _IN_FLIGHT else 0)
+    if sample.name == _IN_FLIGHT:
+        return Counted(in_flight=number)
+    if sample.name == _ANSWERED:
+        return Counted(requests=number, errors=number if sample.labels["code"].startswith("5") else 0)
+    return Counted(seconds={float(sample.labels["le"]): number}) if sample.name == _SECONDS else Counted()
 
 
 def address(state: Path) -> tuple[str, int] | None:

@@ -15,9 +15,10 @@ from runwright.engine.effects.processes import this_process
 from runwright.engine.performer import Performer
 from runwright.engine.planning import Planner
 from runwright.errors import ActionError, CancelledError, FencedError, ObservationError, RefusedError, VerificationError
-from runwright.routers.caddy import configuration, state
+from runwright.routers.caddy import configuration, state, target
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.routers.caddy.state import Counted
+from runwright.routers.caddy.target import Target
 from runwright.routers.shape import RouterFacts
 from runwright.runbook.targets import Caddy
 from runwright.testing.replies import Replies
@@ -27,10 +28,17 @@ BLUE, GREEN = Upstream("blue", "127.0.0.1", 4001), Upstream("green", "127.0.0.1"
 FRONT = "http://127.0.0.1:8080"
 
 
+def targets(found: Any) -> Any:
+    """Upstreams as what a target file names: each alone."""
+    if isinstance(found, list):
+        return [targets(one) for one in found]
+    return Target(found) if isinstance(found, Upstream) else found
+
+
 def table(served: Any, written: Any, **more: Any) -> dict[str, Any]:
     return {
-        "what it serves": served,
-        "target file": written,
+        "what it serves": targets(served),
+        "target file": targets(written),
         "where clients come in": FRONT,
         "what is in flight": more.pop("counted", {}),
         **more,
@@ -89,7 +97,7 @@ def test_a_cancel_is_not_taken_for_a_router_that_is_down(router: CaddyRouter) ->
 def test_what_is_written_is_what_is_read(host: str) -> None:
     """A target comes back as it was."""
     to = Upstream("green", host, 4002)
-    assert state.upstream(state.line(to).decode()) == to
+    assert target.read(target.line(Target(to)).decode()) == Target(to)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +106,13 @@ def test_what_is_written_is_what_is_read(host: str) -> None:
 def test_a_target_that_is_not_ours_is_not_guessed_at(text: str) -> None:
     """What is not understood decides nothing."""
     with pytest.raises(ObservationError):
-        state.upstream(text)
+        target.read(text)
 
 
 @pytest.mark.parametrize(("text", "named"), [("", None), ("\n", None), ("blue 127.0.0.1:4001", BLUE)])
 def test_a_target_may_be_nothing(text: str, named: Upstream | None) -> None:
     """Nothing was served yet."""
-    assert state.upstream(text) == named
+    assert target.read(text) == (Target(named) if named else None)
 
 
 def test_under_a_lease_what_is_served_is_fenced(tmp_path: Path) -> None:

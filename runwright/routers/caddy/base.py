@@ -1,0 +1,215 @@
+"""What a Caddy does for us wherever it runs: it is asked, and told by a file that is replaced whole."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from runwright.engine.actions import UNKNOWN, Do, Fence, Read, Wait, WriteFile
+from runwright.engine.effects import fences
+from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
+from runwright.routers.caddy.configuration import MARKS
+from runwright.routers.caddy.state import ASK_SECONDS, Counted
+from runwright.routers.caddy.target import ALL, Target, line
+from runwright.routers.shape import RouterFacts
+from runwright.runbook.targets import Caddy
+from runwright.traffic import Upstream
+
+POLL_SECONDS = 0.1
+
+
+class TargetFile(ABC):
+    """A Caddy, or several that act as one, whose target is a file below ``folder``, which is absolute and this router's alone.
+
+    token: the fencing token of the lease under which it is changed; None where there is no lease: then nothing is fenced.
+    """
+
+    addressed = True
+    """Whether the file says where a slot is."""
+    log: Path
+    """Where it says what went wrong."""
+
+    def __init__(self, spec: Caddy, folder: Path, python: str, token: int | None = None) -> None:
+        self._spec = spec
+        self._folder = folder
+        self._python = python
+        self._token = token
+        self._fence = folder / "fence"
+
+    # ------------------------------------------------------------------------------------------- what differs by where
+
+    @property
+    @abstractmethod
+    def target_file(self) -> Path:
+        """The file that names the target."""
+
+    @abstractmethod
+    def named(self) -> Target | None:
+        """Return what the target file names. Raise ObservationError if it is not understood."""
+
+    @abstractmethod
+    def served(self) -> Target | None:
+        """Return what Caddy says that it serves. Raise ActionError if it does not answer."""
+
+    @abstractmethod
+    def count(self) -> dict[str, Counted]:
+        """Return what it counted since it was started, by slot. Raise ActionError if it does not answer."""
+
+    @abstractmethod
+    def shares(self) -> bool:
+        """Return whether it can share requests among two slots. Raise ActionError if it does not answer."""
+
+    @abstractmethod
+    def front(self, do: Do) -> str:
+        """Return the address that clients use, "" if it never ran."""
+
+    @abstractmethod
+    def end_faults(self, do: Do, slots: tuple[str, ...], key: str) -> None:
+        """End what a drill spoils of ``slots``, if it still does."""
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    def facts(self, do: Do) -> RouterFacts:
+        """Return what it serves and what its target file names. Down is a fact; a file that cannot be read is an error."""
+        return self._facts(do, None, self.front(do))
+
+    def target(self, do: Do) -> Upstream | None:
+        """Return what it serves now; what it would come back with if it is down; None if it was never told."""
+        facts = self._facts(do, None)
+        return facts.serving if facts.running else facts.written
+
+    def in_flight(self, do: Do, slot: str) -> int:
+        """Return how many requests ``slot`` is answering now (without open websockets). Raise ActionError if down."""
+        return self.counted(do)[slot].in_flight
+
+    def counted(self, do: Do) -> dict[str, Counted]:
+        """Return what it counted since it was started, by slot. Raise ActionError if it is down."""
+        return do(self._count())
+
+    def _count(self) -> Read[dict[str, Counted]]:
+        return Read(
+            says="ask the front door what is in flight",
+            function=self.count,
+            deadline_seconds=2 * ASK_SECONDS,
+            asks=True,
+            assume={},
+        )
+
+    def _targets(self, do: Do, assume: Target | None) -> tuple[bool, Target | None, Target | None]:
+        """Return whether it answers, what it serves, and what is written."""
+        written = do(Read(says="read the target file", function=self.named, assume=assume))
+        asked: Read[Target | None] = Read(
+            says="ask the front door what it serves",
+            function=self.served,
+            deadline_seconds=2 * ASK_SECONDS,
+            asks=True,
+            assume=assume,
+        )
+        try:
+            return True, do(asked), written
+        except CancelledError:
+            raise
+        except ActionError:
+            return False, None, written
+
+    def _facts(self, do: Do, assume: Target | None, front: str = "") -> RouterFacts:
+        running, served, written = self._targets(do, assume)
+        return RouterFacts(
+            running,
+            served.main if served else None,
+            written.main if written else None,
+            front,
+            served.shares if served else {},
+            written.shares if written else {},
+        )
+
+    # ------------------------------------------------------------------------------------------------------ changing
+
+    def announce(self, do: Do, key: str) -> None:
+        """From here on, refuse whoever holds a lower token: a process that was stopped right before it moves traffic.
+
+        Raise FencedError if our own token is the lower one.
+        """
+        if self._token is None:
+            return
+        highest = Read(says="read the front door's fence", function=lambda: fences.highest(self._fence), assume=0)
+        if (known := do(highest)) > self._token:
+            raise fences.fenced(self._fence, self._token)
+        if known < self._token:
+            says = f"tell the front door that the lease has token {self._token} now"
+            do(Fence(path=self._fence, token=self._token, says=says, key=key))
+
+    def switch(self, do: Do, to: Upstream, key: str, share: int = ALL, stays: Upstream | None = None) -> int:
+        """Send ``share`` percent of the new requests to ``to``, the rest to ``stays``; with 100 wait for those in flight
+        elsewhere, up to the drain timeout.
+
+        Return how many of those are still in flight; they are left to finish. Raise VerificationError if it is not seen to
+        do so afterwards, FencedError if another process took over, ActionError if it cannot share.
+        """
+        wanted = self.known(Target.of(to, share, stays))
+        self.announce(do, f"{key}/fence")
+        self.end_faults(do, (to.slot,), f"{key}/unspoilt")
+        if wanted.stays is not None:
+            self._require_shares(do)
+        if self._targets(do, None)[2] != wanted:
+            do(self.written(wanted, f"{key}/put"))
+        running, served, written = self._targets(do, wanted)
+        if not running or served != wanted or written != wanted:
+            raise VerificationError(
+                f"The front door was told to send {wanted} and is not seen to. {self._facts(do, wanted).problem}",
+                state="Both versions still run; nothing was stopped.",
+                next=f"Look at {self.log}, then run it again: the target is absolute, so repeating it is safe.",
+            )
+        if wanted.stays is not None:
+            return 0
+        self.end_faults(do, tuple(MARKS), f"{key}/unspoilt")
+        return self._drain(do, wanted.to)
+
+    def _told_first(self, do: Do, first: Upstream | None, key: str) -> None:
+        """Name ``first`` in the target file if that names nothing yet: nobody is to be told that nothing is served."""
+        if first is not None and do(Read(says="read the target file", function=self.named, assume=None)) is None:
+            do(self.written(self.known(Target(first)), f"{key}/first"))
+
+    def known(self, target: Target) -> Target:
+        """Return ``target`` as it is read again from the file."""
+        return target
+
+    def _require_shares(self, do: Do) -> None:
+        says = "see whether the front door can share requests"
+        if not do(Read(says=says, function=self.shares, asks=True, deadline_seconds=2 * ASK_SECONDS, assume=True)):
+            raise ActionError(
+                "The front door was started by an earlier Runwright, which could not share requests among two versions.",
+                state="It serves on as before; nothing was changed.",
+                next="Stop it when a moment without service suits, and run it again: it is started as it must be.",
+            )
+
+    def written(self, to: Target | Upstream, key: str = "put") -> WriteFile:
+        """Return the change that sends every new request to ``to``, or shares them."""
+        target = to if isinstance(to, Target) else Target(to)
+        content = line(target, addressed=self.addressed)
+        return self._write(self.target_file, content, says=f"send traffic to {target}", key=key)
+
+    def _write(self, file: Path, content: bytes, *, says: str, key: str) -> WriteFile:
+        permit = None if self._token is None else fences.permit(self._fence, self._token)
+        return WriteFile(path=file, content=content, mode=0o600, permit=permit, says=says, key=key)
+
+    def _drain(self, do: Do, to: Upstream) -> int:
+        wait = Wait(
+            read=self._count(),
+            until=lambda found: not _elsewhere(found, to.slot),
+            every_seconds=POLL_SECONDS,
+            deadline_seconds=self._spec.drain_timeout,
+            says=f"wait until nothing is in flight but on {to.slot}",
+            assume=UNKNOWN,
+        )
+        try:
+            do(wait)
+        except CancelledError:
+            raise
+        except DeadlineError:
+            return _elsewhere(self.counted(do), to.slot)
+        return 0
+
+
+def _elsewhere(found: dict[str, Counted], slot: str) -> int:
+    return sum(counted.in_flight for other, counted in found.items() if other != slot)

@@ -1,0 +1,278 @@
+"""Caddy among containers: one of ours for each service, which has the service's names and ports and never changes with a version."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from runwright.engine.actions import Command, Do, Read, Wait
+from runwright.engine.effects import fences
+from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
+from runwright.routers.caddy import configuration, containers, fault, state
+from runwright.routers.caddy.base import POLL_SECONDS, TargetFile
+from runwright.routers.caddy.containers import Found
+from runwright.routers.caddy.standing import CONFIG, CURRENT, RUN, SHARED, Standing
+from runwright.routers.caddy.state import EVERYWHERE, Counted
+from runwright.routers.caddy.target import Target
+from runwright.runbook.drill import Break, require_way
+from runwright.runbook.targets import Caddy
+from runwright.traffic import LOOPBACK, Entry, Stand, Upstream, reached
+
+START_SECONDS = 30.0
+PULL_SECONDS = 600.0
+GRACE_SECONDS = 15  # more than Caddy itself gives to requests in flight
+CLIENTS = "front"
+"""What `door` calls the way that clients take."""
+
+
+class CaddySwitch(TargetFile):
+    """The Caddys of a `Stand`, which share one target file and so change all at once, by one rename."""
+
+    breaks: ClassVar[frozenset[Break]] = frozenset({"errors", "latency"})
+    addressed = False
+
+    def __init__(self, spec: Caddy, folder: Path, python: str, stand: Stand, token: int | None = None) -> None:
+        super().__init__(spec, folder, python, token)
+        self._stand = stand
+        self._all = tuple(Standing(stand, entry, spec.image, folder) for entry in stand.entries)
+        self.log = folder / stand.entries[0].service
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    @property
+    def target_file(self) -> Path:
+        """The file that names the target of all services."""
+        return self._folder / SHARED / configuration.TARGET
+
+    def at(self, slot: str) -> Upstream:
+        """Return where the first service's containers of ``slot`` are, on the network between."""
+        entry = self._stand.entries[0]
+        return Upstream(slot, reached(entry.service, slot), entry.port)
+
+    def known(self, target: Target) -> Target:
+        """Return ``target`` with the addresses that slots always have here."""
+        return Target(self.at(target.to.slot), target.share, self.at(target.stays.slot) if target.stays else None)
+
+    def named(self) -> Target | None:
+        """Return what the target file names."""
+        return state.named(self.target_file, self.at)
+
+    def served(self) -> Target | None:
+        """Return what all of them say that they serve. Raise ActionError if one does not answer, or they differ."""
+        told = {one.entry.service: state.served(self._run(one.entry), self.at) for one in self._all}
+        first, *others = told.values()
+        if any(other != first for other in others):
+            words = ", ".join(f"{service}: {target or 'nothing'}" for service, target in told.items())
+            raise ActionError(f"What stands before the services does not agree: {words}.")
+        return first
+
+    def count(self) -> dict[str, Counted]:
+        """Return what all of them counted since each was started."""
+        found = {slot: Counted() for slot in configuration.MARKS}
+        for one in self._all:
+            for slot, counted in state.counted(self._run(one.entry)).items():
+                found[slot] += counted
+        return found
+
+    def shares(self) -> bool:
+        """Return whether all of them can share requests among two slots."""
+        return all(state.shares(self._run(one.entry)) for one in self._all)
+
+    def front(self, do: Do) -> str:
+        """Return the address at which clients find the first service, on this machine; "" if it does not run."""
+        try:
+            found = self.door(do, CLIENTS)
+        except CancelledError:
+            raise
+        except ActionError:
+            return ""
+        return found.url if found else ""
+
+    def door(self, do: Do, slot: str) -> Upstream | None:
+        """Return an address of this machine that leads to the first service's ``slot`` alone, or the way of its clients
+        (``front``); None if it does not run."""
+        return self.doors(do, slot).get(self._stand.entries[0].service)
+
+    def doors(self, do: Do, slot: str) -> dict[str, Upstream]:
+        """Return the same for each service that runs."""
+        running = {found.made: found for found in containers.ours(do, self._stand.project) if found.runs}
+        there = {}
+        for one in self._all:
+            found = running.get(self._made(do, one.entry))
+            where = found.ports.get(one.entry.port if slot == CLIENTS else one.door(slot), ()) if found else ()
+            if slot == CLIENTS:  # by the address that clients know, if there is one
+                where = tuple(
+                    sorted(where, key=lambda bound: bound[1] not in {port for _, port in one.entry.published})
+                )
+            if where:
+                host, port = where[0]
+                there[one.entry.service] = Upstream(slot, LOOPBACK if host in (*EVERYWHERE, "") else host, port)
+        return there
+
+    # ------------------------------------------------------------------------------------------------------ changing
+
+    def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
+        """Let one stand for each service, as it must be now. Who stands as it must is left alone, and a new one stands before
+        its predecessor goes, but where that one has a port of this machine which both need. first: what is served if they were
+        never told anything.
+
+        Raise ActionError if somebody else has a port, or a network is missing; DeadlineError if one does not answer.
+        """
+        private = do(Read(says="see whose folder it is", function=lambda: state.private(self._folder), assume=False))
+        if not private:
+            words = ("install", "-d", "-m", "700", str(self._folder))
+            do(Command(argv=words, says=f"make the folder {self._folder}", key=f"{key}/folder"))
+        self.announce(do, f"{key}/fence")
+        self._told_first(do, first, key)
+        there = containers.ours(do, self._stand.project)
+        for one in self._all:
+            self._stands(
+                do, one, [found for found in there if found.service == one.entry.service], f"{key}/{one.entry.service}"
+            )
+        services = {one.entry.service for one in self._all}
+        for found in there:
+            if found.service not in services:
+                self._remove(do, found, f"{key}/{found.service}/gone")
+
+    def inject(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:
+        """Spoil what clients of the first service get from ``slot``. Raise ActionError if it does not run."""
+        require_way(self.breaks, by)
+        self.announce(do, f"{key}/fence")
+        served, door = self._targets(do, None)[1], self.door(do, slot)
+        if served is None or served.at(slot) is None or door is None:
+            raise ActionError(f"Nobody is sent to {slot}: nothing can be broken.", state="Nothing was broken.")
+        permit = None if self._token is None else fences.permit(self._fence, self._token)
+        run = self._run(self._stand.entries[0])
+        fault.begin(do, run, fault.Spoilt(door, by, seconds, permit), self._python, key)
+
+    def end_faults(self, do: Do, slots: tuple[str, ...], key: str) -> None:
+        """End what a drill spoils of ``slots``, if it still does."""
+        fault.end(do, self._run(self._stand.entries[0]), slots, key)
+
+    def stop(self, do: Do, key: str) -> None:
+        """Stop and remove what stands; the target file stays."""
+        self.end_faults(do, tuple(configuration.MARKS), f"{key}/unspoilt")
+        for found in containers.ours(do, self._stand.project):
+            self._remove(do, found, f"{key}/{found.service}-{found.made}")
+
+    # ------------------------------------------------------------------------------------------------------- helpers
+
+    def _run(self, entry: Entry) -> Path:
+        """Return the folder in which what stands for ``entry`` now runs. Raise ActionError if nothing ever did."""
+        place = self._folder / entry.service
+        try:
+            return place / (place / CURRENT).read_text().strip() / RUN
+        except OSError:
+            return place / RUN  # which is not there either: whoever asks is told that
+
+    def _made(self, do: Do, entry: Entry) -> str:
+        return do(
+            Read(says=f"see what stands for {entry.service}", function=lambda: self._run(entry).parent.name, assume="")
+        )
+
+    def _stands(self, do: Do, one: Standing, there: list[Found], key: str) -> None:
+        """Let ``one`` stand, and nothing else for its service."""
+        others = [found for found in there if found.made != one.make]
+        mine = next((found for found in there if found.made == one.make and found.whole(one.networks)), None)
+        for found in there:
+            if found.made == one.make and found is not mine:  # whoever made it did not come to its end
+                self._remove(do, found, f"{key}/half-{found.id[:8]}")
+        if mine is None or not mine.runs:
+            after = "" if mine is None else f"-after-{mine.finished}"  # a second start in one release is one of its own
+            if mine is None:
+                self._make(do, one, key)
+            for found in self._in_the_way(do, one, others):
+                self._remove(do, found, f"{key}/before-{found.made}")
+                others.remove(found)
+            says = f"let {one.name} stand for {one.entry.service}"
+            do(
+                Command(
+                    argv=("docker", "start", one.name),
+                    says=says,
+                    key=f"{key}/start-{one.make}{after}",
+                    deadline_seconds=60,
+                )
+            )
+        self._await(do, one)
+        current = self._folder / one.entry.service / CURRENT
+        if self._made(do, one.entry) != one.make:
+            says = f"note that {one.name} stands for {one.entry.service}"
+            do(self._write(current, f"{one.make}\n".encode(), says=says, key=f"{key}/current-{one.make}"))
+        for found in others:
+            self._remove(do, found, f"{key}/after-{found.made}")
+
+    def _make(self, do: Do, one: Standing, key: str) -> None:
+        """Make its container, which does not run yet, with its files."""
+        if not containers.outward(do, sorted(one.networks)):
+            raise ActionError(
+                f"All networks of {one.entry.service} are internal: no port of this machine leads there, not even for a look at a version.",
+                state="Nothing was started.",
+                next="Give the service a network that is not `internal` besides, or another strategy.",
+            )
+        for folder in (self._folder / SHARED, one.place / CONFIG, one.place / RUN):
+            if not do(Read(says=f"see whether {folder} is there", function=folder.is_dir, assume=False)):
+                words = ("install", "-d", "-m", "700", str(folder))
+                do(Command(argv=words, says=f"make the folder {folder}", key=f"{key}/folder-{one.make}-{folder.name}"))
+        file = one.place / CONFIG / configuration.FILE
+        says = f"write how {one.entry.service} is served"
+        do(self._write(file, one.content(), says=says, key=f"{key}/config-{one.make}"))
+        user = containers.user(do, os.geteuid(), os.getegid())
+        says = f"make {one.name}, which is to stand for {one.entry.service}"
+        do(Command(argv=one.create(user), says=says, key=f"{key}/create-{one.make}", deadline_seconds=PULL_SECONDS))
+        for network, names in one.networks.items():
+            if network != self._stand.network:
+                says = f"let it be {' and '.join(names) or 'there'} on {network}"
+                do(Command(argv=one.connect(network), says=says, key=f"{key}/connect-{one.make}-{network}"))
+
+    def _in_the_way(self, do: Do, one: Standing, others: list[Found]) -> list[Found]:
+        """Return those of ``others`` that have a port which ``one`` needs. Raise ActionError if somebody else has one."""
+        own = {found.name: found for found in others}
+        taken: list[Found] = []
+        for host, port in one.entry.published:
+            names = [name for name in containers.holders(do, port) if name != one.name]
+            for name in names:
+                if name not in own:
+                    raise ActionError(
+                        f"Port {port} of this machine, which {one.entry.service} is known by, belongs to the container {name}.",
+                        state=f"What is to stand for {one.entry.service} was not started; what has the port was left alone.",
+                        next=f"Take the port from {name} (start it without `ports`), then run it again.",
+                    )
+                taken += [own[name]] if own[name] not in taken else []
+            if not names:
+                says, free = f"see whether port {port} is free", partial(state.free_port, host or EVERYWHERE[0], port)
+                do(Read(says=says, function=free, assume=port))
+        return taken
+
+    def _remove(self, do: Do, found: Found, key: str) -> None:
+        """Stop it, which lets what it has begun come to its end, and remove it."""
+        if found.runs:
+            argv = ("docker", "stop", "--time", str(GRACE_SECONDS), found.id)
+            do(Command(argv=argv, says=f"stop {found.name}", key=f"{key}/stop", deadline_seconds=GRACE_SECONDS + 15))
+        do(Command(argv=("docker", "rm", "--force", found.id), says=f"remove {found.name}", key=f"{key}/remove"))
+
+    def _await(self, do: Do, one: Standing) -> None:
+        def answers() -> bool:
+            state.ask(one.place / RUN, configuration.TARGET)
+            return True
+
+        read = Read(says=f"see whether {one.name} answers", function=answers, asks=True, assume=True)
+        wait = Wait(
+            read=read,
+            until=bool,
+            every_seconds=POLL_SECONDS,
+            deadline_seconds=START_SECONDS,
+            says=f"wait until {one.name} answers",
+            assume=True,
+        )
+        try:
+            do(wait)
+        except CancelledError:
+            raise
+        except DeadlineError as error:
+            raise VerificationError(
+                f"{one.name} was started and does not answer.",
+                state="It was left as it is; what stood there before stands still, unless it had the same port of this machine.",
+                next=f"`docker logs {one.name}` says why. Then run it again.",
+            ) from error
