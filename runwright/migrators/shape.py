@@ -67,6 +67,11 @@ class MigrationPlan:
     ahead: tuple[str, ...] = ()
 
     @property
+    def versioned(self) -> bool:
+        """Whether the database tells where it is; else nothing but the end of the job is known."""
+        return bool(self.heads)
+
+    @property
     def expected(self) -> tuple[str, ...]:
         """The revisions that the database must be at once the plan is carried out."""
         return self.ahead or self.heads

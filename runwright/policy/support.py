@@ -58,9 +58,9 @@ def _database(place: Environment) -> Iterator[str]:
 
 
 def _migrator(runbook: Runbook) -> Iterator[str]:
-    if runbook.migrate is not None and runbook.migrate.tool != "alembic":
+    if runbook.migrate is not None and runbook.migrate.tool not in ("alembic", "command"):
         yield (
-            f"Runwright cannot run migrations with {_TITLES[runbook.migrate.tool]} yet: it runs Alembic. "
+            f"Runwright cannot run migrations with {_TITLES[runbook.migrate.tool]} yet: it runs Alembic, and a program of your own (`tool: command`). "
             "Without the `migrate` section it releases the code alone, and migrations stay with you."
         )
 

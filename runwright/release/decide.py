@@ -179,6 +179,8 @@ def migration(work: Work) -> Migration:
         return Migration.UNKNOWN if moved is None else Migration.DONE if moved else migrated_by_itself(work)
     if plan is None or not plan.pending or not begun:
         return migrated_by_itself(work)
+    if not plan.versioned:
+        return _by_its_end(work)
     revisions = _quietly(lambda: schema.current_revisions(work, work.do))
     if revisions is None:
         return Migration.UNKNOWN
@@ -188,6 +190,14 @@ def migration(work: Work) -> Migration:
         same = work.fact("schema") is not None and _quietly(lambda: schema_of(work)) == work.fact("schema")
         return Migration.UNCHANGED if same else Migration.HALF_DONE
     return Migration.HALF_DONE
+
+
+def _by_its_end(work: Work) -> Migration:
+    """Return what became of migrations of which only the journal tells, and the database's schema if it can be read."""
+    if any(e.state == "done" for e in work.ledger.journal(work.id).entries() if e.key.startswith(cutover.MIGRATE_KEY)):
+        return Migration.DONE
+    same = work.fact("schema") is not None and _quietly(lambda: schema_of(work)) == work.fact("schema")
+    return Migration.UNCHANGED if same else Migration.HALF_DONE
 
 
 def migrated_by_itself(work: Work) -> Migration:

@@ -22,6 +22,7 @@ from runwright.errors import NotBuiltError
 from runwright.metrics.shape import Source
 from runwright.metrics.sources import source_of
 from runwright.migrators.alembic import Alembic
+from runwright.migrators.command import CommandMigrator
 from runwright.migrators.shape import Job, Migrator
 from runwright.platforms.shape import Kind, Platform
 from runwright.policy.rules import Sample
@@ -150,6 +151,8 @@ def builder(site: Site, recorded: Mapping[str, Recorded] | None = None) -> Build
 def migrator(site: Site) -> Migrator:
     """Return what moves the schema."""
     assert site.book.migrate is not None
+    if site.book.migrate.tool == "command":
+        return CommandMigrator.of(site.book.migrate)
     return Alembic.of(site.book.migrate, python=platform(site).python)
 
 

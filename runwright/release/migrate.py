@@ -26,11 +26,16 @@ def migrate(work: Work) -> list[str] | None:
             ReleaseState.MIGRATING, plural(len(migrations.pending), "migration is pending", "migrations are pending")
         )
         work.platform.start_dependencies(work.do, work.version, "deploy")
-        if work.fact("schema") is None:  # as it was before the first attempt, whatever an interrupted one left behind
+        if (
+            work.database is not None and work.fact("schema") is None
+        ):  # as it was before the first attempt, whatever an interrupted one left behind
             work.write_down("schema", schema_of(work))
         if two_live.goes_dark(work, migrations):
             work.say("The old version may not run on a schema that is half changed: it is stopped first.")
         cutover.migrate(work, work.do, work.version, migrations)
+    if not migrations.versioned:
+        work.say("The migrations ran to their end." if migrations.pending else "No migration is pending.")
+        return []
     if migrations.pending:
         revision_tables.after_migration(work, migrations.expected)
     # a job that exits 0 proves nothing: the database itself says where it is

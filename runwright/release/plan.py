@@ -52,6 +52,7 @@ def make_plan(work: Work) -> dict[str, Any]:
     by_itself = at_start.level_of(work.version, migrate)
     level = max(level, by_itself if previous is not None else min(by_itself, Level.L1))
     lives = two_live.require(work, migrations)
+    level = two_live.level(work, level)
     beside = (work.platform.staged if work.cutover.stages else work.platform.beside)(work.do, work.version)
     if beside.refuses is not None:
         raise beside.refuses
@@ -135,7 +136,7 @@ def seen_now(work: Work) -> dict[str, Any]:
 
 def read_migrations(work: Work, seen: dict[str, Any]) -> MigrationPlan | None:
     """Read the new version's migrations from its own artifact and compare them with the database."""
-    if work.runbook.migrate is None or work.database is None:
+    if work.runbook.migrate is None or (work.database is None and work.runbook.migrate.tool != "command"):
         return None
     job = drivers.job(work.site, work.do, work.version, work.id)
     migrator = drivers.migrator(work.site)

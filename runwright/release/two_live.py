@@ -15,7 +15,7 @@ from runwright.release.statements import how, stated
 from runwright.release.work import Work
 
 BOTH, DOWNTIME = "both-versions", "downtime"
-_FACT = "darken"
+_FACT, _DECLARED = "darken", "lives-with"
 _MIGRATION = re.compile(
     r"(?i)\.sql$|migrat|(^|/)(alembic|versions|schema|prisma|flyway|liquibase|changelog|knexfile|seeds?)(/|\.|$)"
 )
@@ -28,6 +28,7 @@ def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
     Only where two versions run side by side, and one serves already.
     """
     work.write_down(_FACT, False)
+    work.write_down(_DECLARED, False)
     if not work.cutover.warm or work.release.previous_id is None:
         return []
     reasons = [*_migrations(migrations), *_at_start(work), *_run_once(work)]
@@ -35,6 +36,7 @@ def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
         return []
     told = "; ".join(reasons)
     if stated(work, BOTH):
+        work.write_down(_DECLARED, True)
         return [f"Stated by name that the version that serves can live with it: {told}."]
     if stated(work, DOWNTIME):
         work.write_down(_FACT, True)
@@ -63,6 +65,12 @@ def goes_dark(work: Work, migrations: MigrationPlan | None) -> bool:
     return bool(work.fact(_FACT)) or (pending and needs_stop(migrations))
 
 
+def level(work: Work, found: Level) -> Level:
+    """Return what the way back costs: where somebody states that the version that serves can live with the new schema, it is
+    no more than to go back."""
+    return min(found, Level.L1) if work.fact(_DECLARED) else found
+
+
 def _migrations(migrations: MigrationPlan | None) -> Iterator[str]:
     if migrations is not None and migrations.pending and needs_stop(migrations):
         hard = [m for m in migrations.pending if m.level > Level.L1]
@@ -78,8 +86,9 @@ def _at_start(work: Work) -> Iterator[str]:
 
 def _run_once(work: Work) -> Iterator[str]:
     """Yield of services that run once before the others, and whose work the release does not do, what may have changed."""
-    services = [name for name in work.version.extra.get("run_once", ()) if name not in _own(work)]
-    if not services or (changed := _changed(work)) == []:
+    services = work.version.extra.get("run_once", ())
+    told = work.runbook.migrate is not None and work.runbook.migrate.tool == "command"
+    if not services or told or (changed := _changed(work)) == []:
         return
     which = (
         f" (changed: {', '.join(changed[:3])})"
@@ -90,11 +99,6 @@ def _run_once(work: Work) -> Iterator[str]:
         f"{', '.join(services)} runs once before the others, may migrate, and is not run by a release{which}. To let the release "
         "run it as a step of its own, name it in `migrate` (`tool: command`)"
     )
-
-
-def _own(work: Work) -> set[str]:
-    migrate = work.runbook.migrate
-    return {migrate.service} if migrate is not None and migrate.service else set()
 
 
 def _changed(work: Work) -> list[str] | None:

@@ -117,7 +117,21 @@ class Component(Model):
 class Migrate(Model):
     """What moves the database's schema."""
 
-    tool: Literal["alembic", "flyway", "sql"] = example("alembic", "The tool. Only alembic is built yet.")
+    tool: Literal["alembic", "command", "flyway", "sql"] = example(
+        "alembic", "The tool: alembic, or command for a program of your own. The others are not built yet."
+    )
+    command: list[Text] = example(
+        ["python", "manage.py", "migrate"],
+        "For `tool: command`: the program and its arguments, run once in the new version's own image. What it does is not known beforehand, so the release counts as L3.",
+        [],
+        apart=True,
+    )
+    pending: list[Text] = example(
+        ["python", "pending_migrations.py"],
+        "For `tool: command`: a program that changes nothing and prints a line for each migration that is pending, and nothing if there is none. Then a release without any runs nothing.",
+        [],
+        apart=True,
+    )
     component: Name | None = example("api", "The component whose code holds the migrations. Default: the first.", None)
     service: ServiceName | None = example(
         "api", "The service whose configuration the one-off job gets. Default: the component's first.", None

@@ -124,11 +124,13 @@ class ComposeTarget(Model):
         "blue_green",
         "How one version gets the users of another. recreate: the services are replaced in place. blue_green: the services in `traffic` run twice for a while, and users are moved when the new ones have proven themselves; all others are replaced in place.",
         "recreate",
+        apart=True,
     )
     traffic: dict[ServiceName, Traffic] = example(
         {"api": {"port": 8000}},
         "The services that get users' requests, and may run twice for a while. Their names and published ports are taken over by a Caddy of Runwright's own, so that nothing else in the project changes.",
         {},
+        apart=True,
     )
     orphans: Literal["stop", "leave"] = example(
         "leave",
