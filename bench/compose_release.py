@@ -19,7 +19,7 @@ from runwright.errors import ActionError
 from runwright.ledger import open_ledger
 from runwright.platforms.compose import Compose
 from runwright.runbook.loader import load
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.direct import Direct
 
 SCRIPT = Path(__file__).with_name("script.sh")

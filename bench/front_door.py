@@ -23,7 +23,7 @@ from typing import Any
 from bench.compose_world import free_port
 from bench.numbers import Row, Section, series
 from runwright.routers.caddy.driver import CaddyRouter
-from runwright.runbook.targets import Caddy
+from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.direct import Direct
 from runwright.traffic import Upstream
 

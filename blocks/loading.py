@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from blocks.environment import RunwrightEnvironment
 from runwright.errors import InputError, ObservationError
-from runwright.runbook.targets import Tier
+from runwright.runbook.environment import Tier
 
 REGISTRY_SLUG = "docker-registry-credentials"
 

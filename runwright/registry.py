@@ -2,13 +2,14 @@
 
 A line says where the runbook's model is, and where the driver is. Neither is imported before it is needed: whoever reads a
 runbook pays for its models alone. A package of somebody else's enters a room by an entry point in the room's group
-(`runwright.platforms` and so on) that names an object with the same two attributes as a line here, ``model`` and ``driver``.
+(`runwright.platforms` and so on) that names a `Line`. What is loaded of it when a runbook is read is the model's module alone, so
+the line should stand in a module that imports nothing else of the package.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -27,21 +28,33 @@ class Line:
 
 @dataclass(frozen=True)
 class Room:
-    """A kind of driver: what one of it is called, the group of its entry points, and those that come with Runwright."""
+    """A kind of driver: what one of it is called, the group of its entry points, and those that come with Runwright.
+
+    key: what tells one from the others in a runbook. formerly: {the name that something had: its name now}. planned: names
+    that a runbook may use and that cannot be released yet, with how people name them.
+    """
 
     one: str
     group: str
+    key: str
     ours: Mapping[str, Line]
+    formerly: Mapping[str, str] = field(default_factory=dict)
+    planned: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def theirs(self) -> dict[str, EntryPoint]:
         """Those of other packages, by name. What comes with Runwright goes first: nobody takes its name."""
-        return {point.name: point for point in entry_points(group=self.group) if point.name not in self.ours}
+        return {point.name: point for point in _points().select(group=self.group) if point.name not in self.ours}
 
     @property
     def names(self) -> tuple[str, ...]:
         """All names that a runbook may use."""
         return (*self.ours, *sorted(self.theirs))
+
+    @property
+    def later(self) -> tuple[str, ...]:
+        """The names of what is planned, but for what somebody else has built."""
+        return tuple(name for name in self.planned if name not in self.names)
 
     def model(self, name: str) -> Any:
         """Return the model of a runbook's part that names ``name``. Raise InputError if there is none, or it is broken."""
@@ -53,18 +66,31 @@ class Room:
         line = self.ours.get(name)
         return _found(line.driver) if line else self._attribute(name, "driver")
 
+    def unusable(self, name: str, why: str) -> InputError:
+        """Return the error that says why what a package brings as ``name`` cannot be used."""
+        point = self.theirs.get(name)
+        where = (
+            f"{point.value} of the package {point.dist.name if point.dist else '?'}" if point else "of Runwright's own"
+        )
+        return InputError(
+            f"The {self.one} {name!r} cannot be used: {where}: {why}.",
+            next=f"Mend or remove that package; what it has to offer is in docs/how-to/extend.md ({self.group}).",
+        )
+
     def _attribute(self, name: str, attribute: str) -> Any:
         point = self.theirs.get(name)
         if point is None:
             raise InputError(f"There is no {self.one} {name!r}.", next=f"There are {', '.join(self.names)}.")
         try:
-            return getattr(point.load(), attribute)
+            found = getattr(point.load(), attribute)
+            return _found(found) if isinstance(found, str) else found
         except Exception as error:
-            where = f"{point.value} of the package {point.dist.name if point.dist else '?'}"
-            raise InputError(
-                f"The {self.one} {name!r} cannot be used: {where}: {type(error).__name__}: {error}",
-                next=f"Mend or remove that package; what it has to offer is in docs/how-to/extend.md ({self.group}).",
-            ) from error
+            raise self.unusable(name, f"{type(error).__name__}: {error}") from error
+
+
+@cache
+def _points() -> Any:
+    return entry_points()  # all at once: each look goes through all packages that are installed
 
 
 @cache
@@ -73,41 +99,57 @@ def _found(where: str) -> Any:
     return getattr(import_module(module), name)
 
 
-_T, _P = "runwright.runbook.targets", "runwright.platforms"
+_M, _P = "runwright.runbook", "runwright.platforms"
 
 PLATFORMS = Room(
     "platform",
     "runwright.platforms",
+    "platform",
     {
-        "host": Line(f"{_T}:HostTarget", f"{_P}.host:PLATFORM"),
-        "compose": Line(f"{_T}:ComposeTarget", f"{_P}.compose:PLATFORM"),
+        "host": Line(f"{_M}.platforms.host:HostTarget", f"{_P}.host:PLATFORM"),
+        "compose": Line(f"{_M}.platforms.compose:ComposeTarget", f"{_P}.compose:PLATFORM"),
+    },
+    planned={
+        "kubernetes": "Kubernetes",
+        "alb_asg": "EC2 behind a load balancer",
+        "ecs": "Amazon ECS",
+        "aci": "Azure Container Instances",
+        "cloud_run": "Google Cloud Run",
     },
 )
 ROUTERS = Room(
     "router",
     "runwright.routers",
-    {"caddy": Line(f"{_T}:Caddy", "runwright.routers.caddy:ROUTER")},
+    "kind",
+    {"caddy": Line(f"{_M}.routers.caddy:Caddy", "runwright.routers.caddy:ROUTER")},
+    formerly={"forwarder": "caddy"},
 )
 DATABASES = Room(
     "database",
     "runwright.databases",
+    "kind",
     {
-        "sqlite": Line(f"{_T}:SqliteDatabase", "runwright.databases:SQLITE"),
-        "postgres": Line(f"{_T}:PostgresDatabase", "runwright.databases:POSTGRES"),
+        "sqlite": Line(f"{_M}.databases.sqlite:SqliteDatabase", "runwright.databases:SQLITE"),
+        "postgres": Line(f"{_M}.databases.postgres:PostgresDatabase", "runwright.databases:POSTGRES"),
     },
+    planned={"rds": "Amazon RDS", "cloud_sql": "Google Cloud SQL"},
 )
 MIGRATORS = Room(
     "migrator",
     "runwright.migrators",
-    {"alembic": Line("runwright.runbook.model:Migrate", "runwright.migrators.alembic:Alembic")},
+    "tool",
+    {"alembic": Line(f"{_M}.model:Migrate", "runwright.migrators.alembic:Alembic")},
+    planned={"flyway": "Flyway", "sql": "plain SQL files"},
 )
 METRICS = Room(
     "source of metrics",
     "runwright.metrics",
+    "kind",
     {
-        "prometheus": Line(f"{_T}:Prometheus", "runwright.metrics.prometheus:PrometheusSource"),
-        "scrape": Line(f"{_T}:Scrape", "runwright.metrics.scrape:ScrapeSource"),
+        "prometheus": Line(f"{_M}.metrics.prometheus:Prometheus", "runwright.metrics.prometheus:PrometheusSource"),
+        "scrape": Line(f"{_M}.metrics.scrape:Scrape", "runwright.metrics.scrape:ScrapeSource"),
     },
+    planned={"cloudwatch": "Amazon CloudWatch", "cloud_monitoring": "Google Cloud Monitoring"},
 )
 CUTOVERS = {
     "recreate": "runwright.cutovers.recreate:Recreate",

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runwright.home import home
+from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
-from runwright.runbook.targets import Environment
 
 
 @dataclass(frozen=True)

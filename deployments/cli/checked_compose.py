@@ -22,7 +22,7 @@ from runwright.platforms.compose.wellformed import yaml_mistakes
 from runwright.policy.support import unsupported
 from runwright.runbook.compose_images import Origin, built_twice, misfits, origins
 from runwright.runbook.model import Runbook
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from runwright.errors import RunwrightError
 from runwright.home import home
 from runwright.ledger import Ledger
 from runwright.platforms.compose.cli import compose_version
-from runwright.runbook.targets import ComposeTarget, HostTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 
 GIGABYTE = 10**9
 ROOM_WARN = 2 * GIGABYTE
@@ -122,9 +122,10 @@ def _ports(wanted: list[Wanted], ledger: Ledger | None) -> Iterator[Finding]:
         )
     for one in wanted:
         place = one.runbook.environments[one.place.environment]
-        if not isinstance(place.target, HostTarget) or place.router is None or place.router.listen == 0:
+        address = place.router.address() if place.router is not None else None
+        if address is None:
             continue
-        port, host = place.router.listen, place.router.host
+        host, port = address
         live = ledger.releases.live(one.place.system, one.place.environment) if ledger else None
         about = f"port {port}"
         if _free(host, port):

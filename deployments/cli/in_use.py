@@ -17,7 +17,7 @@ from runwright.platforms.compose.config import ComposeConfig, parse_config
 from runwright.platforms.compose.driver import Compose
 from runwright.platforms.shape import Claim
 from runwright.runbook.model import Runbook
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 
 if TYPE_CHECKING:
     from deployments.cli.gathering import Application

@@ -21,7 +21,7 @@ from runwright.ledger.tables import metadata, releases
 from runwright.platforms.host import SLOTS, Host
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.loader import load
-from runwright.runbook.targets import HostTarget
+from runwright.runbook.platforms.host import HostTarget
 from runwright.testing.direct import Direct
 
 ROOT = Path(__file__).resolve().parents[2]

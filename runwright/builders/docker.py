@@ -16,8 +16,8 @@ from runwright.builders.images import REVISION, SYSTEM, untag
 from runwright.builders.pulled import Pulled, Recorded
 from runwright.engine.actions import Command, Do, WriteFile
 from runwright.errors import ActionError, InputError
+from runwright.runbook.environment import Registry
 from runwright.runbook.model import Component
-from runwright.runbook.targets import Registry
 from runwright.versions import Artifact, valid_tag
 
 BUILD_SECONDS = 1800.0

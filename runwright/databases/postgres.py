@@ -19,7 +19,7 @@ from runwright.databases.shape import (
 )
 from runwright.engine.actions import Command, Do, Output, Read, WriteFile
 from runwright.errors import RefusedError, VerificationError
-from runwright.runbook.targets import PostgresDatabase
+from runwright.runbook.databases.postgres import PostgresDatabase
 
 RESTORE_SECONDS = 7200.0
 RESTORED_FROM = "runwright: restored from "

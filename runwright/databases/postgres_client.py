@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from runwright.engine.actions import UNKNOWN, Command, Do, Output, nothing
 from runwright.errors import RefusedError
-from runwright.runbook.targets import PostgresDatabase
+from runwright.runbook.databases.postgres import PostgresDatabase
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from runwright.runbook.targets import Series
+from runwright.runbook.metrics.shape import Series
 
 STARTED = "process_start_time_seconds"
 

@@ -11,7 +11,7 @@ from runwright.errors import ActionError, CancelledError, InputError, Observatio
 from runwright.metrics.promql import age_query, requests_query, value_query
 from runwright.metrics.shape import Clock, Fill, Measurement, What, plausible
 from runwright.runbook.base import as_duration
-from runwright.runbook.targets import Prometheus
+from runwright.runbook.metrics.prometheus import Prometheus
 
 TIMEOUT_SECONDS = 10.0
 SHOWN_CHARACTERS = 200

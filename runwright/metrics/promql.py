@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runwright.metrics.shape import QUANTILES, What
 from runwright.runbook.base import as_duration
-from runwright.runbook.targets import Series
+from runwright.runbook.metrics.shape import Series
 
 
 def value_query(series: Series, what: What) -> str:

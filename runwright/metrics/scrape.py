@@ -13,7 +13,7 @@ from runwright.metrics.pages import Page, bound_of, growth, labels_of, read_page
 from runwright.metrics.shape import QUANTILES, Clock, Fill, Measurement, What, plausible
 from runwright.patterns import is_whole
 from runwright.runbook.base import as_duration
-from runwright.runbook.targets import Scrape
+from runwright.runbook.metrics.scrape import Scrape
 
 TIMEOUT_SECONDS = 10.0
 SAME_PAGE_SECONDS = 2.0

@@ -9,7 +9,9 @@ from runwright.errors import NotBuiltError
 from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.scrape import ScrapeSource
 from runwright.metrics.shape import Clock, Fill, Source
-from runwright.runbook.targets import Metrics, Prometheus, Scrape
+from runwright.runbook.metrics.prometheus import Prometheus
+from runwright.runbook.metrics.scrape import Scrape
+from runwright.runbook.metrics.shape import Metrics
 
 
 def source_of(config: Metrics, fill: Fill, clock: Clock, kept: Sequence[dict[str, Any]] = ()) -> Source:

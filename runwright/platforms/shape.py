@@ -17,8 +17,8 @@ from runwright.engine.actions import Do, Process
 from runwright.errors import ActionError, RunwrightError
 from runwright.runbook.document import Mistake
 from runwright.runbook.drill import Break
+from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
-from runwright.runbook.targets import Environment
 from runwright.site import Site
 from runwright.traffic import Stand, Upstream
 from runwright.variables import env_files_in

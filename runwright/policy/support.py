@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runwright import registry
+from runwright.errors import InputError
+from runwright.registry import Room
+from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
 from runwright.runbook.model import environment as environment_of
-from runwright.runbook.targets import Environment, LaterDatabase, LaterMetrics, LaterTarget
-
-_TITLES = {
-    "kubernetes": "Kubernetes",
-    "alb_asg": "EC2 behind a load balancer",
-    "ecs": "Amazon ECS",
-    "aci": "Azure Container Instances",
-    "cloud_run": "Google Cloud Run",
-    "rds": "Amazon RDS",
-    "cloud_sql": "Google Cloud SQL",
-    "cloudwatch": "Amazon CloudWatch",
-    "cloud_monitoring": "Google Cloud Monitoring",
-    "flyway": "Flyway",
-    "sql": "plain SQL files",
-}
+from runwright.runbook.registered import model_of
 
 
 def unsupported(runbook: Runbook, environment: str) -> str | None:
@@ -42,34 +32,45 @@ def _reasons(runbook: Runbook, name: str, place: Environment) -> list[str]:
 
 
 def _target(place: Environment) -> Iterator[str]:
-    if isinstance(place.target, LaterTarget):
+    if not place.target.built:
         yield (
-            f"Runwright cannot deploy to {_TITLES[place.target.platform]} yet: it deploys to Docker Compose "
-            "(`platform: compose`) and to processes of this machine (`platform: host`)."
+            f"Runwright cannot deploy to {registry.PLATFORMS.planned[place.target.platform]} yet: "
+            f"it deploys to {_possible(registry.PLATFORMS, 'to ')}."
         )
 
 
 def _database(place: Environment) -> Iterator[str]:
-    if isinstance(place.database, LaterDatabase):
+    if place.database is not None and not place.database.built:
         yield (
-            f"Runwright cannot back up {_TITLES[place.database.kind]} yet: it backs up PostgreSQL "
-            "(`kind: postgres`, also a managed one, by its host) and SQLite."
+            f"Runwright cannot back up {registry.DATABASES.planned[place.database.kind]} yet: "
+            f"it backs up {_possible(registry.DATABASES)}."
         )
 
 
 def _migrator(runbook: Runbook) -> Iterator[str]:
     if runbook.migrate is not None and runbook.migrate.tool not in ("alembic", "command"):
         yield (
-            f"Runwright cannot run migrations with {_TITLES[runbook.migrate.tool]} yet: it runs Alembic, and a program of your own (`tool: command`). "
+            f"Runwright cannot run migrations with {registry.MIGRATORS.planned[runbook.migrate.tool]} yet: it runs Alembic, and a program of your own (`tool: command`). "
             "Without the `migrate` section it releases the code alone, and migrations stay with you."
         )
 
 
+def _possible(room: Room, word: str = "") -> str:
+    """Return what there is in ``room``, as a phrase; ``word`` goes before each."""
+    there = []
+    for name in room.names:
+        try:
+            there.append(f"{model_of(room, name).title or name} (`{room.key}: {name}`)")
+        except InputError:  # what is broken is no help
+            continue
+    return f" and {word}".join(there) if len(there) < 3 else f", {word}".join(there)
+
+
 def _metrics(runbook: Runbook, name: str, place: Environment) -> Iterator[str]:
-    if isinstance(place.metrics, LaterMetrics):
+    if place.metrics is not None and not place.metrics.built:
         yield (
-            f"Runwright cannot read metrics from {_TITLES[place.metrics.kind]} yet: it asks a Prometheus server "
-            "(`kind: prometheus`) or reads a /metrics page itself (`kind: scrape`)."
+            f"Runwright cannot read metrics from {registry.METRICS.planned[place.metrics.kind]} yet: "
+            f"it reads {_possible(registry.METRICS)}."
         )
     rules = [rule.id for rule in runbook.rules_of(name) if rule.cloudwatch is not None]
     if rules:

@@ -16,7 +16,7 @@ from runwright.engine.actions import Do, Read
 from runwright.errors import ObservationError, RunbookError
 from runwright.patterns import begins, found
 from runwright.policy.gates import Answer, GateResult, GateState, ask
-from runwright.runbook.targets import EnvFile
+from runwright.runbook.environment import EnvFile
 
 MAX_BYTES: Final = 2**20
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

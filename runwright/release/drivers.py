@@ -28,8 +28,9 @@ from runwright.platforms.shape import Kind, Platform
 from runwright.policy.rules import Sample
 from runwright.routers.shape import Router
 from runwright.runbook.checks import Rule
+from runwright.runbook.databases.postgres import PostgresDatabase
+from runwright.runbook.databases.sqlite import SqliteDatabase
 from runwright.runbook.drill import Break
-from runwright.runbook.targets import LaterDatabase, LaterTarget, PostgresDatabase, SqliteDatabase
 from runwright.site import Site
 from runwright.traffic import Upstream
 from runwright.versions import Version
@@ -54,7 +55,7 @@ def application_secrets(secrets: Mapping[str, str]) -> dict[str, str]:
 def kind(site: Site) -> Kind:
     """Return what the environment's platform is registered as."""
     target = site.place.target
-    if isinstance(target, LaterTarget):
+    if not target.built:
         raise NotBuiltError(f"Runwright cannot deploy to {target.platform} yet.")
     found: Kind = registry.PLATFORMS.driver(target.platform)
     return found
@@ -127,8 +128,8 @@ def database(site: Site, fill: Callable[[str], str], tables: Sequence[tuple[str 
         case PostgresDatabase() as found:
             through = platform(site).exec_argv(found.service) if found.service is not None else None
             return Postgres(found, through, fill(found.password) if found.password else None, tables=tables)
-        case LaterDatabase(kind=name):
-            raise NotBuiltError(f"Runwright cannot back up {name} yet.")
+        case later:
+            raise NotBuiltError(f"Runwright cannot back up {later.kind} yet.")
 
 
 def builder(site: Site, recorded: Mapping[str, Recorded] | None = None) -> Builder:

@@ -21,7 +21,6 @@ from runwright.release import drivers
 from runwright.release.run import Run
 from runwright.runbook.checks import texts_in
 from runwright.runbook.model import Runbook
-from runwright.runbook.targets import LaterTarget
 from runwright.site import Folders, Site
 from runwright.variables import secrets_in, variables_of
 from runwright.versions import Version
@@ -115,7 +114,7 @@ def _told(ask: Callable[[], Iterable[tuple[str, str]]]) -> Variables:
 
 def _in_files(site: Site) -> Variables:
     """Return the variables of the env files in the application's folder, and of the runbook."""
-    if isinstance(site.place.target, LaterTarget):
+    if not site.place.target.built:
         return []
     kind = drivers.kind(site)
     found: Variables = list(kind.settings(site))

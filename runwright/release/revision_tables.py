@@ -6,7 +6,7 @@ from runwright.errors import ObservationError, RefusedError, VerificationError
 from runwright.migrators.shape import Place, matches, shown
 from runwright.release import drivers, schema
 from runwright.release.work import REVISION_TABLES, Work
-from runwright.runbook.targets import PostgresDatabase
+from runwright.runbook.databases.postgres import PostgresDatabase
 
 SEVERAL = "several-databases"
 

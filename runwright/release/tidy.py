@@ -10,7 +10,6 @@ from runwright.ledger.states import ENDED, ReleaseState
 from runwright.platforms.shape import Kept
 from runwright.release import drivers
 from runwright.release.work import Work
-from runwright.runbook.targets import LaterTarget
 from runwright.site import Folders, Site
 
 KEPT_RELEASES = 5
@@ -83,6 +82,6 @@ def _commits(release: Release) -> set[str]:
 def _runs(work: Work, environment: str) -> Kept:
     """Return what an environment runs: also of one that is not ours to change."""
     site = Site(work.runbook, environment, Folders.of(work.release.system, environment, work.id), {})
-    if isinstance(site.place.target, LaterTarget):
+    if not site.place.target.built:
         return Kept(frozenset(), frozenset())
     return drivers.kind(site).needed(site)

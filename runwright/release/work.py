@@ -29,9 +29,9 @@ from runwright.release.redacting import Redaction
 from runwright.release.run import Run
 from runwright.routers.shape import Router
 from runwright.runbook.checks import Rule
+from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import from_json
-from runwright.runbook.targets import Environment
 from runwright.site import Folders, Site
 from runwright.testing.faults import from_environment
 from runwright.traffic import Upstream

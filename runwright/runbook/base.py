@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,15 @@ class Model(BaseModel):
         allow_inf_nan=False,
         protected_namespaces=(),
     )
+
+
+class Registered(Model):
+    """A part of a runbook that is one of several kinds, each with a driver of its own; other packages may bring some."""
+
+    title: ClassVar[str] = ""
+    """As people name it."""
+    built: ClassVar[bool] = True
+    """Whether it can be released. If not, its runbooks load all the same."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,8 @@ EnvironmentKey = Annotated[
     StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"),
     Words("the name of an environment variable", "a variable"),
 ]
+
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 Text = Annotated[str, StringConstraints(min_length=1), Words("text")]
 

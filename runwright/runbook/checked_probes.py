@@ -12,10 +12,12 @@ from pydantic import BaseModel
 from runwright.patterns import SYNTAX, compiled
 from runwright.runbook.base import references, seconds
 from runwright.runbook.checks import MATCHERS, Expectation, HttpProbe, texts_in
+from runwright.runbook.databases.postgres import PostgresDatabase
 from runwright.runbook.document import Mistake
+from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
 from runwright.runbook.nearest import nearest
-from runwright.runbook.targets import Environment, HostTarget, LaterMetrics, PostgresDatabase
+from runwright.runbook.platforms.host import HostTarget
 from runwright.runbook.words import Path, dotted, keys
 
 _ADDRESS = re.compile(r"https?://\S+|\$\{url\.[^}]+\}\S*")
@@ -168,7 +170,7 @@ def _references(book: Runbook) -> Iterator[_Used]:
 
 
 def _used(path: Path, part: Any, environments: tuple[str, ...]) -> Iterator[_Used]:
-    if part is None or isinstance(part, LaterMetrics):
+    if part is None or not getattr(part, "built", True):
         return
     model: type[BaseModel] = type(part)
     for key in keys(model).values():

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from runwright.runbook.base import as_duration
 from runwright.runbook.checks import Rule
 from runwright.runbook.document import Mistake
+from runwright.runbook.metrics.scrape import Scrape
 from runwright.runbook.model import Runbook
 from runwright.runbook.nearest import unknown
-from runwright.runbook.targets import Scrape
 from runwright.runbook.words import Path
 
 

@@ -7,16 +7,14 @@ from collections.abc import Collection, Iterator
 from runwright.runbook.base import as_duration
 from runwright.runbook.checked_probes import probe_mistakes, probe_warnings
 from runwright.runbook.checked_watch import rule_mistakes, rule_warnings
+from runwright.runbook.databases.postgres import PostgresDatabase
+from runwright.runbook.databases.sqlite import SqliteDatabase
 from runwright.runbook.document import Mistake
+from runwright.runbook.environment import Environment
 from runwright.runbook.model import PRODUCTION_WATCH_SECONDS, Runbook
 from runwright.runbook.nearest import unknown
-from runwright.runbook.targets import (
-    ComposeTarget,
-    Environment,
-    HostTarget,
-    PostgresDatabase,
-    SqliteDatabase,
-)
+from runwright.runbook.platforms.compose import ComposeTarget
+from runwright.runbook.platforms.host import HostTarget
 from runwright.runbook.words import Path
 
 

@@ -14,7 +14,7 @@ from runwright.errors import InputError
 from runwright.runbook.base import as_duration
 from runwright.runbook.model import Runbook
 from runwright.runbook.nearest import unknown
-from runwright.runbook.words import NOT_BUILT, Key, bare, belongs_to, discriminator, is_model, keys, kinds, words
+from runwright.runbook.words import Key, bare, belongs_to, discriminator, is_built, is_model, keys, kinds, words
 from runwright.runbook.yamltext import entry, scalar
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -152,7 +152,7 @@ def _kinds(models: dict[str, type[BaseModel]], given: Any, seen: set[type[BaseMo
     """Yield the kind of the example, then the others as comments."""
     marker = discriminator(next(iter(models.values())))
     chosen = given[marker]
-    later = [kind for kind in models if kind in NOT_BUILT]
+    later = [kind for kind, model in models.items() if not is_built(model)]
     for kind in sorted((k for k in models if k not in later), key=lambda k: k != chosen):
         lines = _model(models[kind], seen)
         if kind == chosen:

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from runwright.runbook.base import FROM_A_FILE
 from runwright.runbook.document import Mistake
 from runwright.runbook.nearest import nearest
+from runwright.runbook.registered import why_not
 from runwright.runbook.words import (
-    NOT_BUILT,
     Key,
     Path,
     Place,
@@ -22,6 +22,7 @@ from runwright.runbook.words import (
     belongs_to,
     discriminator,
     follow,
+    is_built,
     is_model,
     keys,
     kinds,
@@ -120,14 +121,16 @@ def _unknown(name: str, place: Place, model: type[BaseModel]) -> Mistake:
 def _unknown_kind(place: Place, detail: Any) -> Mistake:
     of_kind = kinds(place.type)
     key = discriminator(next(iter(of_kind.values())))
-    built = ", ".join(k for k in of_kind if k not in NOT_BUILT)
-    later = ", ".join(k for k in of_kind if k in NOT_BUILT)
+    built = ", ".join(k for k, model in of_kind.items() if is_built(model))
+    later = ", ".join(k for k, model in of_kind.items() if not is_built(model))
     there_are = f"There are {built}" + (f"; planned, and refused until then: {later}." if later else ".")
     given = detail["input"].get(key) if isinstance(detail["input"], dict) else None
     if given is None:
         return Mistake(
             place.path, f"`{key}` is missing: it says of which kind this is. {there_are}", _example(place.key)
         )
+    if broken := why_not(key, given):
+        return Mistake((*place.path, key), broken)
     near = nearest(str(given), list(of_kind))
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return Mistake((*place.path, key), f"{_shown(given)} is no {key}.{hint} {there_are}")

@@ -24,9 +24,9 @@ from runwright.runbook.base import (
 )
 from runwright.runbook.checks import HttpProbe, Rule, Verify, Watch
 from runwright.runbook.drill import Drills
+from runwright.runbook.environment import Environment
 from runwright.runbook.forms import Cron, TimeZone
 from runwright.runbook.gates import Gate
-from runwright.runbook.targets import Environment
 from runwright.versions import valid_tag
 
 PRODUCTION_WATCH_SECONDS = 1800.0

@@ -13,17 +13,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from runwright.runbook.base import Words
-from runwright.runbook.targets import LaterDatabase, LaterMetrics, LaterTarget
 
 Path = tuple[str | int, ...]
 """Where something is in a runbook: keys and positions, as written in the file."""
-
-NOT_BUILT = frozenset(
-    kind
-    for model, key in ((LaterTarget, "platform"), (LaterDatabase, "kind"), (LaterMetrics, "kind"))
-    for kind in get_args(model.model_fields[key].annotation)
-)
-"""Kinds whose runbooks load, and whose releases are refused until they are built."""
 
 _PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Any: "anything"}
 
@@ -103,7 +95,12 @@ def kinds(annotation: Any) -> dict[str, type[BaseModel]]:
 
 def discriminator(model: type[BaseModel]) -> str:
     """Return the key by which ``model`` is told apart from its alternatives."""
-    return "platform" if "platform" in model.model_fields else "kind"
+    return next(name for name, field in model.model_fields.items() if get_origin(field.annotation) is Literal)
+
+
+def is_built(model: type[BaseModel]) -> bool:
+    """Return whether what the model is of can be released; if not, its runbooks load all the same."""
+    return bool(getattr(model, "built", True))
 
 
 def words(annotation: Any, *, short: bool = False) -> str:

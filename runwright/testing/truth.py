@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from runwright.home import home
+from runwright.runbook.databases.postgres import PostgresDatabase
+from runwright.runbook.databases.sqlite import SqliteDatabase
 from runwright.runbook.model import Runbook
-from runwright.runbook.targets import ComposeTarget, HostTarget, PostgresDatabase, SqliteDatabase
+from runwright.runbook.platforms.compose import ComposeTarget
+from runwright.runbook.platforms.host import HostTarget
 
 ASK_SECONDS = 10.0
 _DOCKER_SECONDS = 60.0

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Literal
 from examples.make_repository import make
 from runwright.ledger import Ledger, open_ledger
 from runwright.ledger.release import Release
+from runwright.runbook.environment import Environment
 from runwright.runbook.loader import load
-from runwright.runbook.targets import Environment
 from runwright.testing.faults import Fault, mark_of
 from tests.chaos.procedures import (
     CLOCK_VARIABLE,

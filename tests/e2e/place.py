@@ -37,7 +37,7 @@ from runwright.platforms.host import SLOTS, Host
 from runwright.policy.supervision import SILENT_SECONDS
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.loader import load
-from runwright.runbook.targets import HostTarget
+from runwright.runbook.platforms.host import HostTarget
 from runwright.testing.direct import Direct
 from tests.chaos.procedures import CLOCK_VARIABLE, PATIENCE_VARIABLE, TTL_VARIABLE, Order
 from tests.chaos.started import started

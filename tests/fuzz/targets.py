@@ -27,7 +27,8 @@ from runwright.probes.values import Values
 from runwright.reports.markdown import block, code, text
 from runwright.runbook.checks import HttpProbe, Rule
 from runwright.runbook.gates import CiPassed, Tool
-from runwright.runbook.targets import Prometheus, Scrape
+from runwright.runbook.metrics.prometheus import Prometheus
+from runwright.runbook.metrics.scrape import Scrape
 from runwright.testing.replies import Replies
 from runwright.variables import secrets_in, variables_of
 

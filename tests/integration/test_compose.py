@@ -11,7 +11,7 @@ import pytest
 
 from runwright.errors import ActionError, InputError, RefusedError
 from runwright.platforms.compose import Compose
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.direct import Direct
 from runwright.versions import Artifact, Version
 from tests.fixtures.compose_shop import SERVICES, Shop, git, running

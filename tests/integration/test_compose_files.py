@@ -14,7 +14,7 @@ from runwright.errors import InputError, NotBuiltError
 from runwright.platforms.compose.config import read_config
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.release import InTree, project_in_tree
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.direct import Direct
 from tests.fixtures.engine import Docker
 

@@ -21,8 +21,8 @@ from runwright.builders.docker import Docker as Builder
 from runwright.builders.docker import recipe
 from runwright.builders.pulled import Recorded
 from runwright.errors import ActionError, ObservationError
+from runwright.runbook.environment import Registry
 from runwright.runbook.model import Component
-from runwright.runbook.targets import Registry
 from runwright.testing.direct import Direct
 from tests.fixtures.engine import Docker
 

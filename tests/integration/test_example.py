@@ -27,7 +27,8 @@ from runwright.platforms.host import Host
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.loader import load
 from runwright.runbook.model import Component
-from runwright.runbook.targets import Caddy, HostTarget
+from runwright.runbook.platforms.host import HostTarget
+from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.direct import Direct
 from runwright.traffic import Upstream, status_of
 from runwright.versions import Version

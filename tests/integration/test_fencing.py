@@ -21,8 +21,8 @@ from runwright.release import decide
 from runwright.release.work import Work, at_work
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.model import Runbook
+from runwright.runbook.routers.caddy import Caddy
 from runwright.runbook.snapshot import to_json
-from runwright.runbook.targets import Caddy
 from runwright.testing.direct import Direct
 from runwright.traffic import Upstream
 from runwright.versions import Artifact, Version

@@ -32,7 +32,7 @@ from runwright.errors import ActionError, DeadlineError, FencedError, Observatio
 from runwright.routers.caddy import driver, state
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.routers.caddy.predecessor import succeed
-from runwright.runbook.targets import Caddy
+from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.direct import Direct
 from runwright.traffic import Upstream
 

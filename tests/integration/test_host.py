@@ -19,7 +19,7 @@ from runwright.engine.actions import Command
 from runwright.errors import ActionError, DeadlineError, InputError, RefusedError, VerificationError
 from runwright.platforms.host import Host
 from runwright.platforms.host.ports import is_free
-from runwright.runbook.targets import HostTarget
+from runwright.runbook.platforms.host import HostTarget
 from runwright.testing.direct import Direct
 from runwright.traffic import status_of
 from runwright.versions import Artifact, Version

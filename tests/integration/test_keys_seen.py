@@ -17,7 +17,7 @@ from runwright.platforms.host import Host
 from runwright.platforms.host.environment import keys_seen as host_keys
 from runwright.policy.gates import GateState
 from runwright.release.check import asked
-from runwright.runbook.targets import HostTarget
+from runwright.runbook.platforms.host import HostTarget
 from runwright.testing.direct import Direct
 from runwright.versions import Artifact, Version
 from tests.fixtures.engine import Docker

@@ -16,7 +16,7 @@ import pytest
 from runwright.databases.postgres import Postgres
 from runwright.engine.actions import Command
 from runwright.errors import ActionError, InputError, RefusedError, VerificationError
-from runwright.runbook.targets import PostgresDatabase
+from runwright.runbook.databases.postgres import PostgresDatabase
 from runwright.testing.direct import Direct
 from tests.fixtures.engine import Docker
 from tests.fixtures.postgres import PostgresServer

@@ -20,7 +20,9 @@ from runwright.metrics.buckets import quantile
 from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.scrape import ScrapeSource
 from runwright.metrics.shape import Measurement
-from runwright.runbook.targets import Prometheus, Scrape, Series
+from runwright.runbook.metrics.prometheus import Prometheus
+from runwright.runbook.metrics.scrape import Scrape
+from runwright.runbook.metrics.shape import Series
 from runwright.testing.direct import Direct
 from tests.fixtures.engine import Docker
 

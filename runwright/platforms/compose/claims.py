@@ -19,8 +19,8 @@ from runwright.platforms.compose.containers import Container, all_volumes, ids_o
 from runwright.platforms.compose.mounts import PLACEHOLDERS, few, is_binary, relative_to
 from runwright.platforms.compose.sources import top_of
 from runwright.platforms.shape import Claim
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.runbook.recognised import holds_data
-from runwright.runbook.targets import ComposeTarget
 
 _ASK_SECONDS = 0.5
 _SYSTEM = ("/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/dev", "/proc", "/sys", "/run", "/var/run")

@@ -20,7 +20,7 @@ from runwright.platforms.compose.containers import Container, containers_of
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, restarts
 from runwright.platforms.shape import Beside
 from runwright.plural import few, plural
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.traffic import Entry, Stand, Upstream, reached
 from runwright.versions import Version
 

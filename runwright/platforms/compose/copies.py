@@ -30,7 +30,7 @@ from runwright.platforms.compose.mounts import (
 )
 from runwright.platforms.compose.override import Raw, Replacing, ServiceOverride
 from runwright.platforms.compose.sources import Sources, changed_files, env_path, top_of, tracked_files
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 
 
 @dataclass(frozen=True)

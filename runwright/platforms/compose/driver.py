@@ -34,7 +34,7 @@ from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, w
 from runwright.platforms.compose.usage import stats
 from runwright.platforms.shape import Beside, Claim, ImagesFrom, KeysSeen, Observed, Platform, ServiceFact, Usage
 from runwright.runbook.drill import Break, require_way
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.traffic import Stand, Upstream
 from runwright.versions import Version
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from runwright.platforms.compose.driver import Compose
 from runwright.platforms.shape import Kind
-from runwright.runbook.targets import ComposeTarget, Environment
+from runwright.runbook.environment import Environment
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.site import Site
 from runwright.variables import env_files_in
 from runwright.versions import Version

@@ -40,7 +40,7 @@ from runwright.platforms.compose.sources import (
     require_one_environment,
 )
 from runwright.plural import plural
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.versions import Version
 
 PUT_TOGETHER = ".runwright-compose.yaml"

@@ -15,7 +15,7 @@ from runwright.engine.actions import Command, Do, Output, Read
 from runwright.errors import InputError, NotBuiltError
 from runwright.platforms.compose.config import refusal
 from runwright.platforms.compose.mounts import Tracked, relative_to
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 
 # What Compose looks for if it is given no file; the first of each that is there
 BASE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")

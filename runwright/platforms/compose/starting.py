@@ -22,7 +22,7 @@ from runwright.platforms.compose.containers import (
 from runwright.platforms.compose.neighbours import Neighbours, meets
 from runwright.platforms.compose.override import ServiceOverride, override_file
 from runwright.plural import few
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.versions import Version
 
 POLL_SECONDS = 0.25

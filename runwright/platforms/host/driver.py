@@ -21,7 +21,7 @@ from runwright.platforms.host.slots import Answer, Seen, Slot, ask, boot, see
 from runwright.platforms.shape import Beside, Kept, KeysSeen, Observed, Platform, ServiceFact
 from runwright.plural import plural
 from runwright.runbook.drill import Break, require_way
-from runwright.runbook.targets import HostTarget
+from runwright.runbook.platforms.host import HostTarget
 from runwright.site import Folders
 from runwright.traffic import LOOPBACK, Upstream
 from runwright.versions import Artifact, Version

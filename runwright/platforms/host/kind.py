@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from runwright.platforms.host.driver import SLOTS, Host
 from runwright.platforms.host.leftovers import in_slots
 from runwright.platforms.shape import Kept, Kind
-from runwright.runbook.targets import HostTarget
+from runwright.runbook.platforms.host import HostTarget
 from runwright.site import Site
 from runwright.versions import Version
 

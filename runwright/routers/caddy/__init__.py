@@ -9,7 +9,7 @@ import sys
 
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.routers.caddy.switch import CaddySwitch
-from runwright.runbook.targets import Caddy
+from runwright.runbook.routers.caddy import Caddy
 from runwright.site import Site
 from runwright.traffic import Stand
 

@@ -12,7 +12,7 @@ from runwright.routers.caddy.configuration import MARKS
 from runwright.routers.caddy.state import ASK_SECONDS, Counted
 from runwright.routers.caddy.target import ALL, Target, line
 from runwright.routers.shape import RouterFacts
-from runwright.runbook.targets import Caddy
+from runwright.runbook.routers.caddy import Caddy
 from runwright.traffic import Upstream
 
 POLL_SECONDS = 0.1

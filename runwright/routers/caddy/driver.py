@@ -14,7 +14,7 @@ from runwright.routers.caddy.base import POLL_SECONDS, TargetFile
 from runwright.routers.caddy.state import Counted
 from runwright.routers.caddy.target import Target
 from runwright.runbook.drill import Break, require_way
-from runwright.runbook.targets import Caddy
+from runwright.runbook.routers.caddy import Caddy
 from runwright.traffic import Upstream
 
 START_SECONDS = 20.0

@@ -65,7 +65,7 @@ def _read(file: Path) -> Any:
 def succeed(folder: Path) -> str:
     """Put Caddy in the place of the forwarder, with the same target; return a sentence. Raise RunwrightError if that fails."""
     from runwright.routers.caddy.driver import CaddyRouter
-    from runwright.runbook.targets import Caddy
+    from runwright.runbook.routers.caddy import Caddy
 
     old, process = _of(folder), running(folder)
     if process is None:

@@ -17,7 +17,7 @@ from runwright.routers.caddy.standing import CONFIG, CURRENT, RUN, SHARED, Stand
 from runwright.routers.caddy.state import EVERYWHERE, Counted
 from runwright.routers.caddy.target import Target
 from runwright.runbook.drill import Break, require_way
-from runwright.runbook.targets import Caddy
+from runwright.runbook.routers.caddy import Caddy
 from runwright.traffic import LOOPBACK, Entry, Stand, Upstream, reached
 
 START_SECONDS = 30.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from runwright.platforms.compose import Compose
 from runwright.runbook.loader import load
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.direct import Direct
 from tests.chaos.world import World
 from tests.fixtures.example import exchanged

@@ -11,7 +11,7 @@ from typing import Any
 
 from runwright.platforms.host import Host
 from runwright.routers.caddy.driver import CaddyRouter
-from runwright.runbook.targets import HostTarget
+from runwright.runbook.platforms.host import HostTarget
 from runwright.testing.direct import Direct
 from tests.chaos.world import World
 from tests.fixtures.example import exchanged

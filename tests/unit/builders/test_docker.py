@@ -15,8 +15,8 @@ from runwright.engine.actions import Command, Output, WriteFile
 from runwright.engine.performer import Performer
 from runwright.engine.planning import Planner
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
+from runwright.runbook.environment import Registry
 from runwright.runbook.model import Component
-from runwright.runbook.targets import Registry
 from runwright.testing.replies import Replies
 from runwright.versions import Artifact, valid_tag
 

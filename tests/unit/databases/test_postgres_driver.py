@@ -16,7 +16,7 @@ from runwright.engine.actions import Command, Output, WriteFile
 from runwright.engine.performer import Performer
 from runwright.engine.planning import Planner
 from runwright.errors import ActionError, DeadlineError, RefusedError, VerificationError
-from runwright.runbook.targets import PostgresDatabase
+from runwright.runbook.databases.postgres import PostgresDatabase
 from runwright.testing.replies import Replies
 
 LIST = b""";

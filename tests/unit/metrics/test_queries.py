@@ -20,7 +20,8 @@ from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.promql import age_query, requests_query, value_query
 from runwright.metrics.shape import Measurement, What
 from runwright.metrics.sources import source_of
-from runwright.runbook.targets import Prometheus, Series
+from runwright.runbook.metrics.prometheus import Prometheus
+from runwright.runbook.metrics.shape import Series
 from runwright.testing.direct import Direct
 from runwright.testing.replies import Replies
 from tests.fixtures.dripping import cut_after

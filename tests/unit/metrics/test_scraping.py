@@ -16,7 +16,8 @@ from runwright.errors import ActionError, CancelledError, InputError, RunbookErr
 from runwright.metrics.buckets import beyond, quantile
 from runwright.metrics.pages import growth, read_page
 from runwright.metrics.scrape import MAX_PAGE_BYTES, ScrapeSource
-from runwright.runbook.targets import Scrape, Series
+from runwright.runbook.metrics.scrape import Scrape
+from runwright.runbook.metrics.shape import Series
 from runwright.testing.replies import Replies
 
 INF = math.inf

@@ -14,7 +14,7 @@ from runwright.engine.actions import Output
 from runwright.errors import RefusedError
 from runwright.platforms.compose.claims import claims, has_data, refuse_claimed
 from runwright.platforms.compose.config import ComposeConfig, parse_config
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.replies import Replies
 from tests.unit.platforms.test_compose_containers import line
 

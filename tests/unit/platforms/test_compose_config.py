@@ -14,7 +14,7 @@ from runwright.platforms.compose.cli import Project, parse_version
 from runwright.platforms.compose.config import Build, ComposeConfig, Mount, _port, parse_config, require_services
 from runwright.platforms.compose.sources import parse_sources, top_of
 from runwright.platforms.compose.wellformed import yaml_mistakes
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 
 RENDERED = {
     "name": "shop",

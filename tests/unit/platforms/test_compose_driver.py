@@ -16,7 +16,7 @@ from runwright.engine.planning import Planner
 from runwright.errors import ActionError, DeadlineError, InputError
 from runwright.platforms.compose import Compose
 from runwright.platforms.compose.driver import job_name
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.replies import Replies
 from runwright.versions import Artifact, Version
 from tests.unit.platforms.test_compose_containers import line

@@ -21,7 +21,7 @@ from runwright.platforms.compose.images import Image
 from runwright.platforms.compose.mounts import Tracked, covered, relative_to, strangers
 from runwright.platforms.compose.override import Raw, Replacing, ServiceOverride, override_file
 from runwright.platforms.compose.sources import Sources
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.replies import Replies
 
 

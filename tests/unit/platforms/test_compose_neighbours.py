@@ -15,7 +15,7 @@ from runwright.errors import ActionError
 from runwright.platforms.compose import Compose
 from runwright.platforms.compose.config import DEPENDS, parse_config
 from runwright.platforms.compose.neighbours import Proxy, meets, program_of
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.replies import Replies
 from runwright.versions import Version
 from tests.unit.platforms.test_compose_containers import line

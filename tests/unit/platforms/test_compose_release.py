@@ -13,7 +13,7 @@ from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.release import InTree, env_of, started_from_others
 from runwright.platforms.compose.sources import BY_ITSELF, Named, Sources
-from runwright.runbook.targets import ComposeTarget
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.replies import Replies
 from tests.unit.platforms.test_compose_containers import line
 

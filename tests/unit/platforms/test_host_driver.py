@@ -18,7 +18,7 @@ from runwright.errors import ActionError, InputError, ObservationError
 from runwright.platforms.host import Host
 from runwright.platforms.host.ports import FIRST_PORT, LAST_PORT, free_port, is_free, listens, preferred
 from runwright.platforms.host.slots import Answer, Seen, Slot, see
-from runwright.runbook.targets import HostTarget
+from runwright.runbook.platforms.host import HostTarget
 from runwright.testing.replies import Replies
 from runwright.traffic import status_of
 from runwright.versions import Artifact, Version

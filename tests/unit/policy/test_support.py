@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from runwright import registry
 from runwright.errors import InputError
 from runwright.policy.support import unsupported
+from runwright.runbook.databases.shape import LaterDatabase
 from runwright.runbook.finding import SHIPPED
 from runwright.runbook.loader import load
+from runwright.runbook.metrics.shape import LaterMetrics
 from runwright.runbook.model import Runbook
-from runwright.runbook.targets import LaterDatabase, LaterMetrics, LaterTarget
-from runwright.runbook.words import NOT_BUILT
+from runwright.runbook.platforms.shape import LaterTarget
 
 COMPOSE = {"platform": "compose", "project": "shop", "directory": "/opt/shop"}
 CLOUDWATCH = {"id": "cpu", "cloudwatch": {"metric": "CPUUtilization"}, "above": 80}
@@ -71,7 +73,9 @@ def test_a_rule_counts_only_where_it_applies():
     assert unsupported(book, "there") is not None
 
 
-@pytest.mark.parametrize("kind", sorted(NOT_BUILT))
+@pytest.mark.parametrize(
+    "kind", [k for room in (registry.PLATFORMS, registry.DATABASES, registry.METRICS) for k in room.later]
+)
 def test_everything_that_is_only_planned_has_a_name_and_is_refused(kind):
     """A kind that the schema knows and nobody has built can not slip through."""
     part = next(

@@ -10,7 +10,7 @@ import pytest
 
 from runwright.policy.gates import GateResult, GateState
 from runwright.probes.env_file import env_holds, read_env_file
-from runwright.runbook.targets import EnvFile
+from runwright.runbook.environment import EnvFile
 from runwright.testing.direct import Direct
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -20,7 +20,7 @@ from runwright.routers.caddy.driver import CaddyRouter
 from runwright.routers.caddy.state import Counted
 from runwright.routers.caddy.target import Target
 from runwright.routers.shape import RouterFacts
-from runwright.runbook.targets import Caddy
+from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.replies import Replies
 from runwright.traffic import Upstream
 

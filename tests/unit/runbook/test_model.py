@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from runwright.errors import InputError, RunbookError
 from runwright.runbook.base import as_duration, seconds
 from runwright.runbook.checks import Rule
+from runwright.runbook.environment import Environment
 from runwright.runbook.finding import SHIPPED
 from runwright.runbook.loader import load
 from runwright.runbook.model import environment
 from runwright.runbook.snapshot import from_json, to_json
-from runwright.runbook.targets import Environment
 from tests.unit.runbook.files import RIGHT, wrong
 
 TARGET = {"platform": "compose", "project": "shop", "directory": "/opt/shop"}
