@@ -15,10 +15,8 @@ from typing import Any, ClassVar, Literal
 
 from runwright.engine.actions import Do, Process
 from runwright.errors import ActionError, RunwrightError
-from runwright.runbook.document import Mistake
 from runwright.runbook.drill import Break
 from runwright.runbook.environment import Environment
-from runwright.runbook.model import Runbook
 from runwright.site import Site
 from runwright.traffic import Stand, Upstream
 from runwright.variables import env_files_in
@@ -395,18 +393,6 @@ class Kind:
 
     def settings(self, site: Site) -> Variables:  # noqa: ARG002
         """Return the variables that the runbook itself gives to the application."""
-        return ()
-
-    def mistakes(self, book: Runbook, place: Environment, path: tuple[str | int, ...]) -> Iterator[Mistake]:  # noqa: ARG002
-        """Yield what does not fit together between the target in ``place``, at ``path``, and the rest of ``book``."""
-        yield from ()
-
-    def services(self, book: Runbook) -> list[str]:
-        """Return the names of what runs here, as other parts of the runbook may name them."""
-        return list(book.services())
-
-    def urls(self, place: Environment) -> tuple[str, ...]:  # noqa: ARG002
-        """Return the names of addresses that are there by themselves, besides those of the environment's ``urls``."""
         return ()
 
     def doors(self, place: Environment) -> tuple[str, ...]:  # noqa: ARG002

@@ -12,12 +12,10 @@ from pydantic import BaseModel
 from runwright.patterns import SYNTAX, compiled
 from runwright.runbook.base import references, seconds
 from runwright.runbook.checks import MATCHERS, Expectation, HttpProbe, texts_in
-from runwright.runbook.databases.postgres import PostgresDatabase
 from runwright.runbook.document import Mistake
 from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
 from runwright.runbook.nearest import nearest
-from runwright.runbook.platforms.host import HostTarget
 from runwright.runbook.words import Path, dotted, keys
 
 _ADDRESS = re.compile(r"https?://\S+|\$\{url\.[^}]+\}\S*")
@@ -150,7 +148,7 @@ _MEANT: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def _urls(place: Environment) -> set[str]:
-    return set(place.urls) | ({"front"} if isinstance(place.target, HostTarget) else set())
+    return {*place.urls, *place.target.own_urls()}
 
 
 def _references(book: Runbook) -> Iterator[_Used]:
@@ -203,9 +201,7 @@ def _literal_secrets(book: Runbook) -> Iterator[Mistake]:
     parts: list[tuple[Path, Any]] = list(_probes(book))
     parts += [(("gates", i, "ci"), gate.ci) for i, gate in enumerate(book.gates)]
     for name, place in book.environments.items():
-        parts.append((("environments", name, "metrics"), place.metrics))
-        if isinstance(place.database, PostgresDatabase):
-            parts.append((("environments", name, "database"), place.database))
+        parts += [(("environments", name, part), getattr(place, part)) for part in ("metrics", "database")]
     for path, part in parts:
         for key in _SECRETS:
             if isinstance(text := getattr(part, key, None), str) and "${" not in text:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from runwright.runbook.base import as_duration
 from runwright.runbook.checks import Rule
 from runwright.runbook.document import Mistake
-from runwright.runbook.metrics.scrape import Scrape
 from runwright.runbook.model import Runbook
 from runwright.runbook.nearest import unknown
 from runwright.runbook.words import Path
@@ -49,9 +48,10 @@ def _metrics(book: Runbook, rule: Rule, path: Path, places: list[str]) -> Iterat
         what = f"{', '.join(blind)} has no `metrics` that could answer this. Add them, or limit the rule with `environments`."
         example = ('metrics: {kind: scrape, url: "${url.api}/metrics"}',)
         yield Mistake((*path, key), what, example, needs=("environments",))
-    scraped = [n for n in places if isinstance(book.environments[n].metrics, Scrape)]
-    if rule.promql and scraped:
-        what = f"a query needs a Prometheus server; {', '.join(scraped)} reads a /metrics page itself (`kind: scrape`). Use `measure`, or limit the rule with `environments`."
+    sources = {n: source for n in places if (source := book.environments[n].metrics) and not source.answers_queries}
+    if rule.promql and sources:
+        source = next(iter(sources.values()))
+        what = f"a query needs a Prometheus server; {', '.join(sources)} reads {source.title} (`kind: {source.kind}`). Use `measure`, or limit the rule with `environments`."
         yield Mistake((*path, key), what, ("measure: error_ratio",), needs=("environments",))
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from runwright.runbook.base import as_duration
 from runwright.runbook.checked_probes import probe_mistakes, probe_warnings
 from runwright.runbook.checked_watch import rule_mistakes, rule_warnings
-from runwright.runbook.databases.postgres import PostgresDatabase
-from runwright.runbook.databases.sqlite import SqliteDatabase
 from runwright.runbook.document import Mistake
-from runwright.runbook.environment import Environment
 from runwright.runbook.model import PRODUCTION_WATCH_SECONDS, Runbook
 from runwright.runbook.nearest import unknown
-from runwright.runbook.platforms.compose import ComposeTarget
-from runwright.runbook.platforms.host import HostTarget
 from runwright.runbook.words import Path
 
 
@@ -88,79 +83,18 @@ def _services(book: Runbook) -> Iterator[Mistake]:
 def _environments(book: Runbook) -> Iterator[Mistake]:
     for name, place in book.environments.items():
         path: Path = ("environments", name)
-        yield from _target(book, place, path)
-        services = list(book.components) if isinstance(place.target, HostTarget) else list(book.services())
+        target = place.target
+        yield from target.mistakes(book, place, path)
+        if place.router is not None and not target.routed:
+            what = f"`router` is for two colours; {target.platform} replaces its services in place here. Leave it out, or say `strategy: blue_green`."
+            yield Mistake((*path, "router"), what)
+        services = target.service_names(book)
         for i, service in enumerate(place.config.seen_in):
             if service not in services:
                 what = unknown("service", service, services)
                 yield Mistake((*path, "config", "seen_in", i), what, needs=("components",))
-        if isinstance(place.database, PostgresDatabase):
-            yield from _postgres(place, place.database, (*path, "database"))
-
-
-def _target(book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
-    target = place.target
-    if isinstance(target, HostTarget):
-        if place.router is None:
-            what = "the host platform runs two colours and needs a `router` that sends traffic to one of them."
-            yield Mistake(path, what, ("router: {kind: caddy, listen: 8080}",))
-        for name, component in book.components.items():
-            if component.image:
-                yield Mistake(("components", name, "image"), "the host platform runs no images; leave it out.")
-        if "front" in place.urls:
-            yield Mistake((*path, "urls", "front"), "`front` is the router's address by itself; leave it out.")
-    elif place.router is not None and getattr(target, "strategy", "recreate") == "recreate":
-        what = f"`router` is for two colours; {target.platform} replaces its services in place here. Leave it out, or say `strategy: blue_green`."
-        yield Mistake((*path, "router"), what)
-    if not isinstance(target, ComposeTarget):
-        return
-    services = book.services()
-    yield from _colours(services, place, target, path)
-    for i, service in enumerate(target.order):
-        here = (*path, "target", "order", i)
-        if service not in services:
-            yield Mistake(here, unknown("service", service, services), needs=("components",))
-        elif service in target.order[:i]:
-            yield Mistake(here, f"`{service}` is in this list already.")
-    if target.order and set(target.order) < set(services):
-        missing = ", ".join(sorted(set(services) - set(target.order)))
-        what = f"an order names all services, and {missing} is not in it."
-        yield Mistake((*path, "target", "order"), what, needs=("components",))
-    if target.allow_source_mounts and place.tier != "development":
-        what = "source code mounted from the host is for development only: the code that runs would not be the image's, and no way back would change it."
-        yield Mistake((*path, "target", "allow_source_mounts"), what)
-
-
-def _colours(services: Collection[str], place: Environment, target: ComposeTarget, path: Path) -> Iterator[Mistake]:
-    here = (*path, "target", "traffic")
-    if target.strategy == "recreate":
-        if target.traffic:
-            what = "`traffic` is for services that run twice for a while, and `strategy: recreate` replaces all in place. Leave it out, or say `strategy: blue_green`."
-            yield Mistake(here, what)
-        return
-    if not target.traffic:
-        what = f"`strategy: {target.strategy}` needs `traffic`: the services that get users' requests, and their ports."
-        yield Mistake((*path, "target"), what, ("traffic: {api: {port: 8000}}",))
-    if place.router is None:
-        what = f"`strategy: {target.strategy}` needs a `router` that sends users to one of two colours."
-        yield Mistake(path, what, ("router: {kind: caddy}",))
-    for service, traffic in target.traffic.items():
-        if service not in services:
-            yield Mistake((*here, service), unknown("service", service, services), needs=("components",))
-        for i, name in enumerate(traffic.urls):
-            if name not in place.urls:
-                yield Mistake((*here, service, "urls", i), unknown("address", name, place.urls), needs=("urls",))
-
-
-def _postgres(place: Environment, database: PostgresDatabase, path: Path) -> Iterator[Mistake]:
-    if (database.service is None) == (database.host is None):
-        given = "both are given" if database.service else "neither is given"
-        what = (
-            f"a PostgreSQL database needs `service` (a service of the Compose project) or `host` (a server); {given}."
-        )
-        yield Mistake(path, what, ("service: db",))
-    elif database.service and isinstance(place.target, HostTarget):
-        yield Mistake((*path, "service"), "`service` is for Compose; on the host platform give the server's `host`.")
+        if place.database is not None:
+            yield from place.database.mistakes(place, (*path, "database"))
 
 
 def _migrate(book: Runbook) -> Iterator[Mistake]:
@@ -211,7 +145,7 @@ def _production(book: Runbook) -> Iterator[Mistake]:
         if place.watch is None and book.watch.duration < PRODUCTION_WATCH_SECONDS:
             what = f"{as_duration(book.watch.duration)} is too short: {why} Another environment may have a shorter one of its own."
             yield Mistake(("watch", "duration"), what, (f"duration: {least}",))
-        if isinstance(place.database, PostgresDatabase | SqliteDatabase) and book.backup is None:
+        if place.database is not None and place.database.built and book.backup is None:
             what = f"`{name}` is production and has a database: it needs a `backup`, or what a release does to the data could not be undone."
             yield Mistake(path, what, ("backup: {directory: /var/backups/shop}",), needs=("backup",))
         if book.backup is not None and book.backup.when == "never":

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from runwright import registry
 from runwright.runbook.base import Registered, example
+from runwright.runbook.document import Mistake
+from runwright.runbook.words import Path
 
 if TYPE_CHECKING:
+    from runwright.runbook.environment import Environment
+
     Planned = str
 else:
     Planned = Literal[registry.DATABASES.later]
@@ -17,6 +22,10 @@ class Database(Registered):
     """What holds an environment's data. ``kind`` is a `Literal` of one name in each."""
 
     kind: str
+
+    def mistakes(self, place: Environment, path: Path) -> Iterator[Mistake]:  # noqa: ARG002
+        """Yield what does not fit together in the database of ``place``, which is at ``path``."""
+        yield from ()
 
 
 class LaterDatabase(Database):

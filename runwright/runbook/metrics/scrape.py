@@ -12,6 +12,7 @@ class Scrape(Metrics):
     """The service's own /metrics page, read by Runwright itself: for those who have no Prometheus."""
 
     title: ClassVar[str] = "a /metrics page itself"
+    answers_queries: ClassVar[bool] = False
 
     kind: Literal["scrape"]
     url: Template = example("${url.api}/metrics", "The page.")

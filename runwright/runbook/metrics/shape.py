@@ -22,6 +22,9 @@ else:
 class Metrics(Registered):
     """What measures an environment. ``kind`` is a `Literal` of one name in each."""
 
+    answers_queries: ClassVar[bool] = True
+    """Whether it answers the ``promql`` of a rule."""
+
     kind: str
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from runwright.runbook.base import Duration, Model, Name, Port, ServiceName, Text, Words, example
+from runwright.runbook.document import Mistake
+from runwright.runbook.nearest import unknown
 from runwright.runbook.platforms.shape import Target
+from runwright.runbook.words import Path
+
+if TYPE_CHECKING:
+    from runwright.runbook.environment import Environment
+    from runwright.runbook.model import Runbook
 
 ProjectName = Annotated[
     str,
@@ -83,3 +91,48 @@ class ComposeTarget(Target):
         "Whether a service may have its source code mounted from the host. Then the code that runs is not the image's; development only.",
         False,
     )
+
+    @property
+    def routed(self) -> bool:
+        """Whether there are two colours."""
+        return self.strategy != "recreate"
+
+    def mistakes(self, book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
+        """Yield what does not fit the components, and what only development may do."""
+        services = book.services()
+        yield from self._colours(services, place, path)
+        for i, service in enumerate(self.order):
+            here = (*path, "target", "order", i)
+            if service not in services:
+                yield Mistake(here, unknown("service", service, services), needs=("components",))
+            elif service in self.order[:i]:
+                yield Mistake(here, f"`{service}` is in this list already.")
+        if self.order and set(self.order) < set(services):
+            missing = ", ".join(sorted(set(services) - set(self.order)))
+            what = f"an order names all services, and {missing} is not in it."
+            yield Mistake((*path, "target", "order"), what, needs=("components",))
+        if self.allow_source_mounts and place.tier != "development":
+            what = "source code mounted from the host is for development only: the code that runs would not be the image's, and no way back would change it."
+            yield Mistake((*path, "target", "allow_source_mounts"), what)
+
+    def _colours(self, services: Collection[str], place: Environment, path: Path) -> Iterator[Mistake]:
+        here = (*path, "target", "traffic")
+        if self.strategy == "recreate":
+            if self.traffic:
+                what = "`traffic` is for services that run twice for a while, and `strategy: recreate` replaces all in place. Leave it out, or say `strategy: blue_green`."
+                yield Mistake(here, what)
+            return
+        if not self.traffic:
+            what = (
+                f"`strategy: {self.strategy}` needs `traffic`: the services that get users' requests, and their ports."
+            )
+            yield Mistake((*path, "target"), what, ("traffic: {api: {port: 8000}}",))
+        if place.router is None:
+            what = f"`strategy: {self.strategy}` needs a `router` that sends users to one of two colours."
+            yield Mistake(path, what, ("router: {kind: caddy}",))
+        for service, traffic in self.traffic.items():
+            if service not in services:
+                yield Mistake((*here, service), unknown("service", service, services), needs=("components",))
+            for i, name in enumerate(traffic.urls):
+                if name not in place.urls:
+                    yield Mistake((*here, service, "urls", i), unknown("address", name, place.urls), needs=("urls",))

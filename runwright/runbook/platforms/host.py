@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from runwright.runbook.base import Duration, EnvironmentKey, Model, Text, Words, example
+from runwright.runbook.document import Mistake
 from runwright.runbook.platforms.shape import Target
+from runwright.runbook.words import Path
+
+if TYPE_CHECKING:
+    from runwright.runbook.environment import Environment
+    from runwright.runbook.model import Runbook
 
 PathPart = Annotated[str, Field(pattern=r"^/[^\s?#]*$|^$"), Words("a path that begins with a slash", "a path")]
 
@@ -28,6 +35,7 @@ class HostTarget(Target):
     """Processes on this machine, in two colours behind Caddy: nothing but what comes with Runwright is needed."""
 
     title: ClassVar[str] = "processes of this machine"
+    enters: ClassVar[bool] = False
 
     platform: Literal["host"]
     process: HostProcess = example(
@@ -39,3 +47,27 @@ class HostTarget(Target):
         "",
     )
     ready_timeout: Duration = example("60s", "How long a version may take until it is ready.", 60.0)
+
+    @property
+    def routed(self) -> bool:
+        """Always: there are two colours."""
+        return True
+
+    def service_names(self, book: Runbook) -> list[str]:
+        """Return the components: each is one process."""
+        return list(book.components)
+
+    def own_urls(self) -> tuple[str, ...]:
+        """Return ``front``: the router's address."""
+        return ("front",)
+
+    def mistakes(self, book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
+        """Yield what is missing for two colours, and what processes cannot be."""
+        if place.router is None:
+            what = "the host platform runs two colours and needs a `router` that sends traffic to one of them."
+            yield Mistake(path, what, ("router: {kind: caddy, listen: 8080}",))
+        for name, component in book.components.items():
+            if component.image:
+                yield Mistake(("components", name, "image"), "the host platform runs no images; leave it out.")
+        if "front" in place.urls:
+            yield Mistake((*path, "urls", "front"), "`front` is the router's address by itself; leave it out.")

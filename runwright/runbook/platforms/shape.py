@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from runwright import registry
 from runwright.runbook.base import Registered, example
+from runwright.runbook.document import Mistake
+from runwright.runbook.words import Path
 
 if TYPE_CHECKING:
+    from runwright.runbook.environment import Environment
+    from runwright.runbook.model import Runbook
+
     Planned = str
 else:
     Planned = Literal[registry.PLATFORMS.later]
@@ -16,7 +22,27 @@ else:
 class Target(Registered):
     """Where an environment runs. ``platform`` is a `Literal` of one name in each."""
 
+    enters: ClassVar[bool] = True
+    """Whether a program can be run where one of its services runs: then a database may be a service of it."""
+
     platform: str
+
+    @property
+    def routed(self) -> bool:
+        """Whether users are sent to one of two versions by the environment's ``router``; if not, it has none."""
+        return False
+
+    def service_names(self, book: Runbook) -> list[str]:
+        """Return the names of what runs here, as other parts of the runbook may name them."""
+        return list(book.services())
+
+    def own_urls(self) -> tuple[str, ...]:
+        """Return the names of addresses that are there by themselves, besides those of the environment's ``urls``."""
+        return ()
+
+    def mistakes(self, book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:  # noqa: ARG002
+        """Yield what does not fit together between the target of ``place``, which is at ``path``, and the rest of ``book``."""
+        yield from ()
 
 
 class LaterTarget(Target):
