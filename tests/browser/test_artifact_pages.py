@@ -18,12 +18,12 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests.browser.stories import PAGES
 from tests.fixtures.prefect import LOGIN
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 WRITE = "RUNWRIGHT_WRITE_PICTURES"
 MAX_BYTES = 150_000
-SECONDS = 90.0
+SECONDS = 240.0
 REPORT = "article.artifact-data-markdown"
 
 HEADINGS = {
