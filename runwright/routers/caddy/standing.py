@@ -31,13 +31,13 @@ _NEAR = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/12
 _OF_CONTAINERS: dict[str, Any] = UPSTREAM | {
     "transport": {
         **UPSTREAM["transport"],
-        "dial_timeout": "1s",  # where a container is gone, nobody refuses: the next one is asked
+        "dial_timeout": "300ms",  # where a container is gone nobody refuses, and the next one is asked
         "response_header_timeout": "0s",  # whoever asks has a limit of his own, or means to wait
     },
     "load_balancing": {
         **UPSTREAM["load_balancing"],
         "selection_policy": {"policy": "round_robin"},
-        "try_duration": "3s",
+        "try_duration": "5s",
     },
     # a proxy of the user's that asked us has said all that there is to say: we are no hop that anybody counts
     "headers": {
@@ -113,9 +113,9 @@ class Standing:
     def create(self, user: str) -> tuple[str, ...]:
         """Return the command that makes its container, on the network between alone; it does not run yet."""
         ports = [*(f"127.0.0.1::{port}" for port in (self.entry.port, *map(self.door, MARKS)))]
-        ports += [
-            f"{f'[{host}]' if ':' in host else host}:{port}:{self.entry.port}" for host, port in self.entry.published
-        ]
+        for host, port in self.entry.published:
+            address = f"[{host}]:" if ":" in host else host and f"{host}:"
+            ports.append(f"{address}{port}:{self.entry.port}")
         labels = {PROJECT: self.stand.project, SERVICE: self.entry.service, MADE: self.make}
         places = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), f"{INSIDE}/{RUN}")
         mounts = {

@@ -202,3 +202,53 @@ def test_a_forwarder_of_an_earlier_version_is_not_taken_for_nobody(router: Caddy
         with pytest.raises(RefusedError) as caught:
             ask(Replies(table(None, None)))
         assert f"predecessor {tmp_path / 'caddy'}" in caught.value.next and "nothing was changed" in caught.value.state
+
+
+@pytest.mark.parametrize("share", [1, 5, 25, 50, 95, 99])
+def test_a_share_comes_back_as_it_was(share: int) -> None:
+    """With the addresses of both."""
+    wanted = Target.of(GREEN, share, BLUE)
+    assert target.read(target.line(wanted).decode()) == wanted
+    assert (wanted.main, wanted.shares) == (BLUE, {"green": share, "blue": 100 - share})
+
+
+@pytest.mark.parametrize(("share", "stays", "alone"), [(100, None, GREEN), (100, BLUE, GREEN), (0, BLUE, BLUE)])
+def test_all_and_nothing_are_one_slot_alone(share: int, stays: Upstream | None, alone: Upstream) -> None:
+    """The other one may be stopped then."""
+    assert Target.of(GREEN, share, stays) == Target(alone)
+
+
+@pytest.mark.parametrize(("share", "stays"), [(-1, BLUE), (101, BLUE), (50, None), (50, GREEN)])
+def test_a_share_that_cannot_be_is_none(share: int, stays: Upstream | None) -> None:
+    """It is a mistake of whoever asks."""
+    with pytest.raises(ValueError, match=r"100|rest"):
+        Target.of(GREEN, share, stays)
+
+
+def test_a_share_is_written_told_and_drains_nobody(router: CaddyRouter) -> None:
+    """Both go on to serve, so nothing is waited for."""
+    wanted = Target.of(GREEN, 25, BLUE)
+    do = Replies(
+        {"what it serves": wanted, "target file": [Target(BLUE), wanted], "share requests": True, "is broken": None},
+        lenient=True,
+    )
+    assert router.switch(do, GREEN, "s", 25, BLUE) == 0
+    (put,) = do.changes
+    assert isinstance(put, WriteFile) and put.content == b"green 127.0.0.1:4002 4000 blue 127.0.0.1:4001\n"
+
+
+def test_a_front_door_of_an_earlier_version_is_not_told_what_it_does_not_know(router: CaddyRouter) -> None:
+    """It would answer 503 to everybody."""
+    do = Replies(table(BLUE, BLUE) | {"share requests": False, "is broken": None}, lenient=True)
+    with pytest.raises(ActionError, match="earlier Runwright"):
+        router.switch(do, GREEN, "s", 25, BLUE)
+    assert do.keys == []
+
+
+def test_while_two_share_neither_may_be_stopped() -> None:
+    """And what is written counts as well as what is served."""
+    shares = {"green": 25, "blue": 75}
+    facts = RouterFacts(True, BLUE, BLUE, "", shares, shares)
+    assert facts.agreed and facts.named == {"blue", "green"} and (facts.share("green"), facts.share("blue")) == (25, 75)
+    apart = RouterFacts(True, BLUE, BLUE, "", {}, shares)
+    assert not apart.agreed and apart.named == {"blue", "green"} and "green with 25 %" in apart.problem
