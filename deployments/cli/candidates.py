@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from deployments.cli.looking import Looking
+from runwright import registry
 from runwright.errors import InputError
 from runwright.ledger import Ledger, Release
 from runwright.ledger.states import ReleaseState
 from runwright.ledger.way_back import before, level_between, taken_along
+from runwright.platforms.shape import Kind
 from runwright.policy.levels import Level
 
 SHOWN = 10
-ASK_SECONDS = 5.0
 
 Kept = Literal["yes", "no", "not looked at"]
 
@@ -74,23 +75,12 @@ def _artifact_kept(release: Release, reference: str) -> Kept:
     environments = release.runbook.get("environments")
     place = environments.get(release.environment) if isinstance(environments, dict) else None
     target = place.get("target") if isinstance(place, dict) else None
-    if not isinstance(target, dict) or target.get("platform") != "compose" or reference.startswith("-"):
-        return "not looked at"
-    return _image_kept(reference)
-
-
-def _image_kept(reference: str) -> Kept:
-    words = ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
     try:
-        done = subprocess.run(words, capture_output=True, timeout=ASK_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        kind: Kind = registry.PLATFORMS.driver(str(target.get("platform")) if isinstance(target, dict) else "")
+    except InputError:
         return "not looked at"
-    if done.returncode == 0:
-        return "yes"
-    if b"no such image" not in done.stderr.lower():
-        return "not looked at"  # the engine does not answer
-    # an image of a registry can be pulled again; whether it can, only the registry knows
-    return "no" if reference.startswith("sha256:") else "not looked at"
+    seen = kind.keeps(Looking(), reference)
+    return "not looked at" if seen is None else "yes" if seen else "no"
 
 
 def chosen(ledger: Ledger, taken_back: Release, release_id: str) -> Candidate:

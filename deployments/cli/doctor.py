@@ -13,7 +13,8 @@ from deployments.cli.output import Output
 from runwright.errors import RunwrightError
 
 if TYPE_CHECKING:
-    from deployments.cli.findings import Finding, Wanted
+    from deployments.cli.findings import Wanted
+    from runwright.platforms.shape import Finding
 
 
 def doctor(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Plain = False) -> None:
@@ -42,9 +43,10 @@ def doctor(place: OptionalPlaceArgument = None, as_json: Json = False, plain: Pl
 
 def _wanted(place: str | None) -> tuple[list[Wanted], list[Finding]]:
     """Return the environments to look at (of all runbooks, or the one that is named), and what is wrong with runbooks."""
-    from deployments.cli.findings import Finding, Wanted, listed
+    from deployments.cli.findings import Wanted, listed
     from deployments.cli.places import Place, with_runbook
     from deployments.cli.systems import DRAFTS_ONE, choose, none_of_yours
+    from runwright.platforms.shape import Finding
 
     if place is not None:
         where, loaded = with_runbook(place)
@@ -69,7 +71,7 @@ def _wanted(place: str | None) -> tuple[list[Wanted], list[Finding]]:
 
 def _prefect(wanted: list[Wanted]) -> list[Finding]:
     from deployments.cli.connecting import connected
-    from deployments.cli.findings import Finding
+    from runwright.platforms.shape import Finding
 
     try:
         with connected() as prefect:

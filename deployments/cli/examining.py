@@ -1,4 +1,4 @@
-"""What `doctor` looks at on this machine: the ledger, Docker, git, the disk and the ports."""
+"""What `doctor` looks at on this machine: the ledger, git, the disk, the ports, and what platforms need."""
 
 from __future__ import annotations
 
@@ -7,31 +7,25 @@ import shutil
 import socket
 from collections.abc import Iterator
 
-from deployments.cli.findings import Finding, State, Wanted
-from deployments.cli.in_use import claimed
+from deployments.cli.findings import Wanted
 from deployments.cli.ledgers import address
 from deployments.cli.looking import Looking
 from deployments.cli.wording import one_line
+from runwright import registry
 from runwright.engine.actions import Command, Output
 from runwright.errors import RunwrightError
 from runwright.home import home
 from runwright.ledger import Ledger
-from runwright.platforms.compose.cli import compose_version
-from runwright.runbook.platforms.compose import ComposeTarget
+from runwright.platforms.shape import Finding, Kind
 
 GIGABYTE = 10**9
 ROOM_WARN = 2 * GIGABYTE
 ROOM_FAIL = GIGABYTE // 5
-OLDEST_ENGINE = (20, 10)
 
 
 def machine(wanted: list[Wanted], ledger: Ledger | None) -> list[Finding]:
     """Return what is found on this machine. ``ledger`` is None if there is none yet."""
-    found = [_ledger(ledger), *_home(), _git()]
-    found += _docker(
-        needed=any(isinstance(w.runbook.environments[w.place.environment].target, ComposeTarget) for w in wanted)
-    )
-    return [*found, *_in_use(wanted), *_ports(wanted, ledger)]
+    return [_ledger(ledger), *_home(), _git(), *_platforms(wanted), *_in_use(wanted), *_ports(wanted, ledger)]
 
 
 def failed(about: str, error: RunwrightError) -> Finding:
@@ -75,31 +69,6 @@ def _git() -> Finding:
     return Finding("git", "ok", version)
 
 
-def _docker(*, needed: bool) -> Iterator[Finding]:
-    if shutil.which("docker") is None:
-        state: State = "warn" if needed else "ok"
-        text = "docker is not on PATH" + ("; systems on Docker Compose cannot be released from here" if needed else "")
-        yield Finding(
-            "docker", state, text, "Install Docker with Compose, or look where the worker runs." if needed else ""
-        )
-        return
-    try:
-        version = _answer("docker", "version", "--format", "{{.Server.Version}}")
-    except RunwrightError as error:
-        next_ = "Start the engine, and let this user use it: `docker version` must show a server."
-        yield Finding("docker", "fail", f"the engine does not answer: {one_line(error.what, 200)}", next_)
-        return
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if len(numbers) == 2 and numbers < OLDEST_ENGINE:
-        yield Finding("docker", "fail", f"engine {version}", "Install Docker 20.10 or newer.")
-    else:
-        yield Finding("docker", "ok", f"engine {version}")
-    try:
-        yield Finding("compose", "ok", ".".join(map(str, compose_version(Looking()))))
-    except RunwrightError as error:
-        yield failed("compose", error)
-
-
 def _answer(*words: str) -> str:
     """Return the first line that a program prints. Raise ActionError if it fails."""
 
@@ -109,9 +78,25 @@ def _answer(*words: str) -> str:
     return Looking()(Command(says=f"run {' '.join(words)}", argv=words, deadline_seconds=15.0, parse=first))
 
 
+def _platforms(wanted: list[Wanted]) -> Iterator[Finding]:
+    """Yield what each platform asks of this machine, of which those that are wanted here need something."""
+    targets = [w.runbook.environments[w.place.environment].target.platform for w in wanted]
+    for name in registry.PLATFORMS.names:
+        try:
+            kind: Kind = registry.PLATFORMS.driver(name)
+        except RunwrightError as error:
+            yield Finding(name, "fail" if name in targets else "warn", error.what, error.next)
+            continue
+        yield from kind.examined(Looking(), needed=name in targets)
+
+
 def _in_use(wanted: list[Wanted]) -> Iterator[Finding]:
-    for one in wanted if shutil.which("docker") else ():
-        for claim in claimed(Looking(), one.runbook, one.place.environment):
+    for one in wanted:
+        target = one.runbook.environments[one.place.environment].target
+        if not target.built:
+            continue
+        kind: Kind = registry.PLATFORMS.driver(target.platform)
+        for claim in kind.claimed(Looking(), one.runbook, one.place.environment):
             yield Finding(str(one.place), "fail" if claim.stops else "warn", claim.says, claim.next)
 
 

@@ -15,12 +15,13 @@ from prefect.context import get_settings_context
 from prefect.events.schemas.automations import Automation
 
 from blocks.environment import RunwrightEnvironment
-from deployments.cli.findings import Finding, Wanted, listed
+from deployments.cli.findings import Wanted, listed
 from deployments.cli.prefect_api import TIMEOUT_SECONDS, Prefect, translated
 from deployments.running import API_VARIABLE, read_running
 from deployments.server import outdated
 from deployments.specs import Spec, specs_of
 from runwright.home import ledger_url
+from runwright.platforms.shape import Finding
 from runwright.plural import plural
 
 PREFECT_VERSION = "3.8.8"

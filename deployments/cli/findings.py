@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
+
+from runwright.platforms.shape import State
 
 if TYPE_CHECKING:
     from deployments.cli.places import Place
     from runwright.runbook.model import Runbook
 
 _LISTED = 6
-
-State = Literal["ok", "warn", "fail"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor: what was looked at, whether it is right, what was found, and what to do."""
-
-    about: str
-    state: State
-    text: str
-    next: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {"about": self.about, "state": self.state, "found": self.text, "next": self.next}
 
 
 @dataclass(frozen=True)

@@ -46,23 +46,21 @@ def init(
 
     From its files, healthchecks, migrations and git remote; then it is checked.
     """
-    from deployments.cli.gathering import gather
     from deployments.cli.looking import Looking
+    from deployments.cli.platforms import drafted
     from runwright.engine.effects.files import write_file
-    from runwright.runbook.draft import draft
     from runwright.runbook.finding import SYSTEMS_VARIABLE
 
     out = Output(as_plain=plain)
     path = Path(os.path.normpath(output.expanduser().absolute()))
     if path.exists() and not force:
         raise InputError(f"{path} is there already.", next="Name another file with --output, or add --force.")
-    found = gather(Looking(), directory.expanduser().resolve(), tuple(file or ()), env_file)
-    text = draft(found.facts)
-    write_file(path, text.encode(), 0o644)
-    out.line(f"Wrote {path}: {plural(len(found.facts.services), 'service')} of the project {found.facts.project}.")
+    found = drafted(Looking(), directory.expanduser().resolve(), tuple(file or ()), env_file)
+    write_file(path, found.text.encode(), 0o644)
+    out.line(f"Wrote {path}: {found.says}.")
     for remark in found.remarks:
         out.warn(remark)
-    _guesses(out, path, text)
+    _guesses(out, path, found.text)
     if not _check_one(out, path)["ok"]:
         raise typer.Exit(Exit.INPUT)
     out.line()
@@ -131,22 +129,24 @@ def check(file: Files = None, as_json: Json = False, plain: Plain = False) -> No
 
 def _check_one(out: Output, path: Path) -> dict[str, Any]:
     """Check one runbook and tell what was found; return it as JSON values."""
-    from deployments.cli.checked_compose import look
     from deployments.cli.looking import Looking
+    from deployments.cli.platforms import checked
     from runwright.errors import RunbookError
     from runwright.policy.support import unsupported
     from runwright.runbook.loader import load
 
     try:
         loaded = load(os.path.normpath(path.absolute()))
-        compose = look(Looking(), loaded.runbook)
-        if compose.mistakes:
-            count = plural(len(compose.mistakes), "mistake")
-            raise RunbookError("\n\n".join([f"{path} has {count}, seen with its Compose files:", *compose.mistakes]))
+        seen = checked(Looking(), loaded.runbook)
+        if seen.mistakes:
+            count = plural(len(seen.mistakes), "mistake")
+            raise RunbookError(
+                "\n\n".join([f"{path} has {count}, seen with the files of its application:", *seen.mistakes])
+            )
     except RunwrightError as error:
         out.warn(str(error))
         return {"path": str(path), "ok": False, "mistakes": error.what, "next": error.next}
-    warnings = [*loaded.warnings, *compose.warnings]
+    warnings = [*loaded.warnings, *seen.warnings]
     later = {name: why for name in loaded.runbook.environments if (why := unsupported(loaded.runbook, name))}
     if not out.as_json:
         out.line(f"{path}: {loaded.runbook.system}, {', '.join(loaded.runbook.environments)}: no mistakes", style="ok")

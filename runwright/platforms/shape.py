@@ -17,6 +17,7 @@ from runwright.engine.actions import Do, Process
 from runwright.errors import ActionError, RunwrightError
 from runwright.runbook.drill import Break
 from runwright.runbook.environment import Environment
+from runwright.runbook.model import Runbook
 from runwright.site import Site
 from runwright.traffic import Stand, Upstream
 from runwright.variables import env_files_in
@@ -88,6 +89,40 @@ class Claim:
     next: str
     stops: bool = True
     project: str = ""
+
+
+State = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: what was looked at, whether it is right, what was found, and what to do."""
+
+    about: str
+    state: State
+    text: str
+    next: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"about": self.about, "state": self.state, "found": self.text, "next": self.next}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What `check` sees of an environment where its application is: what is wrong, and what is worth a second look."""
+
+    mistakes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """A runbook that was drafted for an application. text: the file. says: of what, as a phrase. remarks: how it was found."""
+
+    text: str
+    says: str
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -403,3 +438,28 @@ class Kind:
     def needed(self, site: Site) -> Kept:  # noqa: ARG002
         """Return what an environment runs, or ran last, without its driver: also of one that is not ours to change."""
         return Kept(frozenset(), frozenset())
+
+    # ------------------------------------------------------------------------------------- before there is a release
+
+    def drafted(self, do: Do, directory: Path, files: tuple[str, ...], env_file: str) -> Drafted | None:  # noqa: ARG002
+        """Return a runbook for the application in ``directory``; None if runbooks of this platform are written by hand.
+
+        files, env_file: what a person named of it. Raise InputError if there is no such application.
+        """
+        return None
+
+    def checked(self, do: Do, book: Runbook, environment: str) -> Seen:  # noqa: ARG002
+        """Return what `check` finds where the application of ``environment`` is, as far as that is on this machine."""
+        return Seen()
+
+    def claimed(self, do: Do, book: Runbook, environment: str) -> tuple[Claim, ...]:  # noqa: ARG002
+        """Return who else has what ``environment`` would take; nothing of what does not run on this machine."""
+        return ()
+
+    def examined(self, do: Do, *, needed: bool) -> Iterator[Finding]:  # noqa: ARG002
+        """Yield what `doctor` finds that this platform needs here. needed: whether a system is to be released with it."""
+        yield from ()
+
+    def keeps(self, do: Do, reference: str) -> bool | None:  # noqa: ARG002
+        """Return whether an artifact of an earlier release, which is no folder, is still there; None if this machine cannot tell in a moment."""
+        return None

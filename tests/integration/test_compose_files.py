@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.cli.gathering import gather
 from runwright.errors import InputError, NotBuiltError
 from runwright.platforms.compose.config import read_config
 from runwright.platforms.compose.copies import Place
+from runwright.platforms.compose.draft.gathering import gather
 from runwright.platforms.compose.release import InTree, project_in_tree
 from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.direct import Direct

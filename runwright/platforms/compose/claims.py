@@ -16,11 +16,11 @@ from runwright.engine.actions import Command, Do, Read
 from runwright.errors import RefusedError
 from runwright.platforms.compose.config import ComposeConfig, Mount, ServiceConfig
 from runwright.platforms.compose.containers import Container, all_volumes, ids_of, inspect
+from runwright.platforms.compose.draft.recognised import holds_data
 from runwright.platforms.compose.mounts import PLACEHOLDERS, few, is_binary, relative_to
 from runwright.platforms.compose.sources import top_of
 from runwright.platforms.shape import Claim
 from runwright.runbook.platforms.compose import ComposeTarget
-from runwright.runbook.recognised import holds_data
 
 _ASK_SECONDS = 0.5
 _SYSTEM = ("/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/dev", "/proc", "/sys", "/run", "/var/run")

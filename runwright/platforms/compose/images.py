@@ -13,6 +13,7 @@ from runwright.errors import ActionError, ObservationError
 
 REVISION = "org.opencontainers.image.revision"
 PULL_SECONDS = 900.0
+ASK_SECONDS = 5.0
 
 # .ID and not .Id, for the same reason as in containers.py
 _FORMAT = (
@@ -125,3 +126,27 @@ def swallows_command(entrypoint: tuple[str, ...]) -> bool:
         return False
     name = PurePosixPath(words[0]).name
     return not (name.endswith(".sh") or "entrypoint" in name)
+
+
+def is_there(do: Do, reference: str) -> bool | None:
+    """Return whether the engine has an image; None if it cannot tell in a moment."""
+
+    def answer(output: Output) -> bool | None:
+        if output.code == 0:
+            return True
+        if b"no such image" not in output.stderr.lower():
+            return None  # the engine does not answer
+        # an image of a registry can be pulled again; whether it can, only the registry knows
+        return False if reference.startswith("sha256:") else None
+
+    command = Command(
+        says=f"ask whether {reference} is here",
+        argv=("docker", "image", "inspect", "--format", "{{.Id}}", reference),
+        deadline_seconds=ASK_SECONDS,
+        ok=frozenset(range(256)),
+        parse=answer,
+    )
+    try:
+        return do(command)
+    except ActionError:
+        return None

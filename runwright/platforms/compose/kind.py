@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from runwright.engine.actions import Do
+from runwright.errors import RunwrightError
 from runwright.platforms.compose.driver import Compose
-from runwright.platforms.shape import Kind
+from runwright.platforms.shape import Claim, Drafted, Finding, Kind, Seen
+from runwright.plural import plural
 from runwright.runbook.environment import Environment
+from runwright.runbook.model import Runbook
 from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.site import Site
 from runwright.variables import env_files_in
@@ -56,6 +62,51 @@ class ComposeKind(Kind):
         target = _target(site)
         path = Path(target.directory) / (target.env_file or ".env")
         return path if target.env_file or path.exists() else None
+
+    # what follows is imported where it is used: a release does not need it
+
+    def drafted(self, do: Do, directory: Path, files: tuple[str, ...], env_file: str) -> Drafted:
+        """Return a runbook for the Compose application in ``directory``, or that with the Compose files ``files`` in it."""
+        from runwright.platforms.compose.draft.gathering import gather
+        from runwright.platforms.compose.draft.writing import draft
+
+        found = gather(do, directory, files, env_file)
+        says = f"{plural(len(found.facts.services), 'service')} of the project {found.facts.project}"
+        return Drafted(draft(found.facts), says, found.remarks)
+
+    def checked(self, do: Do, book: Runbook, environment: str) -> Seen:
+        """Return what the Compose files have to do with the runbook."""
+        from runwright.platforms.compose.checked import checked
+
+        return checked(do, book, environment, self.claimed(do, book, environment))
+
+    def claimed(self, do: Do, book: Runbook, environment: str) -> tuple[Claim, ...]:
+        """Return who else has the project's name, its ports or its folders."""
+        target = book.environments[environment].target
+        assert isinstance(target, ComposeTarget)
+        if shutil.which("docker") is None or not Path(target.directory).is_dir():
+            return ()
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            driver = Compose(target, book.services(), folder, folder, {}, system=book.system, environment=environment)
+            try:
+                return driver.claims(do)
+            except RunwrightError:
+                return ()  # the engine does not answer: `doctor` has a line for that
+
+    def examined(self, do: Do, *, needed: bool) -> Iterator[Finding]:
+        """Yield whether Docker and its Compose can be used."""
+        from runwright.platforms.compose.examined import examined
+
+        yield from examined(do, needed=needed)
+
+    def keeps(self, do: Do, reference: str) -> bool | None:
+        """Return whether the engine has the image."""
+        if reference.startswith("-"):
+            return None
+        from runwright.platforms.compose.images import is_there
+
+        return is_there(do, reference)
 
 
 def _urls(target: ComposeTarget, place: Environment) -> tuple[str, ...]:

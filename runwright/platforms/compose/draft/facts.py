@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runwright.platforms.compose.draft.healthchecks import judged_seconds
 from runwright.runbook.compose_images import Origin, awaited, origins
-from runwright.runbook.healthchecks import judged_seconds
 
 _POSTGRES_NAMES = ("POSTGRES_DB", "POSTGRES_USER")
 

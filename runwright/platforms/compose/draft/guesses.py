@@ -8,8 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from runwright.runbook.facts import DraftFacts, ServiceFacts
-from runwright.runbook.recognised import URL, is_postgres, is_proxy, is_store, is_tool, serves, why_asked
+from runwright.platforms.compose.draft.facts import DraftFacts, ServiceFacts
+from runwright.platforms.compose.draft.recognised import (
+    URL,
+    is_postgres,
+    is_proxy,
+    is_store,
+    is_tool,
+    serves,
+    why_asked,
+)
 
 _LOCAL = {"localhost", "127.0.0.1", "0.0.0.0", "::1"}  # noqa: S104 - recognised, not listened on
 _HTTPS = (443, 8443)

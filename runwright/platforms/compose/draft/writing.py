@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from runwright.platforms.compose.draft.facts import DraftFacts, ServiceFacts, service_facts
+from runwright.platforms.compose.draft.guesses import Guess, Probe, guess, system_name
+from runwright.platforms.compose.draft.healthchecks import ready_seconds
+from runwright.platforms.compose.draft.recognised import is_other_database
 from runwright.runbook.base import as_duration
-from runwright.runbook.facts import DraftFacts, ServiceFacts, service_facts
-from runwright.runbook.guesses import Guess, Probe, guess, system_name
-from runwright.runbook.healthchecks import ready_seconds
-from runwright.runbook.recognised import is_other_database
 from runwright.runbook.yamltext import flow, scalar
 
 __all__ = ["DraftFacts", "ServiceFacts", "draft", "service_facts"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runwright.runbook.healthchecks import judged_seconds, ready_seconds
+from runwright.platforms.compose.draft.healthchecks import judged_seconds, ready_seconds
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runwright.runbook.dockerfile import base_image
+from runwright.platforms.compose.draft.dockerfile import base_image
 
 STAGES = "FROM node:20 AS build\nRUN x\nFROM build AS test\nFROM --platform=$BUILDPLATFORM nginx:1 as Web\nCOPY --from=build /a /\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runwright.runbook.facts import ServiceFacts
+from runwright.platforms.compose.draft.facts import ServiceFacts
 
 URL = re.compile(r"https?://[^\s'\"\\)<>|;,]+")
 _POSTGRES = re.compile(r"(^|/)(postgres(ql)?|postgis|timescaledb|pgvector)([:@]|$)")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deployments.cli.in_use import claimed
 from runwright.engine.actions import Do, Output
 from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose.cli import Project
@@ -19,52 +17,41 @@ from runwright.platforms.compose.lacking import lacking
 from runwright.platforms.compose.release import project_in_tree
 from runwright.platforms.compose.sources import compose_files, env_files, top_of
 from runwright.platforms.compose.wellformed import yaml_mistakes
-from runwright.policy.support import unsupported
+from runwright.platforms.shape import Claim, Seen
 from runwright.runbook.compose_images import Origin, built_twice, misfits, origins
 from runwright.runbook.model import Runbook
 from runwright.runbook.platforms.compose import ComposeTarget
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What the Compose files have to do with a runbook: what is wrong, and what is worth a second look."""
-
-    mistakes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-def look(do: Do, book: Runbook) -> Seen:
-    """Return what the Compose files of every environment say; of an environment whose files are not here, nothing."""
-    mistakes: dict[str, None] = {}
-    warnings: dict[str, None] = {}
-    for name, place in book.environments.items():
-        if not isinstance(place.target, ComposeTarget) or unsupported(book, name):
-            continue
-        there = _where(do, place.target, book)
-        if there is None:
-            continue
-        if shutil.which("docker") is None:
-            return Seen(warnings=("The Compose files were not looked at: docker is not on PATH.",))
-        try:
-            known, lacks = _read(do, *there, book.services())
-        except RunwrightError as error:
-            mistakes |= dict.fromkeys([f"{name}: {error.what}"])
-            continue
-        if Path(place.target.directory).is_dir():  # it runs on this machine
-            warnings |= dict.fromkeys(f"{name}: {one}" for one in lacks)
-        warnings |= dict.fromkeys(f"{name}: {claim.says} {claim.next}" for claim in claimed(do, book, name))
-        mistakes |= dict.fromkeys(_misfits(book, known))
-        missing = [service for service in book.services() if service not in known]
-        warnings |= dict.fromkeys(
-            f"{name}: the Compose files have no service {service}; they have {', '.join(sorted(known)) or 'none'}."
+def checked(do: Do, book: Runbook, environment: str, claimed: Iterable[Claim]) -> Seen:
+    """Return what the Compose files of ``environment`` say; nothing if they are not here. claimed: what others have of it."""
+    target = book.environments[environment].target
+    assert isinstance(target, ComposeTarget)
+    there = _where(do, target, book)
+    if there is None:
+        return Seen()
+    if shutil.which("docker") is None:
+        return Seen(warnings=("The Compose files were not looked at: docker is not on PATH.",))
+    try:
+        known, lacks = _read(do, *there, book.services())
+    except RunwrightError as error:
+        return Seen(mistakes=(f"{environment}: {error.what}",))
+    here = Path(target.directory).is_dir()  # it runs on this machine
+    missing = [service for service in book.services() if service not in known]
+    warnings = (
+        *(f"{environment}: {one}" for one in lacks if here),
+        *(f"{environment}: {claim.says} {claim.next}" for claim in claimed),
+        *(
+            f"{environment}: the Compose files have no service {service}; they have {', '.join(sorted(known)) or 'none'}."
             for service in missing
-        )
-        warnings |= dict.fromkeys(
+        ),
+        *(
             f"{' and '.join(services)} are built differently, and Compose calls both {image}: what it starts by itself is the one "
             "that it built last. A release starts each from its own."
             for image, services in built_twice(known).items()
-        )
-    return Seen(tuple(mistakes), tuple(warnings))
+        ),
+    )
+    return Seen(tuple(_misfits(book, known)), warnings)
 
 
 def _misfits(book: Runbook, known: dict[str, Origin]) -> list[str]:

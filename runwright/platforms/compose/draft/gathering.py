@@ -11,17 +11,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from deployments.cli.compose_files import COMPOSE_SECONDS, Given, few, left_out, placed, refuse_elsewhere
-from deployments.cli.in_use import running_as
 from runwright.engine.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.config import parse_config
+from runwright.platforms.compose.draft.dockerfile import base_image
+from runwright.platforms.compose.draft.files import COMPOSE_SECONDS, Given, few, left_out, placed, refuse_elsewhere
+from runwright.platforms.compose.draft.running import running_as
+from runwright.platforms.compose.draft.writing import DraftFacts, ServiceFacts, service_facts
 from runwright.platforms.compose.sources import files_by_environment, usual_files
 from runwright.platforms.compose.wellformed import yaml_mistakes
 from runwright.policy.starts.tools import GREP
 from runwright.runbook.compose_images import built_twice, origins
-from runwright.runbook.dockerfile import base_image
-from runwright.runbook.draft import DraftFacts, ServiceFacts, service_facts
 
 _STARTS = (
     ":(exclude,glob)**/migrations/**",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runwright.runbook.draft import DraftFacts, ServiceFacts, draft, service_facts
+from runwright.platforms.compose.draft.writing import DraftFacts, ServiceFacts, draft, service_facts
 from runwright.runbook.loader import load
 from tests.fixtures.properties import examples
 

@@ -1,11 +1,9 @@
-"""Who else has what an application would take, for `init`, `check` and `doctor`."""
+"""As which project an application runs that has no runbook yet, and who else has what it would take."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -14,27 +12,11 @@ from runwright.engine.actions import Command, Do
 from runwright.errors import RunwrightError
 from runwright.platforms.compose.claims import claims, every_container
 from runwright.platforms.compose.config import ComposeConfig, parse_config
-from runwright.platforms.compose.driver import Compose
 from runwright.platforms.shape import Claim
-from runwright.runbook.model import Runbook
 from runwright.runbook.platforms.compose import ComposeTarget
 
 if TYPE_CHECKING:
-    from deployments.cli.gathering import Application
-
-
-def claimed(do: Do, book: Runbook, environment: str) -> tuple[Claim, ...]:
-    """Return who else has what ``environment`` would take; nothing of one that does not run on this machine's engine."""
-    target = book.environments[environment].target
-    if not isinstance(target, ComposeTarget) or not Path(target.directory).is_dir():
-        return ()
-    with TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        driver = Compose(target, book.services(), folder, folder, {}, system=book.system, environment=environment)
-        try:
-            return driver.claims(do)
-        except RunwrightError:
-            return ()  # the engine does not answer: `doctor` has a line for that
+    from runwright.platforms.compose.draft.gathering import Application
 
 
 def running_as(do: Do, application: Application, project: str) -> tuple[str, list[str]]:

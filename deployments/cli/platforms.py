@@ -1,0 +1,44 @@
+"""What `init` and `check` ask of the platforms: each knows where its applications are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runwright import registry
+from runwright.engine.actions import Do
+from runwright.errors import InputError
+from runwright.platforms.shape import Drafted, Kind, Seen
+from runwright.policy.support import unsupported
+from runwright.runbook.model import Runbook
+
+
+def drafted(do: Do, directory: Path, files: tuple[str, ...], env_file: str) -> Drafted:
+    """Return a runbook for the application in ``directory``, by the first platform that has one there.
+
+    files, env_file: what a person named of it. Raise InputError, as that platform says it, if none has.
+    """
+    refused: InputError | None = None
+    for name in registry.PLATFORMS.names:
+        try:
+            kind: Kind = registry.PLATFORMS.driver(name)
+            if found := kind.drafted(do, directory, files, env_file):
+                return found
+        except InputError as error:
+            refused = refused or error
+    raise refused or InputError(
+        f"No platform drafts a runbook for {directory}.", next="Write it by hand: `runwright docs`."
+    )
+
+
+def checked(do: Do, book: Runbook) -> Seen:
+    """Return what the platforms find of every environment that can be released, each thing once."""
+    mistakes: dict[str, None] = {}
+    warnings: dict[str, None] = {}
+    for name, place in book.environments.items():
+        if unsupported(book, name):
+            continue
+        kind: Kind = registry.PLATFORMS.driver(place.target.platform)
+        seen = kind.checked(do, book, name)
+        mistakes |= dict.fromkeys(seen.mistakes)
+        warnings |= dict.fromkeys(seen.warnings)
+    return Seen(tuple(mistakes), tuple(warnings))
