@@ -52,9 +52,10 @@ class BlueGreen(Cutover):
         slot = self.platform.slots[0]
         self.platform.start(do, going.previous, slot, key, going.release_id)
         self.platform.make_way(do, key)
-        self.router.ensure(do, f"{key}/router")
-        self.router.switch(do, self._serves(do, slot), f"{key}/switch")
-        self.platform.leave(do, key)
+        to = self._serves(do, slot)
+        self.router.ensure(do, f"{key}/router", to)
+        self.router.switch(do, to, f"{key}/switch")
+        self.platform.leave(do, going.previous, key)
 
     def door(self, do: Do, slot: str) -> Upstream:
         """Return where ``slot`` serves, for us."""
@@ -68,8 +69,9 @@ class BlueGreen(Cutover):
 
     def shift(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
         """Let the router send every new request to ``slot``, and replace what does not run in slots."""
-        self.router.ensure(do, f"{key}/router")
-        self.router.switch(do, self._serves(do, slot), f"{key}/switch")
+        to = self._serves(do, slot)
+        self.router.ensure(do, f"{key}/router", to)
+        self.router.switch(do, to, f"{key}/switch")
         self.platform.replace_others(do, version, key, going.release_id, anew=going.anew)
         if going.previous is None:
             self.platform.start_rest(do, version, key)
@@ -100,8 +102,9 @@ class BlueGreen(Cutover):
     def back(self, do: Do, previous: Version, slot: str, going: Going, key: str) -> None:
         """Start ``previous`` where it does not run, and let the router send every new request there."""
         self.platform.start(do, previous, slot, key, going.release_id, keep=True)
-        self.router.ensure(do, f"{key}/router")
-        self.router.switch(do, self._serves(do, slot), f"{key}/switch")
+        to = self._serves(do, slot)
+        self.router.ensure(do, f"{key}/router", to)
+        self.router.switch(do, to, f"{key}/switch")
         self.platform.replace_others(do, previous, key, going.release_id, keep=True, anew=going.anew)
 
     def clear(self, do: Do, slot: str, key: str) -> None:

@@ -354,8 +354,8 @@ class Platform(ABC):
     def make_way(self, do: Do, prefix: str) -> None:  # noqa: B027
         """Stop what holds a port that a router of ours takes over."""
 
-    def leave(self, do: Do, prefix: str) -> None:  # noqa: B027
-        """Remove what ran before there were slots, once its slot serves."""
+    def leave(self, do: Do, version: Version, prefix: str) -> None:  # noqa: B027
+        """Remove what ran of ``version`` before there were slots, once its slot serves."""
 
     def replace_others(  # noqa: B027
         self, do: Do, version: Version, prefix: str, release_id: str, *, keep: bool = False, anew: bool = False

@@ -17,6 +17,7 @@ from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import refusal, rendered
 from runwright.platforms.compose.containers import Container, containers_of
+from runwright.platforms.compose.neighbours import Neighbours
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, restarts
 from runwright.platforms.shape import Beside
 from runwright.plural import few, plural
@@ -153,10 +154,15 @@ class Colours:
                 )
             )
 
-    def leave(self, do: Do, prefix: str) -> None:
-        """Remove the containers from before there were colours: they would answer to the service's names beside the switch."""
+    def leave(self, do: Do, beside: Neighbours, prefix: str) -> None:
+        """Remove the containers from before there were colours: they would answer to the service's names beside the switch.
+
+        Proxies that looked the names up when they started are told, before and after: in between they know both.
+        """
         there = containers_of(do, self._target.project)
         left = [c for name in self.services for c in of(there, name, "")]
+        if left:
+            self._starting.tell(do, beside, f"{prefix}/both", strict=False)
         if running := [c for c in left if c.running]:
             do(
                 Command(
@@ -167,6 +173,7 @@ class Colours:
                 )
             )
         if left:
+            self._starting.tell(do, beside, f"{prefix}/switch-alone", strict=True)
             do(
                 Command(
                     says=f"remove {few(c.name for c in left)}, whose names are the switch's now",

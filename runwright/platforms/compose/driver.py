@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from runwright.engine.actions import Command, Do, Elsewhere, Output, Read, nothing
-from runwright.errors import ActionError, InputError, RunwrightError
+from runwright.errors import ActionError, InputError, RefusedError, RunwrightError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.adopt import adopt
 from runwright.platforms.compose.claims import claims, has_data
@@ -33,6 +33,7 @@ from runwright.platforms.compose.sources import compose_files, top_of
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
 from runwright.platforms.compose.usage import stats
 from runwright.platforms.shape import Beside, Claim, ImagesFrom, KeysSeen, Observed, Platform, ServiceFact, Usage
+from runwright.plural import few
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.traffic import Stand, Upstream
@@ -316,9 +317,9 @@ class Compose(Platform):
         """Stop what holds a port that the switch is to take over."""
         self._colours.make_way(do, prefix)
 
-    def leave(self, do: Do, prefix: str) -> None:
+    def leave(self, do: Do, version: Version, prefix: str) -> None:
         """Remove what ran before there were colours: the switch has its names and ports now."""
-        self._colours.leave(do, prefix)
+        self._colours.leave(do, self.beside(do, version).what, prefix)
 
     def replace_others(
         self, do: Do, version: Version, prefix: str, release_id: str, *, keep: bool = False, anew: bool = False
@@ -384,6 +385,13 @@ class Compose(Platform):
         """
         found = ours(self.services, containers_of(do, self.target.project))
         there = [c for c in found if c.running and c.slot in (slot, "")]
+        if not slot and (strange := [c.name for c in found if c.running and c.slot]):
+            raise RefusedError(
+                f"{few(strange)} {'runs' if len(strange) == 1 else 'run'} in a colour, and where users are sent is not known here.",
+                state="Nothing was changed.",
+                next="Another Runwright released it: with another RUNWRIGHT_HOME, on this machine or as another user "
+                f"(its files were in {self.state / 'switch'}). Release from there.",
+            )
         if not there:
             return None
         system, environment = self._names

@@ -85,13 +85,13 @@ class Starting:
                 scale = _scale(names, there, version, stopped=anew)
                 self._up(do, project, ["--no-deps", *(["--force-recreate"] if anew else []), *scale], names, name)
             # at once, so that nobody waits for healthchecks; what it says is heard when everything has settled
-            self._tell(do, beside, name, strict=False)
+            self.tell(do, beside, name, strict=False)
             if number + 1 < len(groups):
                 self._settle(do, version, names, 0.0, before)
         watched = [s for s in with_them if all(c.running and c.health != "unhealthy" for c in ours([s], there))]
         self._settle(do, version, list(dict.fromkeys((*mine, *watched))), self._target.settle, before)
         if moved:
-            self._tell(do, beside, prefix, strict=not keep)
+            self.tell(do, beside, prefix, strict=not keep)
 
     def _stop_before(self, do: Do, services: list[str], there: Iterable[Container] | None, key: str) -> None:
         """Stop ``services`` before that whose processes they use: the kernel ends them with it, while Compose stops them, and
@@ -106,7 +106,7 @@ class Starting:
                 )
             )
 
-    def _tell(self, do: Do, beside: Neighbours, key: str, *, strict: bool) -> None:
+    def tell(self, do: Do, beside: Neighbours, key: str, *, strict: bool) -> None:
         """Let the proxies beside look names up again. Not strict: one that refuses its configuration stays as it is."""
         for proxy in beside.proxies:
             if not (proxy.manages or strict):
