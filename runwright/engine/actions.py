@@ -40,6 +40,7 @@ class Action(Generic[T]):
     safe_point: a cancel or a lost lease waits for the end of this action instead of ending it (a migration).
     on: the host that it runs on ("local", or "ssh://user@host").
     assume: what a read returns in plan mode once a change came before it.
+    untouched: no change that comes before a read in a release touches what it reads: a plan asks for real.
     """
 
     says: str
@@ -49,6 +50,7 @@ class Action(Generic[T]):
     safe_point: bool = False
     on: str = "local"
     assume: T | _Unknown = UNKNOWN
+    untouched: bool = False
 
     @property
     def reads(self) -> bool:

@@ -29,7 +29,8 @@ class Step:
 class Planner:
     """A ``do`` that changes nothing. ``steps`` are the changes that would be made, in order.
 
-    A read before the first change is performed; after it, it returns its ``assume``, or raises DependsError.
+    A read before the first change is performed, and one that no change touches; any other one returns its ``assume``, or
+    raises DependsError.
     """
 
     def __init__(self, performer: Performer) -> None:
@@ -43,7 +44,7 @@ class Planner:
         if action.key is not None:
             self.steps.append(Step(action.key, action.says, self._performer.clean(exact(action))))
             return None  # type: ignore[return-value]
-        if not self.steps:
+        if not self.steps or action.untouched:
             return self._performer.perform(action, self, "plan", lambda _: None)
         assumed = action.read.assume if isinstance(action, Wait) and action.assume is UNKNOWN else action.assume
         if assumed is UNKNOWN:

@@ -95,15 +95,19 @@ class TargetFile(ABC):
             assume={},
         )
 
-    def _targets(self, do: Do, assume: Target | None) -> tuple[bool, Target | None, Target | None]:
-        """Return whether it answers, what it serves, and what is written."""
-        written = do(Read(says="read the target file", function=self.named, assume=assume))
+    def _targets(
+        self, do: Do, assume: Target | None, *, untouched: bool = False
+    ) -> tuple[bool, Target | None, Target | None]:
+        """Return whether it answers, what it serves, and what is written. untouched: nothing has changed it before."""
+        read = Read(says="read the target file", function=self.named, assume=assume, untouched=untouched)
+        written = do(read)
         asked: Read[Target | None] = Read(
             says="ask the front door what it serves",
             function=self.served,
             deadline_seconds=2 * ASK_SECONDS,
             asks=True,
             assume=assume,
+            untouched=untouched,
         )
         try:
             return True, do(asked), written

@@ -58,9 +58,12 @@ class CaddyRouter(TargetFile):
         """Return the address that clients use, "" if it never ran."""
         return do(Read(says="read where clients come in", function=lambda: state.url(self._folder), assume=""))
 
-    def _targets(self, do: Do, assume: Target | None) -> tuple[bool, Target | None, Target | None]:
-        do(Read(says="see who serves here", function=lambda: predecessor.require_none(self._folder), assume=None))
-        return super()._targets(do, assume)
+    def _targets(
+        self, do: Do, assume: Target | None, *, untouched: bool = False
+    ) -> tuple[bool, Target | None, Target | None]:
+        says = "see who serves here"
+        do(Read(says=says, function=lambda: predecessor.require_none(self._folder), assume=None, untouched=untouched))
+        return super()._targets(do, assume, untouched=untouched)
 
     # ------------------------------------------------------------------------------------------------------ changing
 
@@ -74,10 +77,11 @@ class CaddyRouter(TargetFile):
         Raise VerificationError if it ends, ActionError if its port is taken, or if its process is there and does not answer:
         that may be busy, and is never ended to find out.
         """
-        private = do(Read(says="see whose folder it is", function=lambda: state.private(self._folder), assume=False))
-        if self._facts(do, None).running:
+        says = "see whose folder it is"
+        private = do(Read(says=says, function=lambda: state.private(self._folder), untouched=True))
+        if self._targets(do, None, untouched=True)[0]:
             return
-        before = do(Read(says="read which process it was", function=self._recorded, assume=None))
+        before = do(Read(says="read which process it was", function=self._recorded, untouched=True))
         if before is not None and alive(before):
             self._await(do, f"wait until the front door (process {before.pid}) answers")
             return
@@ -144,9 +148,9 @@ class CaddyRouter(TargetFile):
             port = self._spec.listen or (kept[1] if kept else 0)
             return self._spec.host, state.free_port(self._spec.host, port)
 
-        found = do(Read(says="find where clients come in", function=where, assume=(self._spec.host, self._spec.listen)))
+        found = do(Read(says="find where clients come in", function=where, untouched=True))
         content, file = configuration.configuration(*found), self._folder / configuration.FILE
-        same = Read(says="compare it", function=lambda: file.exists() and file.read_bytes() == content, assume=False)
+        same = Read(says="compare it", function=lambda: file.exists() and file.read_bytes() == content, untouched=True)
         if not do(same):
             says = f"note that clients come in at {found[0]}:{found[1]}"
             do(self._write(file, content, says=says, key=key))

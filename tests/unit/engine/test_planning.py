@@ -59,6 +59,12 @@ def test_a_read_after_a_change_is_assumed(planner: Planner) -> None:
     assert planner(look("as it is now", assume="as it will be")) == "as it will be"
 
 
+def test_a_read_that_no_change_touches_is_performed_all_the_same(planner: Planner) -> None:
+    """Given a read of what no change before it touches, the plan holds what is really there."""
+    planner(CHANGE)
+    assert planner(Read(says="look at it", function=lambda: "there", untouched=True)) == "there"
+
+
 @pytest.mark.parametrize("assumed", [None, 0, "", False])
 def test_an_assumption_may_be_any_value(planner: Planner, assumed: Any) -> None:
     """Given an assumption that counts as false, it is an assumption all the same."""
