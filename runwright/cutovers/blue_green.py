@@ -40,10 +40,19 @@ class BlueGreen(Cutover):
         return first if live.slot == second else second
 
     def stage(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
-        """Start ``version`` in ``slot``; what ran there before is stopped first."""
+        """Start ``version`` in ``slot``; what ran there before is stopped first, but never what this release has started."""
         self._enter(do, going, f"{key}/enter")
-        self.platform.stop(do, slot, f"{key}/clear")
+        if not self._staged(version, slot, going):
+            self.platform.stop(do, slot, f"{key}/clear")
         self.platform.start(do, version, slot, key, going.release_id, anew=going.anew)
+
+    def _staged(self, version: Version, slot: str, going: Going) -> bool:
+        """Return whether what runs in ``slot`` is what this release has started there."""
+        wanted, running = self.platform.expected(version), self.platform.observe(going.reads).running
+        there = [fact for fact in running if fact.slot == slot]
+        return bool(there) and all(
+            (fact.release, fact.identity) == (going.release_id, wanted.get(fact.service)) for fact in there
+        )
 
     def _enter(self, do: Do, going: Going, key: str) -> None:
         """Move what serves as it did before there were slots into the first one, with the router before it: once."""
