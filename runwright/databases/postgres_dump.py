@@ -54,7 +54,10 @@ class Dumps:
                 deadline_seconds=DUMP_SECONDS,
             )
         )
-        do(Command(says=f"call it {dump.name}", key=f"{key}/name", argv=("mv", "-f", "--", str(partial), str(dump))))
+        # where it is not, a process that died right after it had its name did that
+        if do(Read(says=f"see whether {partial} is there", function=partial.exists, assume=True)):
+            argv = ("mv", "-f", "--", str(partial), str(dump))
+            do(Command(says=f"call it {dump.name}", key=f"{key}/name", argv=argv))
         # read back before it is noted: a dump without its note is no backup
         size, ended = do(Read(says=f"look at {dump}", function=lambda: _stat(dump), assume=(0, began)))
         backup = BackupFile(
