@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -83,7 +84,8 @@ class Starting:
             self._stop_before(do, [s for s, why in found.items() if why.startswith(PROCESSES)], there, name)
             if names:  # without any, Compose would start everything
                 scale = _scale(names, there, version, stopped=anew)
-                self._up(do, project, ["--no-deps", *(["--force-recreate"] if anew else []), *scale], names, name)
+                flags = ["--no-deps", *(["--force-recreate"] if anew else []), *scale]
+                self._up(do, project, flags, names, name + _after(group, there, version, release_id))
             # at once, so that nobody waits for healthchecks; what it says is heard when everything has settled
             self.tell(do, beside, name, strict=False)
             if number + 1 < len(groups):
@@ -354,6 +356,17 @@ def restarts(there: Iterable[Container] | None) -> dict[str, int]:
     """Return how often each running container was restarted, by id."""
     # Docker counts them from when a container was made, and one that is not replaced keeps its count
     return {c.id: c.restarts for c in there or () if c.running}
+
+
+def _after(group: Iterable[str], there: Iterable[Container] | None, version: Version, release_id: str) -> str:
+    """Return what tells the key of a start from that of an earlier one, by the same release, of what has ended since; "" if
+    there was none: a journal that has settled that one must not keep this one from happening."""
+    ended = [
+        f"{c.id} {c.started}"
+        for c in ours(group, there)
+        if not c.running and c.started and c.release == release_id and c.image == version.extra["images"].get(c.service)
+    ]
+    return f"-after-{hashlib.sha256(' '.join(sorted(ended)).encode()).hexdigest()[:8]}" if ended else ""
 
 
 def _scale(group: Iterable[str], there: Iterable[Container] | None, version: Version, *, stopped: bool) -> list[str]:

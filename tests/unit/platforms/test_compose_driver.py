@@ -325,7 +325,7 @@ def test_a_plan_goes_on_after_the_first_change() -> None:
 def test_what_never_had_a_container_is_started_only_when_that_is_asked_for() -> None:
     """A first release asks for its proxy. Later, a service that somebody left out or stopped stays as it is, also when
     the application was stopped for its migrations."""
-    replies = project(of("db"), *(of(s, state="exited") for s in ("api", "jobs", "web")))
+    replies = project(of("db"), *(of(s, state="exited", release="r0") for s in ("api", "jobs", "web")))
     replies["docker container inspect"] = [
         replies["docker container inspect"],
         Output(0, "\n".join(of(s) for s in ("api", "db", "jobs", "web")).encode(), b""),
