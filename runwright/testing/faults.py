@@ -16,10 +16,11 @@ import fnmatch
 import os
 import signal
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from runwright.engine.actions import Action
 from runwright.engine.executor import Faults, no_faults
@@ -80,6 +81,31 @@ class Injector:
         except FileExistsError:
             return fault.kind == "break"
         return True
+
+
+class AtEveryChange:
+    """Lets a fault of one kind strike once at each of ``points`` of every change, whichever changes there are.
+
+    Who starts the procedure again and again until nothing strikes has seen it die everywhere. remembered: as for Injector.
+    """
+
+    def __init__(self, kind: Kind, points: Collection[Point], remembered: Path) -> None:
+        self._kind = kind
+        self._points = points
+        self._remembered = remembered
+
+    def __call__(self, point: str, action: Action[Any]) -> None:
+        """Strike if nothing has at this point of this change."""
+        for fault in (Fault(self._kind, each, action.key or "") for each in self._points if each == point):
+            if str(fault) not in self.struck:
+                mark_of(fault, self._remembered).touch()
+                strike(fault, action)
+
+    @property
+    def struck(self) -> frozenset[str]:
+        """What has struck so far, each as a fault is written."""
+        self._remembered.mkdir(parents=True, exist_ok=True)
+        return frozenset(unquote(file.name) for file in self._remembered.iterdir())
 
 
 def mark_of(fault: Fault, remembered: Path) -> Path:

@@ -1,0 +1,92 @@
+"""The host platform is held to what every platform must do, and two colours behind Caddy to what every cutover must do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runwright.artifacts import Note, note_file
+from runwright.cutovers.blue_green import BlueGreen
+from runwright.platforms.host import SLOTS, Host
+from runwright.routers.caddy import CaddyRouter
+from runwright.runbook.platforms.host import HostTarget
+from runwright.runbook.routers.caddy import Caddy
+from runwright.testing.conformance import CutoverCase, CutoverConformance, PlatformCase, PlatformConformance
+from runwright.testing.conformance.router import asked
+from runwright.testing.direct import Direct
+from runwright.versions import Artifact, Version
+
+APP = """
+import http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = os.environ["RUNWRIGHT_COMMIT"].encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+SPEC = {
+    "platform": "host",
+    "process": {"command": ["{python}", "-S", "app.py", "{port}"], "health": "/"},
+    "ready_timeout": "60s",
+}
+
+
+def version(folder: Path, number: int) -> Version:
+    """Build a version: a folder with an application, and the note that it is whole."""
+    commit, tree = f"{number:040x}", f"{number:08x}" * 5
+    built = folder / "store" / "web" / commit
+    built.mkdir(parents=True)
+    (built / "app.py").write_text(APP)
+    note_file(built).write_bytes(Note("web", commit, tree).content())
+    return Version("shop", "test", f"v{number}", commit, (Artifact("web", str(built), tree),))
+
+
+def files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return when each file below ``folder`` was written last, and its size."""
+    found = ((path, path.stat()) for path in folder.rglob("*") if path.is_file())
+    return {str(path): (stat.st_mtime_ns, stat.st_size) for path, stat in found}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """The folder of an environment; what was started in it is ended with the test."""
+    yield tmp_path / "shop"
+    for slot in SLOTS:
+        made(tmp_path / "shop").stop(Direct(), slot, "end")
+
+
+def made(root: Path) -> Host:
+    """Return the driver."""
+    return Host(HostTarget.model_validate(SPEC), root, {}, sys.executable)
+
+
+class TestHost(PlatformConformance):
+    @pytest.fixture
+    def case(self, root: Path) -> PlatformCase:
+        """A folder of its own, and two versions."""
+        both = version(root.parent, 1), version(root.parent, 2)
+        return PlatformCase(make=lambda: made(root), versions=both, outside=lambda: files(root))
+
+
+class TestBlueGreen(CutoverConformance):
+    @pytest.fixture
+    def case(self, root: Path) -> Iterator[CutoverCase]:
+        """Two colours behind a front door of their own."""
+
+        def front() -> CaddyRouter:
+            return CaddyRouter(Caddy(kind="caddy", drain_timeout=5.0), root / "caddy", sys.executable)
+
+        yield CutoverCase(
+            make=lambda: BlueGreen(made(root), front()),
+            versions=(version(root.parent, 1), version(root.parent, 2)),
+            reached=lambda: asked(front().facts(Direct()).front),
+            outside=lambda: files(root),
+        )
+        front().stop(Direct(), "end")
