@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from runwright.engine.actions import Do, Process
 from runwright.errors import ActionError, RunwrightError
@@ -22,6 +22,9 @@ from runwright.site import Site
 from runwright.traffic import Stand, Upstream
 from runwright.variables import env_files_in
 from runwright.versions import Version
+
+if TYPE_CHECKING:
+    from runwright.testing.truth import Truth
 
 Variables = Iterable[tuple[str, str]]
 """(name, value) of environment variables; may hold secrets."""
@@ -462,4 +465,13 @@ class Kind:
 
     def keeps(self, do: Do, reference: str) -> bool | None:  # noqa: ARG002
         """Return whether an artifact of an earlier release, which is no folder, is still there; None if this machine cannot tell in a moment."""
+        return None
+
+    # --------------------------------------------------------------------------------------------------- for the tests
+
+    def truth(self, book: Runbook, environment: str, releases: frozenset[str]) -> Truth | None:  # noqa: ARG002
+        """Return what the target of ``environment`` really shows, asked by plain means and through no driver of ours.
+
+        releases: ids whose marks are looked for. None: nobody has written that down.
+        """
         return None

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from runwright.engine.actions import Do
 from runwright.errors import RunwrightError
@@ -18,6 +19,9 @@ from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.site import Site
 from runwright.variables import env_files_in
 from runwright.versions import Version
+
+if TYPE_CHECKING:
+    from runwright.testing.truth import Truth
 
 
 class ComposeKind(Kind):
@@ -107,6 +111,12 @@ class ComposeKind(Kind):
         from runwright.platforms.compose.images import is_there
 
         return is_there(do, reference)
+
+    def truth(self, book: Runbook, environment: str, releases: frozenset[str]) -> Truth:  # noqa: ARG002
+        """Return what the project's containers and its database show."""
+        from runwright.platforms.compose.truth import look
+
+        return look(book, environment)
 
 
 def _urls(target: ComposeTarget, place: Environment) -> tuple[str, ...]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from runwright.platforms.host.driver import SLOTS, Host
 from runwright.platforms.host.leftovers import in_slots
 from runwright.platforms.shape import Kept, Kind
+from runwright.runbook.model import Runbook
 from runwright.runbook.platforms.host import HostTarget
 from runwright.site import Site
 from runwright.versions import Version
+
+if TYPE_CHECKING:
+    from runwright.testing.truth import Truth
 
 
 class HostKind(Kind):
@@ -37,6 +42,12 @@ class HostKind(Kind):
     def needed(self, site: Site) -> Kept:
         """Return what the slots run, or ran last. Raise ObservationError if one of them is not understood."""
         return in_slots(site.root, SLOTS)
+
+    def truth(self, book: Runbook, environment: str, releases: frozenset[str]) -> Truth:
+        """Return what the processes, the front door's files and the database's file show."""
+        from runwright.platforms.host.truth import look
+
+        return look(book, environment, releases)
 
 
 def _target(site: Site) -> HostTarget:
