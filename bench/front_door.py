@@ -20,8 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.compose_world import free_port
 from bench.numbers import Row, Section, series
+from bench.shop import free_port
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.direct import Direct

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.compose_world import LOGIN, free_port
+from bench.shop import LOGIN, free_port
 from deployments.own_server import SERVER_LOGIN
 from deployments.server import SETTINGS
 

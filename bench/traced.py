@@ -1,6 +1,6 @@
 """One deploy in a process of its own, on the Prefect server that is configured, with every action's time written down.
 
-Started by ``bench.compose_release``: ``python -m bench.traced TRACE SYSTEM ENVIRONMENT VERSION``.
+Started by ``bench.platforms.compose``: ``python -m bench.traced TRACE SYSTEM ENVIRONMENT VERSION``.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from bench.compose_world import NEW, OLD, call, free_port
 from bench.machine import ROOT
 from bench.numbers import Row, Section, series
+from bench.shop import NEW, OLD, call, free_port
 from examples.client import Client
 from examples.make_repository import make
 from runwright.platforms.host import SLOTS, Host

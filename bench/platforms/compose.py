@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.compose_world import ENVIRONMENT, NEW, OLD, SERVICES, Copy, World, call
 from bench.numbers import Row, Section, Series, series
+from bench.platforms.compose_world import ENVIRONMENT, SERVICES, Copy, World
 from bench.prefect_server import prefect_server
+from bench.shop import NEW, OLD, call
 from examples.client import Client
 from runwright.errors import ActionError
 from runwright.ledger import open_ledger
@@ -22,7 +23,7 @@ from runwright.runbook.loader import load
 from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.direct import Direct
 
-SCRIPT = Path(__file__).with_name("script.sh")
+SCRIPT = Path(__file__).with_name("compose.sh")
 RATE = 20.0
 AT_ONCE = 10
 """A request that hangs on a container that is being replaced must not keep the others waiting."""

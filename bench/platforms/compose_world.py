@@ -6,11 +6,8 @@ import json
 import os
 import secrets
 import shutil
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +15,13 @@ from typing import Any
 import httpx
 
 from bench.machine import ROOT
+from bench.shop import LOGIN, NEW, OLD, call, free_port
 from examples.make_repository import make
 
-OLD, NEW = "v1.0.0", "v1.1.0"
 ENVIRONMENT = "compose"
 SERVICES = ("web", "scheduler")
 WITH_HEALTHCHECK = 3
 PATIENCE_SECONDS = 180.0
-LOGIN = f"bench:{secrets.token_urlsafe(16)}"
-"""What the Prefect server asks for."""
-
 RUNBOOK = """
 system: {system}
 source: {{repo: {repo}}}
@@ -220,22 +214,3 @@ class World:
             tags = call("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", name).split()
             if tags:
                 call("docker", "image", "rm", "-f", "--no-prune", *tags)
-
-
-def call(*words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run a program and return what it printed. Raise RuntimeError with its last words if it fails."""
-    done = subprocess.run(
-        words, cwd=cwd, env=dict(env) if env else None, capture_output=True, text=True, timeout=600, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(
-            f"{' '.join(words[:6])} exited with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}"
-        )
-    return done.stdout
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
