@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from runwright.engine.actions import Do
 
 LOOPBACK = "127.0.0.1"
 ANSWER_SECONDS = 3.0
@@ -53,11 +55,14 @@ class Stand:
 
     project: what its own containers belong to. network: on which it reaches each slot, by the name `reached`; it is made by
     who starts the containers. entries: the services, at least one; the first one is what `front` means.
+    moved: is called when a name leads to another container of ours than before, once while it leads to both and once when only
+    the new one is left: who looked it up when he started has to look again. It takes what does, and what keys begin with.
     """
 
     project: str
     network: str
     entries: tuple[Entry, ...]
+    moved: Callable[[Do, str], None] = field(default=lambda _do, _key: None, compare=False)
 
 
 def reached(service: str, slot: str) -> str:

@@ -8,7 +8,7 @@ service's name before it is meant to be reached.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from runwright.engine.actions import Command, Do, Output
@@ -58,7 +58,7 @@ class Colours:
         """The services that run in colours."""
         return tuple(self._target.traffic) if self._target.strategy != "recreate" else ()
 
-    def stand(self, version: Version | None) -> Stand:
+    def stand(self, version: Version | None, moved: Callable[[Do, str], None]) -> Stand:
         """Return where the switch stands: before the colours of ``version``, which was prepared."""
         entries = version.extra.get("entries", {}) if version is not None else {}
         return Stand(
@@ -73,6 +73,7 @@ class Colours:
                 )
                 for name, traffic in self._target.traffic.items()
             ),
+            moved,
         )
 
     def upstream(self, do: Do, slot: str) -> Upstream | None:

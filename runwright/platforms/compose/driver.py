@@ -307,7 +307,12 @@ class Compose(Platform):
 
     def stand(self) -> Stand | None:
         """Return where the switch stands; None where services are replaced in place."""
-        return self._colours.stand(self._version) if self.slots else None
+        return self._colours.stand(self._version, self._moved) if self.slots else None
+
+    def _moved(self, do: Do, key: str) -> None:
+        """Let proxies look up names again that lead to another switch now."""
+        if self._version is not None and self._version.extra.get("files"):
+            self._starting.tell(do, self.beside(do, self._version).what, key, strict=False)
 
     def plain(self, do: Do) -> bool:
         """Return whether services that are meant to run in colours run as they did before there were any."""

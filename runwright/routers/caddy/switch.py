@@ -175,6 +175,7 @@ class CaddySwitch(TargetFile):
     def _stands(self, do: Do, one: Standing, there: list[Found], key: str) -> None:
         """Let ``one`` stand, and nothing else for its service."""
         others = [found for found in there if found.made != one.make]
+        in_the_way: list[Found] = []
         mine = next((found for found in there if found.made == one.make and found.whole(one.networks)), None)
         for found in there:
             if found.made == one.make and found is not mine:  # whoever made it did not come to its end
@@ -183,7 +184,8 @@ class CaddySwitch(TargetFile):
             after = "" if mine is None else f"-after-{mine.finished}"  # a second start in one release is one of its own
             if mine is None:
                 self._make(do, one, key)
-            for found in self._in_the_way(do, one, others):
+            in_the_way = self._in_the_way(do, one, others)
+            for found in in_the_way:
                 self._remove(do, found, f"{key}/before-{found.made}")
                 others.remove(found)
             says = f"let {one.name} stand for {one.entry.service}"
@@ -200,8 +202,12 @@ class CaddySwitch(TargetFile):
         if self._made(do, one.entry) != one.make:
             says = f"note that {one.name} stands for {one.entry.service}"
             do(self._write(current, f"{one.make}\n".encode(), says=says, key=f"{key}/current-{one.make}"))
+        if others:
+            self._stand.moved(do, f"{key}/moved-{one.make}/both")
         for found in others:
             self._remove(do, found, f"{key}/after-{found.made}")
+        if others or in_the_way:
+            self._stand.moved(do, f"{key}/moved-{one.make}/alone")
 
     def _make(self, do: Do, one: Standing, key: str) -> None:
         """Make its container, which does not run yet, with its files."""
