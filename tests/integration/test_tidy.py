@@ -11,9 +11,10 @@ import pytest
 from runwright.artifacts import Note, note_file
 from runwright.ledger import open_ledger
 from runwright.ledger.states import ReleaseState
-from runwright.platforms.host.leftovers import Needed, built, checked_out, written
+from runwright.platforms.host.leftovers import built, checked_out, written
 from runwright.platforms.host.slots import Slot
-from runwright.release.tidy import KEPT_RELEASES, leftovers, tidy
+from runwright.platforms.shape import Kept
+from runwright.release.tidy import KEPT_RELEASES, needed, tidy
 from runwright.release.work import Work, at_work
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import to_json
@@ -132,7 +133,7 @@ def test_what_runs_serves_or_has_not_ended_stays_wherever_it_is(twelve: tuple[Sh
         shop.release(number, ReleaseState.ABANDONED)
     shop.in_slot(3, ids[2], "green", "local")
     shop.in_slot(4, ids[3], "blue", "other")
-    gone = {path.name for path in leftovers(work)}
+    gone = {path.name for path in work.platform.leftovers(needed(work))}
     for number in (1, 3, 4, 50):
         assert commit(number) not in gone and f"{commit(number)}.json" not in gone, number
     assert preparing not in gone and f"{ids[2]}-1.log" not in gone
@@ -159,6 +160,6 @@ def test_a_slot_that_is_not_understood_stops_it_and_fails_nothing(twelve: tuple[
 
 def test_where_nothing_was_ever_left_nothing_is_found(tmp_path: Path) -> None:
     """Folders that are not there are no error."""
-    needed = Needed(frozenset(), frozenset())
-    assert built(tmp_path / "a", needed) + written(tmp_path / "b", ("blue",), needed) == []
-    assert checked_out(tmp_path / "c", needed) == []
+    nothing = Kept(frozenset(), frozenset())
+    assert built(tmp_path / "a", nothing) + written(tmp_path / "b", ("blue",), nothing) == []
+    assert checked_out(tmp_path / "c", nothing) == []
