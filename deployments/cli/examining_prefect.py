@@ -29,6 +29,7 @@ CLOCK_WARN_SECONDS = 5.0
 CLOCK_FAIL_SECONDS = 60.0
 _PAGE = 200
 _REGISTER = "`runwright register` registers what the runbooks say."
+_POOL = "`runwright up` makes it again, and starts its worker; `runwright register` only makes it again."
 
 
 def all_of(prefect: Prefect, wanted: list[Wanted]) -> list[Finding]:
@@ -128,11 +129,14 @@ def _deployments(prefect: Prefect, wanted: list[Wanted], pools: set[str]) -> Ite
     right: list[str] = []
     for one in wanted:
         specs = [s for s in specs_of(one.runbook) if s.name == one.place.deployment]
-        missing, paused = [], []
+        missing, paused, without = [], [], []
         for spec in specs:
             registered = prefect.registered(spec.full_name)
             if registered is None:
                 missing.append(spec.full_name)
+                continue
+            if not registered.work_pool:
+                without.append(spec.full_name)
                 continue
             pools.add(registered.work_pool)
             if registered.paused:
@@ -140,6 +144,9 @@ def _deployments(prefect: Prefect, wanted: list[Wanted], pools: set[str]) -> Ite
         about = f"{one.place}"
         if missing:
             yield Finding(about, one.lacks, f"not registered: {', '.join(missing)}", _REGISTER)
+            continue
+        if without:
+            yield Finding(about, "fail", f"their work pool was deleted: {', '.join(without)}", _POOL)
             continue
         if paused:
             yield Finding(
@@ -183,6 +190,10 @@ def _automation(about: str, specs: list[Spec], automations: list[Automation]) ->
 
 def _workers(prefect: Prefect, pools: set[str]) -> Iterator[Finding]:
     for pool in sorted(pools):
+        if prefect.is_paused(pool):
+            next_ = f"`prefect work-pool resume {pool}` lets its workers take runs again."
+            yield Finding("worker", "fail", f"the work pool {pool} is paused", next_)
+            continue
         online = prefect.online(pool)
         if online:
             names = ", ".join(f"{w.name} ({w.seconds_ago or 0:.0f} s ago)" for w in online)

@@ -115,18 +115,31 @@ class Prefect:
         return Registered(found.id, name, found.work_pool_name or "", bool(found.paused), known)
 
     def the(self, name: str) -> Registered:
-        """Return a deployment. Raise InputError if it is not registered or is paused."""
+        """Return a deployment. Raise InputError if it is not registered, is paused, or has lost its work pool."""
         found = self.registered(name)
         if found is None:
             raise InputError(
                 f"Prefect at {self.url} has no deployment {name}.",
                 next="`runwright register` registers what the runbooks say; `runwright up` does it too.",
             )
+        if not found.work_pool:
+            raise InputError(
+                f"The deployment {name} has no work pool any more: it was deleted, and nobody would take a run.",
+                next="`runwright up` makes it again, and starts its worker; `runwright register` only makes it again.",
+            )
         if found.paused:
             raise InputError(
                 f"The deployment {name} is paused.", next=f"`prefect deployment resume {name}` lets it run again."
             )
         return found
+
+    def is_paused(self, pool: str) -> bool:
+        """Return whether the workers of a pool are given no runs."""
+        with translated(self.url):
+            try:
+                return bool(self.client.read_work_pool(pool).is_paused)
+            except ObjectNotFound:
+                return False
 
     def workers_of(self, pool: str) -> list[Worker]:
         """Return the workers that were ever seen in a pool, the newest heartbeat first."""

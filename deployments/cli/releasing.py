@@ -67,6 +67,12 @@ def without_secrets(parameters: dict[str, Any], place: Place, release: Release |
 
 def need_a_worker(prefect: Prefect, pool: str) -> None:
     """Return if a worker is there. Raise RunwrightError if none is: a run that starts by surprise later helps nobody."""
+    if prefect.is_paused(pool):
+        raise RunwrightError(
+            f"The work pool {pool} is paused, so nothing would happen.",
+            state="Nothing was done: no run was created.",
+            next=f"`prefect work-pool resume {pool}` lets its workers take runs again.",
+        )
     if prefect.online(pool):
         return
     seen = prefect.workers_of(pool)

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from deployments.cli.examining import machine
 from deployments.cli.findings import Wanted, listed
 from deployments.cli.places import Place
+from runwright.errors import InputError, RunwrightError
 from runwright.ledger import Ledger
 from runwright.ledger.states import ReleaseState
 from runwright.runbook.loader import load
@@ -153,3 +155,49 @@ def test_the_automation_for_rollbacks_is_there_once_and_enabled(
     specs = [s for s in specs_of(load(shop).runbook) if s.name == "shop-production"]
     found = _automation("shop/production", specs, there)
     assert (found.state, said in found.text) == (state, True)
+
+
+class LostPool:
+    """As much of Prefect as is asked: every deployment is there, and its work pool was deleted, or is paused."""
+
+    url = "http://127.0.0.1:4200/api"
+
+    def __init__(self, pool: str) -> None:
+        self.pool = pool
+
+    def registered(self, name: str) -> Any:
+        from deployments.cli.prefect_api import Registered
+
+        return Registered(UUID(int=0), name, self.pool, False, frozenset())
+
+    def is_paused(self, pool: str) -> bool:
+        return pool == self.pool
+
+
+def test_a_work_pool_that_is_gone_is_told_with_what_makes_it_again(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect itself only answers 404 to a question about a pool without a name."""
+    from deployments.cli import examining_prefect
+    from deployments.cli.prefect_api import Prefect
+
+    monkeypatch.setattr(examining_prefect, "_automations", lambda _: [])
+    lost: Any = LostPool("")
+    wanted, pools = [Wanted(Place("shop", "production"), load(shop).runbook, named=True)], set[str]()
+    (found,) = examining_prefect._deployments(lost, wanted, pools)
+    assert (found.state, pools) == ("fail", set())
+    assert "their work pool was deleted: deploy/shop-production" in found.text
+    assert found.next.startswith("`runwright up` makes it again")
+    with pytest.raises(InputError, match="no work pool any more") as caught:
+        Prefect.the(lost, "deploy/shop-production")
+    assert "`runwright up`" in caught.value.next
+
+
+def test_a_paused_work_pool_is_told_before_a_run_waits_in_it_for_ever() -> None:
+    """Its workers are online all the same."""
+    from deployments.cli.examining_prefect import _workers
+    from deployments.cli.releasing import need_a_worker
+
+    paused: Any = LostPool("team")
+    (found,) = _workers(paused, {"team"})
+    assert (found.state, found.next) == ("fail", "`prefect work-pool resume team` lets its workers take runs again.")
+    with pytest.raises(RunwrightError, match="team is paused"):
+        need_a_worker(paused, "team")
