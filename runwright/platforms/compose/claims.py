@@ -112,8 +112,9 @@ def _projects(
 
 
 def _is_from(container: Container, directory: Path) -> bool:
-    folders = {container.directory, *(str(Path(file).parent) for file in container.files)} - {""}
-    return os.path.realpath(directory) in {os.path.realpath(folder) for folder in folders}
+    folders = {container.directory, *(str(Path(file).parent) for file in container.files)}
+    # what was read from a pipe has the name "-", and that is in no folder
+    return os.path.realpath(directory) in {os.path.realpath(folder) for folder in folders if Path(folder).is_absolute()}
 
 
 def _mounts(starts: Iterable[ServiceConfig], held: Collection[Container], target: ComposeTarget) -> Iterable[Claim]:

@@ -67,6 +67,12 @@ def test_what_nobody_else_has_is_claimed_by_nobody(top: Path) -> None:
     assert found(top, container("x", "x", "/elsewhere", f"{top}/elsewhere")) == []
 
 
+def test_files_that_came_through_a_pipe_are_in_no_folder(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose notes them as "-", and that is not in the folder in which we happen to be."""
+    monkeypatch.chdir(top)
+    assert found(top, container("x", "x", "/elsewhere", f"{top}/elsewhere", files="-")) == []
+
+
 @pytest.mark.parametrize(
     ("other", "stops"),
     [
