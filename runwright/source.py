@@ -138,6 +138,22 @@ def mentions(do: Do, mirror: Path, commit: str, text: str) -> bool:
     )
 
 
+def holding(do: Do, mirror: Path, commit: str, text: str, where: str) -> list[str]:
+    """Return the paths of the files of ``commit``, among those that the glob ``where`` names, that hold ``text``."""
+    name = _full(commit)
+    found = do(
+        read(
+            mirror,
+            *("grep", "-z", "--files-with-matches", "--fixed-strings", "-e", text, name),
+            *("--", f":(glob){where}"),
+            says=f"see which files of {commit[:8]} hold {_clean(text)}",
+            parse=records,
+            ok=frozenset({0, 1}),
+        )
+    )
+    return [path.removeprefix(f"{name}:") for path in found]
+
+
 def log_between(do: Do, mirror: Path, a: str, b: str, *, at_most: int = 200) -> list[tuple[str, str]]:
     """Return (commit, subject) of what ``b`` has and ``a`` has not, newest first; empty if ``b`` is behind."""
     found = do(

@@ -12,7 +12,7 @@ from runwright.ledger.states import ReleaseState, reached
 from runwright.migrators.shape import MigrationPlan
 from runwright.plural import plural
 from runwright.policy.levels import Level
-from runwright.release import ahead, at_start, cutover, drivers, revision_tables, schema, two_live, unfinished
+from runwright.release import ahead, at_start, brought, cutover, drivers, revision_tables, schema, two_live, unfinished
 from runwright.release.adopt import previous_release
 from runwright.release.pages import show_plan
 from runwright.release.work import Work
@@ -51,6 +51,8 @@ def make_plan(work: Work) -> dict[str, Any]:
         level = max(level, Level.L3)
     by_itself = at_start.level_of(work.version, migrate)
     level = max(level, by_itself if previous is not None else min(by_itself, Level.L1))
+    new = brought.brought(work, previous)
+    level = max(level, brought.level_of(new))
     lives = two_live.require(work, migrations)
     level = two_live.level(work, level)
     beside = (work.platform.staged if work.cutover.stages else work.platform.beside)(work.do, work.version)
@@ -66,6 +68,7 @@ def make_plan(work: Work) -> dict[str, Any]:
         "notes": [
             *([refuses] if refuses else []),
             *notes(work.version, migrate),
+            *brought.notes(new),
             *ahead.remark(work),
             *unfinished.remark(work),
             *lives,
