@@ -54,7 +54,8 @@ def test_a_usual_system_is_drafted_whole(loaded):
         ("web-front", "${url.web}/"),
     ]
     assert book.migrate.component == "api"
-    assert book.watch.rules[0].probe == "api-readyz"
+    watched = [(rule.id, rule.probe) for rule in book.watch.rules if rule.probe]
+    assert watched == [("down", "api-readyz"), ("down-web", "web-front")]
 
 
 def test_a_draft_is_short_and_marks_what_it_guessed():

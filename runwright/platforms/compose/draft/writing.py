@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from runwright.platforms.compose.draft.facts import DraftFacts, ServiceFacts, service_facts
 from runwright.platforms.compose.draft.guesses import Guess, Probe, guess, system_name
@@ -17,6 +17,8 @@ __all__ = ["DraftFacts", "ServiceFacts", "draft", "service_facts"]
 _COMMIT = re.compile(r"sha|commit|revision")
 _DJANGO = (200, 301, 302, 404)
 """What Django answers where it works and has no page: a redirect, or that there is none."""
+_LONGEST = 48
+"""How long an id may be."""
 _CHIEF = ("ready", "health", "live", "ping", "status", "up")
 
 
@@ -155,7 +157,10 @@ def _checks(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
     yield "  duration: 5m # in production never under 30m"
     yield "  rules:"
     if guessed.probes:
-        yield f"    - {{id: down, probe: {_chief(guessed.probes)}, failures: 3}}"
+        for component in dict.fromkeys(probe.component for probe in guessed.probes):
+            chief = _chief([probe for probe in guessed.probes if probe.component == component])
+            name = "down" if component == guessed.probes[0].component else f"down-{component}"[:_LONGEST].rstrip("-")
+            yield f"    - {{id: {name}, probe: {chief}, failures: 3}}"
     yield "    - {id: restarts, stats: restarts, above: 0, purpose: page}"
 
 
@@ -188,7 +193,7 @@ def _data(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
         yield ""
 
 
-def _chief(probes: tuple[Probe, ...]) -> str:
+def _chief(probes: Sequence[Probe]) -> str:
     """Return the probe that says most: readiness before liveness before a page."""
     ranked = [probe.id for word in _CHIEF for probe in probes if word in probe.path]
     return ranked[0] if ranked else probes[0].id
