@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from runwright.artifacts import Note, note_file
 from runwright.cutovers.blue_green import BlueGreen
 from runwright.platforms.host import SLOTS, Host
 from runwright.routers.caddy import CaddyRouter
 from runwright.runbook.platforms.host import HostTarget
 from runwright.runbook.routers.caddy import Caddy
-from runwright.testing.conformance import CutoverCase, CutoverConformance, PlatformCase, PlatformConformance
+from runwright.testing.conformance import CutoverCase, CutoverConformance, PlatformCase, PlatformConformance, built
 from runwright.testing.conformance.router import asked
 from runwright.testing.direct import Direct
-from runwright.versions import Artifact, Version
 
 APP = """
 import http.server, os, sys
@@ -36,16 +34,6 @@ SPEC = {
     "process": {"command": ["{python}", "-S", "app.py", "{port}"], "health": "/"},
     "ready_timeout": "60s",
 }
-
-
-def version(folder: Path, number: int) -> Version:
-    """Build a version: a folder with an application, and the note that it is whole."""
-    commit, tree = f"{number:040x}", f"{number:08x}" * 5
-    built = folder / "store" / "web" / commit
-    built.mkdir(parents=True)
-    (built / "app.py").write_text(APP)
-    note_file(built).write_bytes(Note("web", commit, tree).content())
-    return Version("shop", "test", f"v{number}", commit, (Artifact("web", str(built), tree),))
 
 
 def files(folder: Path) -> dict[str, tuple[int, int]]:
@@ -71,7 +59,7 @@ class TestHost(PlatformConformance):
     @pytest.fixture
     def case(self, root: Path) -> PlatformCase:
         """A folder of its own, and two versions."""
-        both = version(root.parent, 1), version(root.parent, 2)
+        both = (built(root.parent, 1, {"app.py": APP}), built(root.parent, 2, {"app.py": APP}))
         return PlatformCase(make=lambda: made(root), versions=both, outside=lambda: files(root))
 
 
@@ -85,7 +73,7 @@ class TestBlueGreen(CutoverConformance):
 
         yield CutoverCase(
             make=lambda: BlueGreen(made(root), front()),
-            versions=(version(root.parent, 1), version(root.parent, 2)),
+            versions=(built(root.parent, 1, {"app.py": APP}), built(root.parent, 2, {"app.py": APP})),
             reached=lambda: asked(front().facts(Direct()).front),
             outside=lambda: files(root),
         )

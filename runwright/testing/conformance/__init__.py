@@ -3,7 +3,8 @@
     class TestOurs(PlatformConformance):
         @pytest.fixture
         def case(self, tmp_path: Path) -> PlatformCase:
-            return PlatformCase(make=lambda: Ours(tmp_path), versions=(one(tmp_path), two(tmp_path)))
+            both = built(tmp_path, 1, {"app.py": "…"}), built(tmp_path, 2, {"app.py": "…"})
+            return PlatformCase(make=lambda: Ours(tmp_path / "shop"), versions=both)
 
 It is for drivers of others as well as for those that come with Runwright. It needs pytest, and a system that can fork:
 a driver's procedure is killed at each of its changes, in a process of its own, and has to come right when it is repeated.
@@ -18,7 +19,7 @@ from runwright.testing.conformance.cutover import CutoverCase, CutoverConformanc
 from runwright.testing.conformance.database import DatabaseCase, DatabaseConformance  # noqa: E402
 from runwright.testing.conformance.migrator import MigratorCase, MigratorConformance  # noqa: E402
 from runwright.testing.conformance.platform import PlatformConformance  # noqa: E402
-from runwright.testing.conformance.platform_case import PlatformCase  # noqa: E402
+from runwright.testing.conformance.platform_case import PlatformCase, built  # noqa: E402
 from runwright.testing.conformance.router import RouterCase, RouterConformance  # noqa: E402
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "PlatformConformance",
     "RouterCase",
     "RouterConformance",
+    "built",
 ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from runwright.artifacts import Note, note_file
 from runwright.engine.actions import Do
 from runwright.platforms.shape import Observed, Platform, ServiceFact
 from runwright.testing.conformance.trial import FIRST, only_reads
 from runwright.testing.direct import Direct
-from runwright.versions import Version
+from runwright.versions import Artifact, Version
 
 JOB_SECONDS = 61.5
 
@@ -83,3 +85,14 @@ def as_kept(version: Version) -> Version:
     found = Version.from_json(json.loads(json.dumps(version.as_json())))
     assert found == version, "its `extra` is not what JSON keeps: lists and plain values only"
     return found
+
+
+def built(folder: Path, number: int, files: Mapping[str, str]) -> Version:
+    """Build a version for a platform that runs folders: one component, ``web``, of ``files``, and the note that it is whole."""
+    commit, tree = f"{number:040x}", f"{number:08x}" * 5
+    into = folder / "built" / "web" / commit
+    into.mkdir(parents=True)
+    for name, text in files.items():
+        (into / name).write_text(text)
+    note_file(into).write_bytes(Note("web", commit, tree).content())
+    return Version("shop", "test", f"v{number}", commit, (Artifact("web", str(into), tree),))
