@@ -129,8 +129,8 @@ DATABASES = Room(
     "runwright.databases",
     "kind",
     {
-        "sqlite": Line(f"{_M}.databases.sqlite:SqliteDatabase", "runwright.databases:SQLITE"),
-        "postgres": Line(f"{_M}.databases.postgres:PostgresDatabase", "runwright.databases:POSTGRES"),
+        "sqlite": Line(f"{_M}.databases.sqlite:SqliteDatabase", "runwright.databases.sqlite:DATABASE"),
+        "postgres": Line(f"{_M}.databases.postgres:PostgresDatabase", "runwright.databases.postgres:DATABASE"),
     },
     planned={"rds": "Amazon RDS", "cloud_sql": "Google Cloud SQL"},
 )
@@ -138,7 +138,10 @@ MIGRATORS = Room(
     "migrator",
     "runwright.migrators",
     "tool",
-    {"alembic": Line(f"{_M}.model:Migrate", "runwright.migrators.alembic:Alembic")},
+    {
+        "alembic": Line(f"{_M}.migrators.alembic:AlembicMigrate", "runwright.migrators.alembic:MIGRATOR"),
+        "command": Line(f"{_M}.migrators.command:CommandMigrate", "runwright.migrators.command:MIGRATOR"),
+    },
     planned={"flyway": "Flyway", "sql": "plain SQL files"},
 )
 METRICS = Room(
@@ -146,8 +149,8 @@ METRICS = Room(
     "runwright.metrics",
     "kind",
     {
-        "prometheus": Line(f"{_M}.metrics.prometheus:Prometheus", "runwright.metrics.prometheus:PrometheusSource"),
-        "scrape": Line(f"{_M}.metrics.scrape:Scrape", "runwright.metrics.scrape:ScrapeSource"),
+        "prometheus": Line(f"{_M}.metrics.prometheus:Prometheus", "runwright.metrics.prometheus:SOURCE"),
+        "scrape": Line(f"{_M}.metrics.scrape:Scrape", "runwright.metrics.scrape:SOURCE"),
     },
     planned={"cloudwatch": "Amazon CloudWatch", "cloud_monitoring": "Google Cloud Monitoring"},
 )

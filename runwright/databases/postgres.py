@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from runwright.databases.shape import (
 from runwright.engine.actions import Command, Do, Output, Read, WriteFile
 from runwright.errors import RefusedError, VerificationError
 from runwright.runbook.databases.postgres import PostgresDatabase
+from runwright.site import Site
 
 RESTORE_SECONDS = 7200.0
 RESTORED_FROM = "runwright: restored from "
@@ -308,3 +309,20 @@ def _three(row: list[str]) -> tuple[str, str, str]:
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+class _Kind:
+    def made(
+        self,
+        site: Site,
+        fill: Callable[[str], str],
+        entering: Callable[[str], tuple[str, ...]],
+        tables: Sequence[tuple[str | None, str]] = (),
+    ) -> Postgres:
+        found = site.place.database
+        assert isinstance(found, PostgresDatabase)
+        through = entering(found.service) if found.service is not None else None
+        return Postgres(found, through, fill(found.password) if found.password else None, tables=tables)
+
+
+DATABASE = _Kind()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 from runwright.engine.actions import Do
 from runwright.errors import InputError, RefusedError
+from runwright.site import Site
 
 LAST_SUCCESS = "LAST_SUCCESS.txt"
 """Beside the backups of an environment: when the newest proven one was taken, so that monitoring can watch its age.
@@ -176,4 +178,22 @@ class Database(Protocol):
 
     def drop_scratch(self, do: Do, into: str, key: str) -> None:
         """Remove the database ``into`` if it is there. Raise RefusedError if its name lacks SCRATCH_MARK."""
+        ...
+
+
+class DatabaseKind(Protocol):
+    """What a database is registered as: it makes its driver."""
+
+    def made(
+        self,
+        site: Site,
+        fill: Callable[[str], str],
+        entering: Callable[[str], tuple[str, ...]],
+        tables: Sequence[tuple[str | None, str]] = (),
+    ) -> Database:
+        """Return the driver for an environment.
+
+        fill: fills in secrets. entering: the words before a program that is to run where a service runs. tables: where its
+        revisions are kept, if that was asked for.
+        """
         ...

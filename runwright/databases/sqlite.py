@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ from runwright.databases.shape import (
 from runwright.engine.actions import Command, Do, Output, Read, WriteFile
 from runwright.errors import ActionError, RefusedError, VerificationError
 from runwright.plural import plural
+from runwright.runbook.databases.sqlite import SqliteDatabase
+from runwright.site import Site
 
 T = TypeVar("T")
 
@@ -272,3 +275,18 @@ def _bytes(path: Path) -> bytes:
 
 def _hash(path: Path) -> str:
     return sqlite_copy.sha256(path) if path.exists() else ""
+
+
+class _Kind:
+    def made(
+        self,
+        site: Site,
+        fill: Callable[[str], str],  # noqa: ARG002 - a file has no password
+        entering: Callable[[str], tuple[str, ...]],  # noqa: ARG002
+        tables: Sequence[tuple[str | None, str]] = (),  # noqa: ARG002
+    ) -> Sqlite:
+        assert isinstance(site.place.database, SqliteDatabase)
+        return Sqlite(site.root / site.place.database.path, sys.executable)
+
+
+DATABASE = _Kind()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,3 +142,17 @@ def _refusal(response: Any) -> str:
     except NOT_UNDERSTOOD:
         return f"Prometheus answered {response.status_code}"
     return f"Prometheus answered {response.status_code}: {told}"
+
+
+class _Kind:
+    def made(
+        self,
+        config: Prometheus,
+        fill: Fill,
+        clock: Clock,
+        kept: Sequence[dict[str, Any]] = (),  # noqa: ARG002 - the server keeps what it measured
+    ) -> PrometheusSource:
+        return PrometheusSource(config, fill, clock)
+
+
+SOURCE = _Kind()

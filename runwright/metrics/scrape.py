@@ -166,3 +166,11 @@ class ScrapeSource:
 
     def _unknown(self, state: Any, reason: str, requests: float | None = None) -> Measurement:
         return Measurement(self._clock(), None, requests, state, reason)
+
+
+class _Kind:
+    def made(self, config: Scrape, fill: Fill, clock: Clock, kept: Sequence[dict[str, Any]] = ()) -> ScrapeSource:
+        return ScrapeSource(config, fill, clock, kept)
+
+
+SOURCE = _Kind()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from runwright.engine.actions import Do
 
@@ -70,4 +70,12 @@ class Source(Protocol):
 
     def fresh(self, do: Do) -> Measurement:
         """Return how old the newest sample of the request counter is, in seconds."""
+        ...
+
+
+class SourceKind(Protocol):
+    """What a source of metrics is registered as: it makes its driver."""
+
+    def made(self, config: Any, fill: Fill, clock: Clock, kept: Sequence[dict[str, Any]] = ()) -> Source:
+        """Return the driver. config: what the runbook says of it. kept: what a source that reads for itself had kept."""
         ...

@@ -13,7 +13,7 @@ from runwright.migrators import alembic_job
 from runwright.migrators.shape import Job, Migration, MigrationPlan, Place, check_matches, matches, shown
 from runwright.plural import plural
 from runwright.policy.reversibility import classify_all
-from runwright.runbook.model import Migrate
+from runwright.runbook.migrators.alembic import AlembicMigrate
 
 READ_SECONDS = 120.0  # starting a container and loading some hundred revision files
 # Before the job's first import: a json.py or a folder alembic/ of the repository, found by way of the current folder or
@@ -40,7 +40,7 @@ class Alembic:
     python: str = "python"
 
     @classmethod
-    def of(cls, migrate: Migrate, *, python: str = "python") -> Alembic:
+    def of(cls, migrate: AlembicMigrate, *, python: str = "python") -> Alembic:
         """Return the migrator that a runbook describes."""
         return cls(migrate.directory, migrate.config, migrate.timeout, migrate.lock_timeout, python)
 
@@ -177,3 +177,11 @@ def _failed(error: ActionError, plan: MigrationPlan) -> ActionError:
         state="The database is looked at next; what PostgreSQL did in one transaction is undone by itself.",
         next=f"Correct {found['path']}, or the data that it meets.",
     )
+
+
+class _Kind:
+    def made(self, migrate: AlembicMigrate, python: str) -> Alembic:
+        return Alembic.of(migrate, python=python)
+
+
+MIGRATOR = _Kind()

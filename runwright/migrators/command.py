@@ -13,7 +13,7 @@ from runwright.engine.actions import Do
 from runwright.errors import InputError, VerificationError
 from runwright.migrators.shape import Job, Migration, MigrationPlan, Place
 from runwright.policy.levels import Level
-from runwright.runbook.model import Migrate
+from runwright.runbook.migrators.command import CommandMigrate
 
 READ_SECONDS = 120.0
 SHOWN = 20
@@ -30,7 +30,7 @@ class CommandMigrator:
     timeout_seconds: float = 600.0
 
     @classmethod
-    def of(cls, migrate: Migrate) -> CommandMigrator:
+    def of(cls, migrate: CommandMigrate) -> CommandMigrator:
         """Return the migrator that a runbook describes."""
         return cls(tuple(migrate.command), tuple(migrate.pending), migrate.timeout)
 
@@ -74,3 +74,11 @@ class CommandMigrator:
     def _listed(self, job: Job) -> tuple[str, ...]:
         output = job(self.lists, key=None, says="list the pending migrations", deadline_seconds=READ_SECONDS)
         return tuple(line.strip() for line in (output or b"").decode("utf-8", "replace").splitlines() if line.strip())
+
+
+class _Kind:
+    def made(self, migrate: CommandMigrate, python: str) -> CommandMigrator:  # noqa: ARG002
+        return CommandMigrator.of(migrate)
+
+
+MIGRATOR = _Kind()

@@ -170,3 +170,11 @@ def check_matches(current: tuple[str, ...], heads: tuple[str, ...]) -> None:
 def shown(revisions: tuple[str, ...]) -> str:
     """Return revisions as people read them: "no revision", "a1b2" or "a1b2 and c3d4"."""
     return " and ".join(sorted(revisions)) if revisions else "no revision"
+
+
+class MigratorKind(Protocol):
+    """What a migrator is registered as: it makes its driver."""
+
+    def made(self, migrate: Any, python: str) -> Migrator:
+        """Return the driver. migrate: what the runbook says of it. python: the Python of a one-off job."""
+        ...

@@ -48,9 +48,10 @@ def _database(place: Environment) -> Iterator[str]:
 
 
 def _migrator(runbook: Runbook) -> Iterator[str]:
-    if runbook.migrate is not None and runbook.migrate.tool not in ("alembic", "command"):
+    if runbook.migrate is not None and not runbook.migrate.built:
         yield (
-            f"Runwright cannot run migrations with {registry.MIGRATORS.planned[runbook.migrate.tool]} yet: it runs Alembic, and a program of your own (`tool: command`). "
+            f"Runwright cannot run migrations with {registry.MIGRATORS.planned[runbook.migrate.tool]} yet: "
+            f"it runs {_possible(registry.MIGRATORS)}. "
             "Without the `migrate` section it releases the code alone, and migrations stay with you."
         )
 

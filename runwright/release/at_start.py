@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runwright.policy.levels import Level, worst
 from runwright.policy.starts.tools import ONLY_ADDS, Found
-from runwright.runbook.model import Migrate
+from runwright.runbook.migrators.shape import Migrate
 from runwright.versions import Version
 
 _AT_START, _ONCE = "migrates_at_start", "run_once_migrates"

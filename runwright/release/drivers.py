@@ -14,22 +14,15 @@ from runwright.builders.docker import Docker
 from runwright.builders.pulled import Recorded
 from runwright.builders.shape import Builder
 from runwright.cutovers.shape import Cutover
-from runwright.databases.postgres import Postgres
-from runwright.databases.shape import Database
-from runwright.databases.sqlite import Sqlite
+from runwright.databases.shape import Database, DatabaseKind
 from runwright.engine.actions import Do, Process
 from runwright.errors import NotBuiltError
-from runwright.metrics.shape import Source
-from runwright.metrics.sources import source_of
-from runwright.migrators.alembic import Alembic
-from runwright.migrators.command import CommandMigrator
-from runwright.migrators.shape import Job, Migrator
+from runwright.metrics.shape import Source, SourceKind
+from runwright.migrators.shape import Job, Migrator, MigratorKind
 from runwright.platforms.shape import Kind, Platform
 from runwright.policy.rules import Sample
 from runwright.routers.shape import Router
 from runwright.runbook.checks import Rule
-from runwright.runbook.databases.postgres import PostgresDatabase
-from runwright.runbook.databases.sqlite import SqliteDatabase
 from runwright.runbook.drill import Break
 from runwright.site import Site
 from runwright.traffic import Upstream
@@ -120,16 +113,13 @@ def live_process(site: Site, do: Do) -> Process | None:
 
 def database(site: Site, fill: Callable[[str], str], tables: Sequence[tuple[str | None, str]] = ()) -> Database | None:
     """Return what holds the system's data, or None. tables: where its revisions are kept, if that was asked for."""
-    match site.place.database:
-        case None:
-            return None
-        case SqliteDatabase(path=path):
-            return Sqlite(site.root / path, sys.executable)
-        case PostgresDatabase() as found:
-            through = platform(site).exec_argv(found.service) if found.service is not None else None
-            return Postgres(found, through, fill(found.password) if found.password else None, tables=tables)
-        case later:
-            raise NotBuiltError(f"Runwright cannot back up {later.kind} yet.")
+    found = site.place.database
+    if found is None:
+        return None
+    if not found.built:
+        raise NotBuiltError(f"Runwright cannot back up {found.kind} yet.")
+    maker: DatabaseKind = registry.DATABASES.driver(found.kind)
+    return maker.made(site, fill, lambda service: platform(site).exec_argv(service), tables)
 
 
 def builder(site: Site, recorded: Mapping[str, Recorded] | None = None) -> Builder:
@@ -151,10 +141,12 @@ def builder(site: Site, recorded: Mapping[str, Recorded] | None = None) -> Build
 
 def migrator(site: Site) -> Migrator:
     """Return what moves the schema."""
-    assert site.book.migrate is not None
-    if site.book.migrate.tool == "command":
-        return CommandMigrator.of(site.book.migrate)
-    return Alembic.of(site.book.migrate, python=platform(site).python)
+    migrate = site.book.migrate
+    assert migrate is not None
+    if not migrate.built:
+        raise NotBuiltError(f"Runwright cannot run migrations with {migrate.tool} yet.")
+    found: MigratorKind = registry.MIGRATORS.driver(migrate.tool)
+    return found.made(migrate, platform(site).python)
 
 
 def job(site: Site, do: Do, version: Version, release_id: str) -> Job:
@@ -185,7 +177,15 @@ def metrics(
 ) -> Source | None:
     """Return what measures the system, or None."""
     config = site.place.metrics
-    return None if config is None else source_of(config, fill, clock, kept)
+    if config is None:
+        return None
+    if not config.built:
+        raise NotBuiltError(
+            f"Metrics from {config.kind} are not built yet.",
+            next=f"Use {' or '.join(registry.METRICS.names)}, or leave `metrics` out and watch with probes.",
+        )
+    found: SourceKind = registry.METRICS.driver(config.kind)
+    return found.made(config, fill, clock, kept)
 
 
 def front(site: Site, do: Do) -> Upstream | None:

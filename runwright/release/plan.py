@@ -16,7 +16,7 @@ from runwright.release import ahead, at_start, brought, cutover, drivers, revisi
 from runwright.release.adopt import previous_release
 from runwright.release.pages import show_plan
 from runwright.release.work import Work
-from runwright.runbook.model import Migrate
+from runwright.runbook.migrators.shape import Migrate
 from runwright.versions import Version
 
 
@@ -139,7 +139,7 @@ def seen_now(work: Work) -> dict[str, Any]:
 
 def read_migrations(work: Work, seen: dict[str, Any]) -> MigrationPlan | None:
     """Read the new version's migrations from its own artifact and compare them with the database."""
-    if work.runbook.migrate is None or (work.database is None and work.runbook.migrate.tool != "command"):
+    if work.runbook.migrate is None or (work.database is None and work.runbook.migrate.asks_database):
         return None
     job = drivers.job(work.site, work.do, work.version, work.id)
     migrator = drivers.migrator(work.site)

@@ -6,7 +6,6 @@ from runwright.errors import ObservationError, RefusedError, VerificationError
 from runwright.migrators.shape import Place, matches, shown
 from runwright.release import drivers, schema
 from runwright.release.work import REVISION_TABLES, Work
-from runwright.runbook.databases.postgres import PostgresDatabase
 
 SEVERAL = "several-databases"
 
@@ -18,7 +17,7 @@ def locate(work: Work) -> tuple[Place, ...]:
     another database than is migrated.
     """
     database = work.place.database
-    if work.runbook.migrate is None or not isinstance(database, PostgresDatabase):
+    if work.runbook.migrate is None or database is None or database.in_server is None:
         return ()
     job = drivers.job(work.site, work.do, work.version, work.id)
     try:
@@ -26,10 +25,10 @@ def locate(work: Work) -> tuple[Place, ...]:
     except ObservationError as error:
         work.say(f"{error.what} Its revisions are looked for where they were.", level="warning")
         return ()
-    mine = [place for place in found if place.database == database.name]
+    mine = [place for place in found if place.database == database.in_server]
     if found and not mine:
         raise RefusedError(
-            f"{work.version.name} migrates {_names(found)}, and the runbook names the database {database.name}.",
+            f"{work.version.name} migrates {_names(found)}, and the runbook names the database {database.in_server}.",
             state="Nothing was changed.",
             next="Correct `database` of the environment: it is what is backed up before migrations.",
         )

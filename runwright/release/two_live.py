@@ -87,7 +87,7 @@ def _at_start(work: Work) -> Iterator[str]:
 def _run_once(work: Work) -> Iterator[str]:
     """Yield of services that run once before the others, and whose work the release does not do, what may have changed."""
     services = work.version.extra.get("run_once", ())
-    told = work.runbook.migrate is not None and work.runbook.migrate.tool == "command"
+    told = work.runbook.migrate is not None and not work.runbook.migrate.asks_database
     if not services or told or (changed := _changed(work)) == []:
         return
     which = (

@@ -110,15 +110,8 @@ def _migrate(book: Runbook) -> Iterator[Mistake]:
         if migrate.service and migrate.service not in services:
             what = f"`{migrate.service}` is no service of the component `{component}` ({', '.join(services)}); the job would not run the release's own image."
             yield Mistake(("migrate", "service"), what, needs=("components",))
-    own = migrate.tool == "command"
-    if own and not migrate.command:
-        what = "`tool: command` needs the `command` that migrates."
-        yield Mistake(("migrate",), what, ("command: [python, manage.py, migrate]",))
-    if not own and (migrate.command or migrate.pending):
-        which = "command" if migrate.command else "pending"
-        yield Mistake(("migrate", which), f"`{which}` is for `tool: command`; {migrate.tool} knows what to run.")
     for name, place in book.environments.items():
-        if place.database is None and not own:
+        if place.database is None and migrate.asks_database:
             what = "there is a `migrate` section, and this environment names no `database` that it migrates."
             example = ("database: {kind: postgres, service: db, name: shop, user: shop}",)
             yield Mistake(("environments", name), what, example)

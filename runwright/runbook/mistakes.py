@@ -154,8 +154,8 @@ def _meant(kind: str, detail: Any, place: Place, given: str, written: Mapping[Pa
     if kind == "literal_error":
         near = nearest(str(value), [str(a) for a in _literals(place.type)])
         return f"{given} is none of {meant.replace(' or ', ', ')}." + (f" Did you mean {near[0]}?" if near else "")
-    if is_model(bare(place.type)) or kind in ("dict_type", "model_type"):
-        return f"{given} stands here; {meant} is meant (`key: value` lines, indented)."
+    if is_model(bare(place.type)) or kinds(place.type) or kind in ("dict_type", "model_type"):
+        return f"{given} stands here; a group of keys is meant (`key: value` lines, indented)."
     if kind == "list_type":
         return f"{given} stands here; {meant} is meant. Put a dash before it, or brackets around it."
     return f"{given} stands here; {meant} is meant."

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from runwright import registry
 from runwright.errors import InputError
 from runwright.runbook.base import (
     REFERENCE,
@@ -27,15 +28,17 @@ from runwright.runbook.drill import Drills
 from runwright.runbook.environment import Environment
 from runwright.runbook.forms import Cron, TimeZone
 from runwright.runbook.gates import Gate
+from runwright.runbook.migrators.shape import LaterMigrate, Migrate
+from runwright.runbook.registered import one_of
 from runwright.versions import valid_tag
+
+if TYPE_CHECKING:
+    AnyMigrate = Migrate
+else:
+    AnyMigrate = one_of(registry.MIGRATORS, LaterMigrate)
 
 PRODUCTION_WATCH_SECONDS = 1800.0
 """Production is never watched for less: what only shows under load shows within thirty minutes, and no parameter may shorten that."""
-
-
-PathInImage = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9._/-]+$"), Words("a path of letters, digits and . _ / -", "a path")
-]
 
 
 _IMAGE_FACTS = {
@@ -114,42 +117,6 @@ class Component(Model):
         return REFERENCE.sub(lambda found: facts[found["name"]], self.image or "")
 
 
-class Migrate(Model):
-    """What moves the database's schema."""
-
-    tool: Literal["alembic", "command", "flyway", "sql"] = example(
-        "alembic", "The tool: alembic, or command for a program of your own. The others are not built yet."
-    )
-    command: list[Text] = example(
-        ["python", "manage.py", "migrate"],
-        "For `tool: command`: the program and its arguments, run once in the new version's own image. What it does is not known beforehand, so the release counts as L3.",
-        [],
-        apart=True,
-    )
-    pending: list[Text] = example(
-        ["python", "pending_migrations.py"],
-        "For `tool: command`: a program that changes nothing and prints a line for each migration that is pending, and nothing if there is none. Then a release without any runs nothing.",
-        [],
-        apart=True,
-    )
-    component: Name | None = example("api", "The component whose code holds the migrations. Default: the first.", None)
-    service: ServiceName | None = example(
-        "api", "The service whose configuration the one-off job gets. Default: the component's first.", None
-    )
-    directory: PathInImage = example(
-        ".",
-        "Where alembic.ini is, in the image: relative to its working directory. Flask-Migrate's is found in `migrations`.",
-        ".",
-    )
-    config: PathInImage = example("alembic.ini", "Its configuration file.", "alembic.ini")
-    timeout: Duration = example("10m", "How long all migrations together may take.", 600.0)
-    lock_timeout: Duration = example(
-        "5s",
-        "How long a statement may wait for a lock while it holds up the application. What is built concurrently holds up nobody, and may wait longer.",
-        5.0,
-    )
-
-
 class Backup(Model):
     """The backup that is taken before a release, and on a schedule."""
 
@@ -224,7 +191,7 @@ class Runbook(Model):
     backup: Backup | None = example(
         {"directory": "/var/backups/shop"}, "The backup. Required in production if there is a database.", None
     )
-    migrate: Migrate | None = example({"tool": "alembic"}, "What moves the schema.", None)
+    migrate: AnyMigrate | None = example({"tool": "alembic"}, "What moves the schema.", None)
     verify: Verify = example(
         {"health": [{"id": "ready", "get": "${url.api}/readyz"}]}, "How a release is proven.", Verify()
     )

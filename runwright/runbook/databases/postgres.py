@@ -39,6 +39,11 @@ class PostgresDatabase(Database):
         "${secret.database_password}", "The password; not needed where the container's own user is trusted.", None
     )
 
+    @property
+    def in_server(self) -> str:
+        """Return its name."""
+        return self.name
+
     def mistakes(self, place: Environment, path: Path) -> Iterator[Mistake]:
         """Yield what is missing to reach it, or cannot be where the environment runs."""
         if (self.service is None) == (self.host is None):

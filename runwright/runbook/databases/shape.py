@@ -23,6 +23,11 @@ class Database(Registered):
 
     kind: str
 
+    @property
+    def in_server(self) -> str | None:
+        """Return the name that it has in its server, where one server may hold several."""
+        return None
+
     def mistakes(self, place: Environment, path: Path) -> Iterator[Mistake]:  # noqa: ARG002
         """Yield what does not fit together in the database of ``place``, which is at ``path``."""
         yield from ()

@@ -19,7 +19,7 @@ from runwright.metrics import prometheus
 from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.promql import age_query, requests_query, value_query
 from runwright.metrics.shape import Measurement, What
-from runwright.metrics.sources import source_of
+from runwright.registry import METRICS
 from runwright.runbook.metrics.prometheus import Prometheus
 from runwright.runbook.metrics.shape import Series
 from runwright.testing.direct import Direct
@@ -212,4 +212,4 @@ def test_credentials_are_sent_and_not_told(given: dict[str, Any], header: str | 
 def test_a_source_is_what_the_runbook_says() -> None:
     """The kind of the environment's metrics chooses the source."""
     config = Prometheus(kind="prometheus", url="http://x")
-    assert isinstance(source_of(config, str, lambda: NOW), PrometheusSource)
+    assert isinstance(METRICS.driver(config.kind).made(config, str, lambda: NOW), PrometheusSource)

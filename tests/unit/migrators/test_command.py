@@ -9,7 +9,7 @@ import pytest
 from runwright.errors import VerificationError
 from runwright.migrators.command import CommandMigrator
 from runwright.policy.levels import Level
-from runwright.runbook.model import Migrate
+from runwright.runbook.migrators.command import CommandMigrate
 
 MIGRATE, LIST = ("./migrate", "up"), ("./migrate", "list")
 
@@ -29,7 +29,7 @@ class Jobs:
 
 
 def migrator(**more: Any) -> CommandMigrator:
-    return CommandMigrator.of(Migrate(tool="command", command=list(MIGRATE), **more))
+    return CommandMigrator.of(CommandMigrate(tool="command", command=list(MIGRATE), **more))
 
 
 def test_without_a_listing_it_is_always_run_and_counts_as_l3() -> None:

@@ -13,7 +13,7 @@ from runwright.migrators.alembic import Alembic
 from runwright.migrators.alembic_job import MARKER, concurrent
 from runwright.migrators.shape import Migration, MigrationPlan
 from runwright.policy.levels import Level
-from runwright.runbook.model import Migrate
+from runwright.runbook.migrators.alembic import AlembicMigrate
 from runwright.testing.replies import Replies
 
 ADD = Migration("b", ("a",), "add", "v/b.py", Level.L1, (), ("adds table t",))
@@ -90,7 +90,7 @@ def test_revisions_are_compared_as_sets_and_nothing_proves_nothing(
 
 def test_reading_is_no_change_and_upgrading_is_one() -> None:
     """The plan is read without a key; the upgrade is one job with the caller's key and the runbook's deadline."""
-    migrator = Alembic.of(Migrate(tool="alembic", directory="backend", timeout="20m", lock_timeout="1500ms"))
+    migrator = Alembic.of(AlembicMigrate(tool="alembic", directory="backend", timeout="20m", lock_timeout="1500ms"))
     job = Job(answer())
     migrator.plan(DO, job, ("a",))
     migrator.upgrade(DO, job, MigrationPlan(("b",), ("a",), (ADD,)), "migrate/api")

@@ -14,7 +14,7 @@ from runwright.policy.levels import Level
 from runwright.release import at_start
 from runwright.release.back_up import why_not
 from runwright.release.plan import cannot_return, level_of, notes, seen_now
-from runwright.runbook.model import Migrate
+from runwright.runbook.migrators.alembic import AlembicMigrate
 from runwright.versions import Version
 from tests.fixtures.engine import Docker
 from tests.unit.release.conftest import Opener
@@ -43,7 +43,7 @@ def test_a_new_database_has_nothing_to_lose(plan: MigrationPlan | None, new: boo
 
 ALEMBIC, FLYWAY = ["alembic", "start.sh line 2", "alembic upgrade head"], ["flyway", "pom.xml line 9", "flyway-core"]
 ADDS = ["create_all", "app/db.py line 3", "Base.metadata.create_all(engine)"]
-MIGRATE = Migrate(tool="alembic")
+MIGRATE = AlembicMigrate(tool="alembic")
 
 
 def starting(**extra: Any) -> Version:
@@ -77,7 +77,7 @@ def test_a_version_that_migrates_when_it_starts_is_no_way_back_from_newer_migrat
     ],
 )
 def test_what_migrates_without_runwright_is_never_l0(
-    extra: dict[str, Any], migrate: Migrate | None, level: Level
+    extra: dict[str, Any], migrate: AlembicMigrate | None, level: Level
 ) -> None:
     """What Runwright runs itself is judged by its migrations; all else by what is known of it, which is mostly nothing."""
     assert at_start.level_of(starting(**extra), migrate) is level
