@@ -157,6 +157,7 @@ METRICS = Room(
 CUTOVERS = {
     "recreate": "runwright.cutovers.recreate:Recreate",
     "blue_green": "runwright.cutovers.blue_green:BlueGreen",
+    "canary": "runwright.cutovers.canary:Canary",
 }
 """The strategies that any platform can offer, with a router where they need one. Those of one platform alone are its kind's."""
 

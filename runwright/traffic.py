@@ -65,6 +65,31 @@ class Stand:
     moved: Callable[[Do, str], None] = field(default=lambda _do, _key: None, compare=False)
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What a router counted of one slot since it was started; websockets and event streams are left out but for ``streams``.
+
+    errors: answers of 500 and above. streams: the websockets and event streams that are open now. seconds: {bound: how many
+    requests took so many seconds or less}.
+    """
+
+    in_flight: int = 0
+    requests: int = 0
+    errors: int = 0
+    streams: int = 0
+    seconds: Mapping[float, int] = field(default_factory=dict)
+
+    def __add__(self, other: Counted) -> Counted:
+        bounds = {*self.seconds, *other.seconds}
+        return Counted(
+            self.in_flight + other.in_flight,
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.streams + other.streams,
+            {bound: self.seconds.get(bound, 0) + other.seconds.get(bound, 0) for bound in sorted(bounds)},
+        )
+
+
 def reached(service: str, slot: str) -> str:
     """Return the name by which a router reaches the containers of ``service`` in ``slot``."""
     return f"{service}-{slot}"

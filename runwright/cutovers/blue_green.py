@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from runwright.cutovers.shape import DRAIN_KEY, Cutover
+from runwright.cutovers.shape import ALL, DRAIN_KEY, Cutover
 from runwright.engine.actions import Do
 from runwright.errors import InputError, VerificationError
 from runwright.platforms.shape import Going, Platform
 from runwright.routers.shape import Router
-from runwright.traffic import Upstream
+from runwright.traffic import Counted, Upstream
 from runwright.versions import Version
 
 
@@ -20,7 +21,7 @@ class BlueGreen(Cutover):
     stages: ClassVar[bool] = True
     warm: ClassVar[bool] = True
 
-    def __init__(self, platform: Platform, router: Router | None) -> None:
+    def __init__(self, platform: Platform, router: Router | None, rungs: Sequence[int] = ()) -> None:  # noqa: ARG002
         if router is None or len(platform.slots) < 2:
             raise InputError(
                 f"{self.strategy} needs a router, and a platform that can run two versions side by side.",
@@ -61,9 +62,7 @@ class BlueGreen(Cutover):
         slot = self.platform.slots[0]
         self.platform.start(do, going.previous, slot, key, going.release_id)
         self.platform.make_way(do, key)
-        to = self._serves(do, slot)
-        self.router.ensure(do, f"{key}/router", to)
-        self.router.switch(do, to, f"{key}/switch")
+        self._send(do, slot, key)
         self.platform.leave(do, going.previous, key)
 
     def door(self, do: Do, slot: str) -> Upstream:
@@ -76,11 +75,15 @@ class BlueGreen(Cutover):
             raise VerificationError(f"Nothing serves in {slot}.", next="`runwright status` shows what runs.")
         return found
 
-    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
-        """Let the router send every new request to ``slot``, and replace what does not run in slots."""
+    def _send(self, do: Do, slot: str, key: str) -> None:
+        """Let the router send every new request to ``slot``; if it is only started now, from its first one on."""
         to = self._serves(do, slot)
         self.router.ensure(do, f"{key}/router", to)
         self.router.switch(do, to, f"{key}/switch")
+
+    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> None:  # noqa: ARG002
+        """Let the router send every new request to ``slot``, and replace what does not run in slots."""
+        self._send(do, slot, key)
         self.platform.replace_others(do, version, key, going.release_id, anew=going.anew)
         if going.previous is None:
             self.platform.start_rest(do, version, key)
@@ -91,6 +94,15 @@ class BlueGreen(Cutover):
         if target is None:
             return "" if self.platform.plain(do) else None
         return target.slot
+
+    def shares(self, do: Do) -> Mapping[str, int]:
+        """Return the percentages of the new requests by slot, as the router says."""
+        facts = self.router.facts(do)
+        return facts.shares or ({facts.serving.slot: ALL} if facts.serving is not None else {})
+
+    def counted(self, do: Do) -> Mapping[str, Counted]:
+        """Return what the router counted by slot."""
+        return self.router.counted(do)
 
     def traffic(self, do: Do) -> list[str | int] | None:
         """Return the slot and the port that the router names."""
@@ -111,9 +123,7 @@ class BlueGreen(Cutover):
     def back(self, do: Do, previous: Version, slot: str, going: Going, key: str) -> None:
         """Start ``previous`` where it does not run, and let the router send every new request there."""
         self.platform.start(do, previous, slot, key, going.release_id, keep=True)
-        to = self._serves(do, slot)
-        self.router.ensure(do, f"{key}/router", to)
-        self.router.switch(do, to, f"{key}/switch")
+        self._send(do, slot, key)
         self.platform.replace_others(do, previous, key, going.release_id, keep=True, anew=going.anew)
 
     def clear(self, do: Do, slot: str, key: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from runwright.cutovers.shape import DRAIN_KEY, Cutover
+from runwright.cutovers.shape import ALL, DRAIN_KEY, Cutover
 from runwright.engine.actions import Do
 from runwright.platforms.shape import Beside, Going, Platform
 from runwright.routers.shape import Router
@@ -18,7 +19,7 @@ class Recreate(Cutover):
     stages: ClassVar[bool] = False
     warm: ClassVar[bool] = False
 
-    def __init__(self, platform: Platform, router: Router | None = None) -> None:  # noqa: ARG002
+    def __init__(self, platform: Platform, router: Router | None = None, rungs: Sequence[int] = ()) -> None:  # noqa: ARG002
         super().__init__(platform)
 
     def candidate(self, do: Do, chosen: str) -> str:  # noqa: ARG002
@@ -32,7 +33,7 @@ class Recreate(Cutover):
         """Return None: it is verified live."""
         return
 
-    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
+    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> None:  # noqa: ARG002
         """Replace the services, and start the rest of the system where nothing ran before: not even a proxy does."""
         # asked for real, also where only the plan is written: what lives beside is part of it
         beside = self.platform.beside(going.reads, version)

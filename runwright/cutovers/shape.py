@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from runwright.engine.actions import Do
 from runwright.platforms.shape import Going, Platform
-from runwright.traffic import Upstream
+from runwright.traffic import Counted, Upstream
 from runwright.versions import Version
 
+ALL = 100
+"""All new requests, in percent."""
 DRAIN_KEY = "deploy/drain"
 """What the keys begin with of stopping what serves, because the schema is about to change under it."""
 
@@ -28,6 +31,9 @@ class Cutover(ABC):
     warm: ClassVar[bool]
     """Whether the old version keeps running after the shift, so that the way back is to move the users."""
 
+    rungs: tuple[int, ...] = (ALL,)
+    """The shares of the new requests, in percent, that the new version gets one after the other. The last one is all."""
+
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
 
@@ -44,12 +50,23 @@ class Cutover(ABC):
         """Return where ``slot`` can be asked before users reach it. None: only live. Raise VerificationError if it does not run."""
 
     @abstractmethod
-    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
-        """Send the users to ``version``: all of them, and those in flight finish where they are."""
+    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> None:
+        """Send ``share`` percent of the new requests to ``version``, one of ``rungs``, and the others to what served before; those
+        in flight finish where they are. Where nothing ran before all go to ``version``, whatever the share."""
 
     @abstractmethod
     def served(self, do: Do) -> str | None:
-        """Return the slot that users reach, asked from who sends them; None if nobody was ever sent anywhere."""
+        """Return the slot that users reach, asked from who sends them; None if nobody was ever sent anywhere. While two share
+        the users, it is the one that they all go back to."""
+
+    def shares(self, do: Do) -> Mapping[str, int]:
+        """Return {slot: percent} of the new requests, asked from who sends them; nothing where nobody does."""
+        slot = self.served(do)
+        return {slot: ALL} if slot else {}
+
+    def counted(self, do: Do) -> Mapping[str, Counted]:  # noqa: ARG002
+        """Return {slot: what was counted} by who sends the users; nothing if that cannot be told."""
+        return {}
 
     @abstractmethod
     def traffic(self, do: Do) -> list[str | int] | None:

@@ -416,9 +416,9 @@ class Kind:
         """
         raise NotImplementedError
 
-    def own_cutovers(self) -> Mapping[str, Callable[[Platform, Any], Any]]:
-        """Return the strategies that only this platform has, by name: each takes the driver and the router (or None), and
-        returns a `Cutover`."""
+    def own_cutovers(self) -> Mapping[str, Callable[[Any, Any, Sequence[int]], Any]]:
+        """Return the strategies that only this platform has, by name: each takes the driver, the router (or None) and the
+        shares that the target names (`rungs`, mostly none), and returns a `Cutover`."""
         return {}
 
     def env_files(self, site: Site) -> Iterator[Path]:

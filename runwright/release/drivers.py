@@ -88,7 +88,7 @@ def cutover(site: Site, where: Platform, token: int | None = None) -> Cutover:
     """Return how one version gets the users of another on ``where``. token: as for `router`."""
     name = strategy(site)
     made = kind(site).own_cutovers().get(name) or registry.cutover(name)
-    found: Cutover = made(where, router(site, token, where))
+    found: Cutover = made(where, router(site, token, where), getattr(site.place.target, "rungs", ()))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 from runwright.engine.actions import Do
 from runwright.runbook.drill import Break
 from runwright.site import Site
-from runwright.traffic import Stand, Upstream
+from runwright.traffic import Counted, Stand, Upstream
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,11 @@ class Router(Protocol):
 
     def in_flight(self, do: Do, slot: str) -> int:
         """Return how many requests ``slot`` is answering now (without open websockets). Raise ActionError if down."""
+        ...
+
+    def counted(self, do: Do) -> Mapping[str, Counted]:
+        """Return {slot: what it counted of it since it was started}; nothing if it cannot tell slots apart. Raise ActionError if
+        it is down."""
         ...
 
     def stop(self, do: Do, key: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from runwright.cutovers.blue_green import BlueGreen
+from runwright.cutovers.canary import Canary
 from runwright.platforms.host import SLOTS, Host
 from runwright.routers.caddy import CaddyRouter
 from runwright.runbook.platforms.host import HostTarget
@@ -64,6 +66,8 @@ class TestHost(PlatformConformance):
 
 
 class TestBlueGreen(CutoverConformance):
+    cutover: ClassVar[type[BlueGreen]] = BlueGreen
+
     @pytest.fixture
     def case(self, root: Path) -> Iterator[CutoverCase]:
         """Two colours behind a front door of their own."""
@@ -72,9 +76,13 @@ class TestBlueGreen(CutoverConformance):
             return CaddyRouter(Caddy(kind="caddy", drain_timeout=5.0), root / "caddy", sys.executable)
 
         yield CutoverCase(
-            make=lambda: BlueGreen(made(root), front()),
+            make=lambda: self.cutover(made(root), front()),
             versions=(built(root.parent, 1, {"app.py": APP}), built(root.parent, 2, {"app.py": APP})),
             reached=lambda: asked(front().facts(Direct()).front),
             outside=lambda: files(root),
         )
         front().stop(Direct(), "end")
+
+
+class TestCanary(TestBlueGreen):
+    cutover: ClassVar[type[BlueGreen]] = Canary

@@ -108,7 +108,8 @@ def made(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
     finally:
         world.router().stop(Direct(), "end")
         assert world.standing() == []
-        ids = docker.run("ps", "-aq", "--filter", f"label=rwt={name}").split()
+        labels = (f"label=rwt={name}", f"label=runwright.switch={name}")
+        ids = [found for label in labels for found in docker.run("ps", "-aq", "--filter", label).split()]
         subprocess.run(["docker", "rm", "-f", *ids], capture_output=True, check=False)
         subprocess.run(["docker", "network", "rm", f"{name}-between", f"{name}-app"], capture_output=True, check=False)
 
@@ -119,6 +120,10 @@ def world(made: World) -> World:
     made.router().ensure(Direct(), "again")
     made.to("blue")
     return made
+
+
+def docker_ids(world: World, project: str) -> list[str]:
+    return world.docker.run("ps", "-aq", "--filter", f"label=runwright.switch={project}").split()
 
 
 class Load:
@@ -273,7 +278,8 @@ def test_a_port_of_somebody_else_is_not_taken(world: World, tmp_path: Path) -> N
             other.ensure(Direct(), "start")
         assert httpx.get(world.url).text == "blue"
     finally:
-        other.stop(Direct(), "end")
+        stopped = docker_ids(world, f"{world.name}-b")
+        world.docker.run("rm", "-f", *stopped)
 
 
 def test_one_with_other_names_stands_before_its_predecessor_goes(world: World) -> None:

@@ -29,7 +29,7 @@ class ComposeKind(Kind):
 
     name = "compose"
     title = "Docker Compose"
-    strategies = ("recreate", "blue_green")
+    strategies = ("recreate", "blue_green", "canary")
 
     def made(
         self, site: Site, env: Mapping[str, str], before: Version | None = None, version: Version | None = None

@@ -23,7 +23,7 @@ class HostKind(Kind):
 
     name = "host"
     title = "processes of this machine"
-    strategies = ("blue_green",)
+    strategies = ("blue_green", "canary")
 
     def made(
         self,

@@ -9,11 +9,11 @@ from runwright.engine.actions import UNKNOWN, Do, Fence, Read, Wait, WriteFile
 from runwright.engine.effects import fences
 from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
 from runwright.routers.caddy.configuration import MARKS
-from runwright.routers.caddy.state import ASK_SECONDS, Counted
+from runwright.routers.caddy.state import ASK_SECONDS
 from runwright.routers.caddy.target import ALL, Target, line
 from runwright.routers.shape import RouterFacts
 from runwright.runbook.routers.caddy import Caddy
-from runwright.traffic import Upstream
+from runwright.traffic import Counted, Upstream
 
 POLL_SECONDS = 0.1
 
@@ -35,6 +35,7 @@ class TargetFile(ABC):
         self._python = python
         self._token = token
         self._fence = folder / "fence"
+        self._told: Target | None = None  # what a plan has written into the target file
 
     # ------------------------------------------------------------------------------------------- what differs by where
 
@@ -155,8 +156,9 @@ class TargetFile(ABC):
         self.end_faults(do, (to.slot,), f"{key}/unspoilt")
         if wanted.stays is not None:
             self._require_shares(do)
-        if self._targets(do, None)[2] != wanted:
+        if self._targets(do, self._told)[2] != wanted:
             do(self.written(wanted, f"{key}/put"))
+        self._told = wanted
         running, served, written = self._targets(do, wanted)
         if not running or served != wanted or written != wanted:
             raise VerificationError(
@@ -172,7 +174,8 @@ class TargetFile(ABC):
     def _told_first(self, do: Do, first: Upstream | None, key: str) -> None:
         """Name ``first`` in the target file if that names nothing yet: nobody is to be told that nothing is served."""
         if first is not None and do(Read(says="read the target file", function=self.named, assume=None)) is None:
-            do(self.written(self.known(Target(first)), f"{key}/first"))
+            self._told = self.known(Target(first))
+            do(self.written(self._told, f"{key}/first"))
 
     def known(self, target: Target) -> Target:
         """Return ``target`` as it is read again from the file."""

@@ -42,10 +42,6 @@ class Found:
         """Whether it runs, or Docker is about to start it again."""
         return self.state in ("running", "restarting")
 
-    def whole(self, networks: Mapping[str, Sequence[str]]) -> bool:
-        """Return whether it is on all of ``networks``, with its names there."""
-        return all(name in self.networks and set(names) <= self.networks[name] for name, names in networks.items())
-
 
 def ours(do: Do, project: str) -> tuple[Found, ...]:
     """Return the containers that stand in ``project``, running or not. Raise ActionError if Docker does not answer."""

@@ -11,11 +11,10 @@ from runwright.engine.effects.processes import alive, recorded
 from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
 from runwright.routers.caddy import configuration, fault, predecessor, program, state
 from runwright.routers.caddy.base import POLL_SECONDS, TargetFile
-from runwright.routers.caddy.state import Counted
 from runwright.routers.caddy.target import Target
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.routers.caddy import Caddy
-from runwright.traffic import Upstream
+from runwright.traffic import Counted, Upstream
 
 START_SECONDS = 20.0
 GRACE_SECONDS = 15.0  # more than Caddy itself gives to requests in flight

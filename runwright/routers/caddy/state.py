@@ -5,8 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,7 +15,7 @@ from runwright.errors import ActionError, ObservationError, RefusedError
 from runwright.routers.caddy import configuration, target
 from runwright.routers.caddy.configuration import FRONT, MARKS, PRIVATE, SHARES, STREAMS, TARGET
 from runwright.routers.caddy.target import Target
-from runwright.traffic import Upstream
+from runwright.traffic import Counted, Upstream
 
 ASK_SECONDS = 5.0
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
@@ -25,31 +24,6 @@ _IN_FLIGHT, _ANSWERED = "caddy_http_requests_in_flight", "caddy_http_request_dur
 
 At = Callable[[str], Upstream]
 _SECONDS = "caddy_http_request_duration_seconds_bucket"
-
-
-@dataclass(frozen=True)
-class Counted:
-    """What a front door counted of one slot since it was started; websockets and event streams are left out but for ``streams``.
-
-    errors: answers of 500 and above. streams: the websockets and event streams that are open now. seconds: {bound: how many
-    requests took so many seconds or less}.
-    """
-
-    in_flight: int = 0
-    requests: int = 0
-    errors: int = 0
-    streams: int = 0
-    seconds: Mapping[float, int] = field(default_factory=dict)
-
-    def __add__(self, other: Counted) -> Counted:
-        bounds = {*self.seconds, *other.seconds}
-        return Counted(
-            self.in_flight + other.in_flight,
-            self.requests + other.requests,
-            self.errors + other.errors,
-            self.streams + other.streams,
-            {bound: self.seconds.get(bound, 0) + other.seconds.get(bound, 0) for bound in sorted(bounds)},
-        )
 
 
 class _Private(http.client.HTTPConnection):

@@ -14,11 +14,11 @@ from runwright.routers.caddy import configuration, containers, fault, state
 from runwright.routers.caddy.base import POLL_SECONDS, TargetFile
 from runwright.routers.caddy.containers import Found
 from runwright.routers.caddy.standing import CONFIG, CURRENT, RUN, SHARED, Standing
-from runwright.routers.caddy.state import EVERYWHERE, Counted
+from runwright.routers.caddy.state import EVERYWHERE
 from runwright.routers.caddy.target import Target
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.routers.caddy import Caddy
-from runwright.traffic import LOOPBACK, Entry, Stand, Upstream, reached
+from runwright.traffic import LOOPBACK, Counted, Entry, Stand, Upstream, reached
 
 START_SECONDS = 30.0
 PULL_SECONDS = 600.0
@@ -152,10 +152,10 @@ class CaddySwitch(TargetFile):
         fault.end(do, self._run(self._stand.entries[0]), slots, key)
 
     def stop(self, do: Do, key: str) -> None:
-        """Stop and remove what stands; the target file stays."""
+        """Stop what stands, which lets what it has begun come to its end; the target file stays."""
         self.end_faults(do, tuple(configuration.MARKS), f"{key}/unspoilt")
         for found in containers.ours(do, self._stand.project):
-            self._remove(do, found, f"{key}/{found.service}-{found.made}")
+            self._stop(do, found, f"{key}/{found.service}-{found.made}")
 
     # ------------------------------------------------------------------------------------------------------- helpers
 
@@ -176,37 +176,30 @@ class CaddySwitch(TargetFile):
         """Let ``one`` stand, and nothing else for its service."""
         others = [found for found in there if found.made != one.make]
         in_the_way: list[Found] = []
-        mine = next((found for found in there if found.made == one.make and found.whole(one.networks)), None)
-        for found in there:
-            if found.made == one.make and found is not mine:  # whoever made it did not come to its end
-                self._remove(do, found, f"{key}/half-{found.id[:8]}")
-        if mine is None or not mine.runs:
-            after = "" if mine is None else f"-after-{mine.finished}"  # a second start in one release is one of its own
-            if mine is None:
-                self._make(do, one, key)
+        mine = next((found for found in there if found.made == one.make), None)
+        if mine is None:
+            self._make(do, one, key)
+        self._connect(do, one, mine, key)
+        begins = mine is None or not mine.runs
+        if begins:
             in_the_way = self._in_the_way(do, one, others)
             for found in in_the_way:
                 self._remove(do, found, f"{key}/before-{found.made}")
                 others.remove(found)
+            after = f"-after-{mine.finished}" if mine is not None and mine.state != "created" else ""
             says = f"let {one.name} stand for {one.entry.service}"
-            do(
-                Command(
-                    argv=("docker", "start", one.name),
-                    says=says,
-                    key=f"{key}/start-{one.make}{after}",
-                    deadline_seconds=60,
-                )
-            )
+            key_of_it = f"{key}/start-{one.make}{after}"  # a second start in one release is a change of its own
+            do(Command(argv=("docker", "start", one.name), says=says, key=key_of_it, deadline_seconds=60.0))
         self._await(do, one)
-        current = self._folder / one.entry.service / CURRENT
         if self._made(do, one.entry) != one.make:
             says = f"note that {one.name} stands for {one.entry.service}"
+            current = self._folder / one.entry.service / CURRENT
             do(self._write(current, f"{one.make}\n".encode(), says=says, key=f"{key}/current-{one.make}"))
         if others:
             self._stand.moved(do, f"{key}/moved-{one.make}/both")
         for found in others:
             self._remove(do, found, f"{key}/after-{found.made}")
-        if others or in_the_way:
+        if others or in_the_way or (begins and mine is not None):  # started again it may have another address
             self._stand.moved(do, f"{key}/moved-{one.make}/alone")
 
     def _make(self, do: Do, one: Standing, key: str) -> None:
@@ -227,10 +220,22 @@ class CaddySwitch(TargetFile):
         user = containers.user(do, os.geteuid(), os.getegid())
         says = f"make {one.name}, which is to stand for {one.entry.service}"
         do(Command(argv=one.create(user), says=says, key=f"{key}/create-{one.make}", deadline_seconds=PULL_SECONDS))
+
+    def _connect(self, do: Do, one: Standing, mine: Found | None, key: str) -> None:
+        """Give it the names that it does not have yet. Whoever made it may not have come so far."""
+        there = (
+            mine.networks if mine is not None else {self._stand.network: frozenset(one.networks[self._stand.network])}
+        )
         for network, names in one.networks.items():
-            if network != self._stand.network:
-                says = f"let it be {' and '.join(names) or 'there'} on {network}"
-                do(Command(argv=one.connect(network), says=says, key=f"{key}/connect-{one.make}-{network}"))
+            if network in there and set(names) <= there[network]:
+                continue
+            of = f"{one.make}-{network}"
+            if network in there:
+                says = f"take {one.name} from {network}, where it lost a name"
+                argv = ("docker", "network", "disconnect", network, one.name)
+                do(Command(argv=argv, says=says, key=f"{key}/disconnect-{of}"))
+            says = f"let it be {' and '.join(names) or 'there'} on {network}"
+            do(Command(argv=one.connect(network), says=says, key=f"{key}/connect-{of}"))
 
     def _in_the_way(self, do: Do, one: Standing, others: list[Found]) -> list[Found]:
         """Return those of ``others`` that have a port which ``one`` needs. Raise ActionError if somebody else has one."""
@@ -251,11 +256,13 @@ class CaddySwitch(TargetFile):
                 do(Read(says=says, function=free, assume=port))
         return taken
 
-    def _remove(self, do: Do, found: Found, key: str) -> None:
-        """Stop it, which lets what it has begun come to its end, and remove it."""
+    def _stop(self, do: Do, found: Found, key: str) -> None:
         if found.runs:
             argv = ("docker", "stop", "--time", str(GRACE_SECONDS), found.id)
             do(Command(argv=argv, says=f"stop {found.name}", key=f"{key}/stop", deadline_seconds=GRACE_SECONDS + 15))
+
+    def _remove(self, do: Do, found: Found, key: str) -> None:
+        self._stop(do, found, key)
         do(Command(argv=("docker", "rm", "--force", found.id), says=f"remove {found.name}", key=f"{key}/remove"))
 
     def _await(self, do: Do, one: Standing) -> None:

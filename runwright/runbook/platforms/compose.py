@@ -10,6 +10,8 @@ from pydantic import Field
 from runwright.runbook.base import Duration, Model, Name, Port, ServiceName, Text, Words, example
 from runwright.runbook.document import Mistake
 from runwright.runbook.nearest import unknown
+from runwright.runbook.platforms.rungs import SAYS, Rungs
+from runwright.runbook.platforms.rungs import mistakes as rungs_mistakes
 from runwright.runbook.platforms.shape import Target
 from runwright.runbook.words import Path
 
@@ -69,12 +71,13 @@ class ComposeTarget(Target):
         "What becomes of a mount that hides files which the image has from the repository and whose own files git does not know: keep it, or leave it out. By the path in the repository, an absolute path, or the volume's name; the plan says so. Without it the release is refused.",
         {},
     )
-    strategy: Literal["recreate", "blue_green"] = example(
+    strategy: Literal["recreate", "blue_green", "canary"] = example(
         "blue_green",
-        "How one version gets the users of another. recreate: the services are replaced in place. blue_green: the services in `traffic` run twice for a while, and users are moved when the new ones have proven themselves; all others are replaced in place.",
+        "How one version gets the users of another. recreate: the services are replaced in place. blue_green: the services in `traffic` run twice for a while, and users are moved when the new ones have proven themselves; all others are replaced in place. canary: the same, but a part of the requests goes to the new ones first.",
         "recreate",
         apart=True,
     )
+    rungs: Rungs = example([5, 25, 50], SAYS, [], apart=True)
     traffic: dict[ServiceName, Traffic] = example(
         {"api": {"port": 8000}},
         "The services that get users' requests, and may run twice for a while. Their names and published ports are taken over by a Caddy of Runwright's own, so that nothing else in the project changes.",
@@ -101,6 +104,7 @@ class ComposeTarget(Target):
         """Yield what does not fit the components, and what only development may do."""
         services = book.services()
         yield from self._colours(services, place, path)
+        yield from rungs_mistakes(self.strategy, self.rungs, (*path, "target"))
         for i, service in enumerate(self.order):
             here = (*path, "target", "order", i)
             if service not in services:

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from runwright.runbook.base import Duration, EnvironmentKey, Model, Text, Words, example
 from runwright.runbook.document import Mistake
+from runwright.runbook.platforms.rungs import SAYS, Rungs
+from runwright.runbook.platforms.rungs import mistakes as rungs_mistakes
 from runwright.runbook.platforms.shape import Target
 from runwright.runbook.words import Path
 
@@ -47,6 +49,12 @@ class HostTarget(Target):
         "",
     )
     ready_timeout: Duration = example("60s", "How long a version may take until it is ready.", 60.0)
+    strategy: Literal["blue_green", "canary"] = example(
+        "blue_green",
+        "How one version gets the users of another. blue_green: all at once, when the new one has proven itself. canary: a part of the requests goes to it first.",
+        "blue_green",
+    )
+    rungs: Rungs = example([5, 25, 50], SAYS, [], apart=True)
 
     @property
     def routed(self) -> bool:
@@ -66,6 +74,7 @@ class HostTarget(Target):
         if place.router is None:
             what = "the host platform runs two colours and needs a `router` that sends traffic to one of them."
             yield Mistake(path, what, ("router: {kind: caddy, listen: 8080}",))
+        yield from rungs_mistakes(self.strategy, self.rungs, (*path, "target"))
         for name, component in book.components.items():
             if component.image:
                 yield Mistake(("components", name, "image"), "the host platform runs no images; leave it out.")

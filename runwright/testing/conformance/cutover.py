@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
-from runwright.cutovers.shape import Cutover
+from runwright.cutovers.shape import ALL, Cutover
 from runwright.engine.actions import Do
 from runwright.platforms.shape import Going
 from runwright.testing.conformance.router import asked
@@ -43,6 +44,10 @@ class CutoverCase:
     def look(self) -> object:
         """Return what is to be seen of the place."""
         return self.reached(), only_reads(self.make().platform.observe), self.outside()
+
+    def look_at_all(self) -> object:
+        """Return what is to be seen of the place, whoever of two versions answers."""
+        return only_reads(self.make().platform.observe), self.outside()
 
     def prepared(self, number: int) -> Version:
         """Return a version, prepared."""
@@ -82,9 +87,9 @@ class Release:
         """Start it beside what serves."""
         self.case.make().stage(do, self.version, self.slot, self.going(do), self.key)
 
-    def shift(self, do: Do) -> None:
-        """Send it the users."""
-        self.case.make().shift(do, self.version, self.slot, self.going(do), self.key)
+    def shift(self, do: Do, share: int = ALL) -> None:
+        """Send it the users, or a share of them."""
+        self.case.make().shift(do, self.version, self.slot, self.going(do), self.key, share)
 
     def forward(self, do: Do) -> None:
         """Do both."""
@@ -147,6 +152,24 @@ class CutoverConformance(Conformance):
         _serves(case, first)
         assert not before or before == case.runs(first.version)
         changes_nothing(second.back, case.look)
+
+    def test_each_share_on_the_way_is_absolute_and_told_and_all_go_back_at_once(self, case: CutoverCase) -> None:
+        """The last rung is all. While two share the users neither is retired, and it is the old version that serves."""
+        rungs = case.make().rungs
+        assert rungs[-1] == ALL
+        assert list(rungs) == sorted(set(rungs))
+        first = case.release(0, FIRST).served()
+        second = case.release(1, SECOND, first.version, "next")
+        second.stage(Direct())
+        for share in rungs[:-1]:
+            assert changes(partial(second.shift, share=share), "next")
+            changes_nothing(partial(second.shift, share=share), case.look_at_all)
+            assert only_reads(case.make().shares) == {first.slot: ALL - share, second.slot: share}
+            assert only_reads(lambda do: case.make().served(do)) == first.slot
+            only_reads(lambda do: case.make().retire(do, "retire"))
+        second.back(Direct())
+        _serves(case, first)
+        assert only_reads(case.make().shares) == ({first.slot: ALL} if first.slot else {})
 
     def test_what_gets_no_users_is_retired_and_can_be_gone_back_to(self, case: CutoverCase) -> None:
         """What serves stays; a version that was retired is started again where it is gone back to."""

@@ -22,6 +22,7 @@ from runwright.testing.direct import Direct
 from runwright.traffic import LOOPBACK, Upstream
 
 ASK_SECONDS = 10.0
+MANY = 60  # requests: of a quarter of them none is seen once in thirty million times
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,29 @@ class RouterConformance(Conformance):
             only_reads(partial(case.make(None).switch, to=to, key="again"))
             assert case.make(None).in_flight(Direct(), to.slot) == 0
         assert len(fronts) == 1
+
+    def test_two_slots_share_the_requests_as_it_is_told(
+        self, case: RouterCase, both: tuple[Upstream, Upstream]
+    ) -> None:
+        """Both are reached, both are named, it is told who has which share, also after a restart; then all go to one."""
+        old, new = both
+        case.make(None).ensure(Direct(), "router")
+        case.make(None).switch(Direct(), old, "first")
+        for share in (50, 25):
+            share_it = partial(case.make(None).switch, to=new, key=f"rung-{share}", share=share, stays=old)
+            assert changes(share_it, f"rung-{share}")
+            only_reads(share_it)
+            facts = case.facts()
+            assert (facts.serving, facts.written, facts.agreed) == (old, old, True)
+            assert facts.shares == facts.written_shares == {new.slot: share, old.slot: 100 - share}
+            assert facts.named == {new.slot, old.slot}
+            assert {case.ask() for _ in range(MANY)} == {new.slot, old.slot}
+        case.make(None).stop(Direct(), "stop")
+        case.make(None).ensure(Direct(), "again")
+        assert case.facts().shares == {new.slot: 25, old.slot: 75}
+        case.make(None).switch(Direct(), new, "all")
+        _serves(case, new)
+        assert {case.ask() for _ in range(MANY)} == {new.slot}
 
     def test_it_comes_back_with_what_it_was_told(self, case: RouterCase, both: tuple[Upstream, Upstream]) -> None:
         """Stopped, it still names who would be served; started again in the same release it serves that, at its old address."""

@@ -17,12 +17,11 @@ from runwright.engine.planning import Planner
 from runwright.errors import ActionError, CancelledError, FencedError, ObservationError, RefusedError, VerificationError
 from runwright.routers.caddy import configuration, state, target
 from runwright.routers.caddy.driver import CaddyRouter
-from runwright.routers.caddy.state import Counted
 from runwright.routers.caddy.target import Target
 from runwright.routers.shape import RouterFacts
 from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.replies import Replies
-from runwright.traffic import Upstream
+from runwright.traffic import Counted, Upstream
 
 BLUE, GREEN = Upstream("blue", "127.0.0.1", 4001), Upstream("green", "127.0.0.1", 4002)
 FRONT = "http://127.0.0.1:8080"
