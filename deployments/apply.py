@@ -95,12 +95,21 @@ def _automations(client: SyncPrefectClient, deployment_id: UUID, spec: Spec) -> 
         wanted.append(trigger.as_automation())
     # whose they are is not told, and others may start the deployment as well
     related = client.read_resource_related_automations(owner)
+    _forget_lost(client, {one.name for one in wanted}, {one.id for one in related})
     there = [one for one in related if one.name.startswith((f"{ROLL_BACK} ", f"{TAG}: "))]
     if sorted(map(_content, there)) == sorted(map(_content, wanted)):
         return
     client.delete_resource_owned_automations(owner)
     for automation in wanted:
         client.create_automation(automation)
+
+
+def _forget_lost(client: SyncPrefectClient, names: set[str], related: set[UUID]) -> None:
+    """Delete the automations ``names`` of a deployment of this name that was deleted: Prefect keeps them, each for nothing."""
+    for name in sorted(names):
+        for lost in client.read_automations_by_name(name):
+            if lost.id not in related:
+                client.delete_automation(lost.id)
 
 
 def _content(automation: AutomationCore) -> str:

@@ -17,6 +17,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.utilities.urls import url_for
 
 from deployments.cli.outcomes import RunState
+from deployments.own_server import own_url
 from deployments.running import pid_file, read_running
 from deployments.specs import WORK_POOL
 from runwright.engine.effects.processes import alive
@@ -58,7 +59,7 @@ def translated(url: str) -> Iterator[None]:
         if status in (401, 403):
             what, next_ = (
                 f"Prefect at {url} refuses the login ({status}).",
-                "Set PREFECT_API_AUTH_STRING as the server has it.",
+                f"Set PREFECT_API_AUTH_STRING as the server has it.{_by_up(url)}",
             )
         else:
             what = f"Prefect at {url} answered {status} to {error.request.method} {error.request.url.path}."
@@ -66,6 +67,14 @@ def translated(url: str) -> Iterator[None]:
         raise RunwrightError(what, state="Nothing was done by this command.", next=next_) from None
     except httpx.HTTPError as error:
         raise unreachable(url, error) from None
+
+
+def _by_up(url: str) -> str:
+    """Return, as a sentence, that it is the last `up` that named the server at ``url``; "" if it is not."""
+    running = read_running()
+    if running is None or running.api_url != url or url == own_url():
+        return ""
+    return " `runwright up` was last given this address; without PREFECT_API_URL it goes back to a server of its own."
 
 
 def unreachable(url: str, error: Exception) -> RunwrightError:

@@ -77,6 +77,16 @@ def test_registering_twice_is_the_same_as_once(place: Place, client: SyncPrefect
     assert owned() != first
 
 
+def test_of_a_deployment_that_was_deleted_no_automation_is_left(place: Place, client: SyncPrefectClient) -> None:
+    """Prefect keeps it, and somebody who counts would find two."""
+    place.register()
+    spec = next(s for s in place.specs if s.triggers)
+    names = [str(trigger["name"]) for trigger in spec.triggers]
+    client.delete_deployment(client.read_deployment_by_name(spec.full_name).id)
+    place.register()
+    assert [len(client.read_automations_by_name(name)) for name in names] == [1] * len(names)
+
+
 def registered(client: SyncPrefectClient, spec: Spec) -> dict[str, Any]:
     """Return what Prefect holds of a deployment, as far as it decides what a run does."""
     found = client.read_deployment_by_name(spec.full_name)

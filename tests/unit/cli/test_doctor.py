@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from deployments.cli.examining import machine
@@ -201,3 +202,19 @@ def test_a_paused_work_pool_is_told_before_a_run_waits_in_it_for_ever() -> None:
     assert (found.state, found.next) == ("fail", "`prefect work-pool resume team` lets its workers take runs again.")
     with pytest.raises(RunwrightError, match="team is paused"):
         need_a_worker(paused, "team")
+
+
+def test_a_login_that_is_refused_by_the_server_of_another_day_is_told_with_the_way_home(runwright_home: Path) -> None:
+    """`up` goes on with the address that it was last given, when nobody names it any more."""
+    from deployments.cli.prefect_api import translated
+    from deployments.running import Running, remember
+
+    def refused(url: str) -> str:
+        answer = httpx.Response(401, request=httpx.Request("GET", url))
+        with pytest.raises(RunwrightError, match="refuses the login") as caught, translated(url):
+            answer.raise_for_status()
+        return caught.value.next
+
+    remember(Running("https://prefect.example.com/api", None, None))
+    assert "without PREFECT_API_URL it goes back" in refused("https://prefect.example.com/api")
+    assert refused("https://other.example.com/api") == "Set PREFECT_API_AUTH_STRING as the server has it."
