@@ -39,6 +39,7 @@ class _Streams:
         self.stderr = bytearray()
         self.overflow = False
         self._last = last
+        self._cut: set[int] = set()
         self._feed = memoryview(feed)
         self._selector = selectors.DefaultSelector()
         for stream, sink in ((child.stdout, self.stdout), (child.stderr, self.stderr)):
@@ -80,11 +81,20 @@ class _Streams:
             self._close(stream)
         elif self._last or sink is self.stderr:
             sink += data
-            del sink[:-KEPT_BYTES]
+            if len(sink) > KEPT_BYTES:
+                self._cut.add(id(sink))
+                del sink[:-KEPT_BYTES]
         elif len(sink) + len(data) > MAX_OUTPUT_BYTES:
             self.overflow = True
         else:
             sink += data
+
+    def kept(self, sink: bytearray) -> bytes:
+        """Return what was collected, in whole lines if the beginning was dropped: half a secret is not known as one."""
+        if id(sink) not in self._cut:
+            return bytes(sink)
+        _, ended, rest = bytes(sink).partition(b"\n")
+        return rest if ended else bytes(sink[KEPT_BYTES // 2 :])
 
     def _close(self, stream: Any) -> None:
         self._selector.unregister(stream)
@@ -169,7 +179,7 @@ def run(
             raise
         finally:
             streams.close()
-        return Output(child.wait(), bytes(streams.stdout), bytes(streams.stderr))
+        return Output(child.wait(), streams.kept(streams.stdout), streams.kept(streams.stderr))
 
 
 def _follow(
