@@ -120,6 +120,12 @@ class BlueGreen(Cutover):
         first, second = self.platform.slots[:2]
         return second if (own or first) == first else first
 
+    def at_once(self, do: Do, slot: str, key: str) -> None:
+        """Let the router send every new request to ``slot``, if it runs."""
+        to = self.platform.upstream(do, slot)
+        if to is not None and self.router.facts(do).running:
+            self.router.switch(do, to, f"{key}/switch")
+
     def back(self, do: Do, previous: Version, slot: str, going: Going, key: str) -> None:
         """Start ``previous`` where it does not run, and let the router send every new request there."""
         self.platform.start(do, previous, slot, key, going.release_id, keep=True)

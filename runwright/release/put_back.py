@@ -145,11 +145,12 @@ def prefix(work: Work) -> str:
 def start_previous(work: Work, do: Do, previous: Version) -> None:
     """Make ``previous`` serve again, and prove that it does. Repeated, it changes nothing."""
     key = prefix(work)
+    slot = work.cutover.home(do, previous, str(work.fact("slot") or ""))
+    work.cutover.at_once(do, slot, key)
     keep_what_it_printed(work, do, key)
     if not work.cutover.warm:
         with logged_in(work):
             previous = work.platform.prepare(do, previous, key)
-    slot = work.cutover.home(do, previous, str(work.fact("slot") or ""))
     work.cutover.back(do, previous, slot, cutover.going(work), key)
     runs_what_was_asked(work, previous, do, slot)
     ahead = schema_moved(work)

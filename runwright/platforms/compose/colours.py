@@ -108,7 +108,10 @@ class Colours:
         counts = self.counts(there, version, slot)
         here = [c for name in self.services for c in of(there, name, slot)]
         if keep and all(_whole(of(there, name, slot), version, name, counts[name]) for name in self.services):
-            if stopped := [c for c in here if not c.running]:
+            stopped = [c for c in here if not c.running]
+            if not stopped and all(c.health in (None, "healthy") for c in here):
+                return  # it was kept warm
+            if stopped:
                 do(
                     Command(
                         says=f"start {few(c.name for c in stopped)} again",
