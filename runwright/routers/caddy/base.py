@@ -173,7 +173,8 @@ class TargetFile(ABC):
 
     def _told_first(self, do: Do, first: Upstream | None, key: str) -> None:
         """Name ``first`` in the target file if that names nothing yet: nobody is to be told that nothing is served."""
-        if first is not None and do(Read(says="read the target file", function=self.named, assume=None)) is None:
+        read = Read(says="read the target file", function=self.named, untouched=True)
+        if first is not None and do(read) is None:
             self._told = self.known(Target(first))
             do(self.written(self._told, f"{key}/first"))
 
