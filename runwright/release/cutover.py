@@ -3,6 +3,7 @@ them down."""
 
 from __future__ import annotations
 
+from runwright.cutovers.shape import ALL
 from runwright.engine.actions import Do
 from runwright.migrators.shape import MigrationPlan
 from runwright.platforms.shape import Going
@@ -37,6 +38,16 @@ def migrate(work: Work, do: Do, version: Version, migrations: MigrationPlan | No
 def stage(work: Work, do: Do, version: Version, slot: str) -> None:
     """Start the new version where no user reaches it, if there is such a place."""
     work.cutover.stage(do, version, slot, going(work), "deploy")
+
+
+def shares(work: Work) -> list[int]:
+    """Return the shares of the users that the new version gets one after the other before it gets all; none at a first release."""
+    return [share for share in work.cutover.rungs if share < ALL] if work.release.previous_id is not None else []
+
+
+def shift(work: Work, do: Do, version: Version, slot: str, share: int) -> None:
+    """Send a share of the users to the new version."""
+    work.cutover.shift(do, version, slot, going(work), "deploy", share)
 
 
 def switch(work: Work, do: Do, version: Version, slot: str) -> None:

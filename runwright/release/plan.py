@@ -165,6 +165,8 @@ def changes(work: Work, migrations: MigrationPlan | None, slot: str) -> tuple[li
         unfinished.remove(work, planner)
         cutover.migrate(work, planner, work.version, migrations)
         cutover.stage(work, planner, work.version, slot)
+        for share in cutover.shares(work):
+            cutover.shift(work, planner, work.version, slot, share)
         cutover.switch(work, planner, work.version, slot)
     except DependsError as depends:
         return planner.steps, depends.what

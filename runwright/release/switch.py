@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from runwright.ledger.states import ReleaseState
 from runwright.release import cutover
+from runwright.release.canary import climb
 from runwright.release.downtime import asking
 from runwright.release.work import Work
 
@@ -18,6 +19,7 @@ def switch(work: Work) -> str:
     if work.fact("switched_at") is None:
         work.write_down("switch_began_at", datetime.now(UTC).isoformat())
     with asking(work, "deploy"):
+        climb(work, slot)
         cutover.switch(work, work.do, work.version, slot)
     work.write_down("switched_at", datetime.now(UTC).isoformat())
     work.say(f"Users reach {work.version.name} now.")

@@ -23,6 +23,7 @@ from runwright.runbook.base import (
     example,
     references,
 )
+from runwright.runbook.canary import Canary
 from runwright.runbook.checks import HttpProbe, Rule, Verify, Watch
 from runwright.runbook.drill import Drills
 from runwright.runbook.environment import Environment
@@ -199,6 +200,11 @@ class Runbook(Model):
         {"duration": "30m", "rules": [{"id": "down", "probe": "ready", "failures": 3}]},
         "How long it is watched, and what must not happen.",
         Watch(),
+    )
+    canary: Canary = example(
+        {"hold": "1m", "min_requests": 50},
+        "When the share of a canary grows (`strategy: canary` of a target).",
+        Canary(),
     )
     rollback: Rollback = example({"hold": "24h"}, "The way back.", Rollback())
     schedules: Schedules = example({"backup": "15 2 * * *"}, "What runs by itself.", Schedules())
