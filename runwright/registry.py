@@ -168,4 +168,38 @@ def cutover(strategy: str) -> Any:
     return _found(where) if where else None
 
 
+GATES = {
+    kind: f"runwright.gates.{kind}:answer"
+    for kind in (
+        "ci",
+        "env",
+        "disk",
+        "tool",
+        "database",
+        "backup",
+        "tls",
+        "baseline",
+        "metrics",
+        "window",
+        "command",
+        "attest",
+    )
+}
+"""What is asked before a release: each is a key of a runbook's gate, and a function that answers it."""
+
+
+def gate(kind: str) -> Any:
+    """Return the function that answers a gate: of what it may ask, and of the gate."""
+    return _found(GATES[kind])
+
+
+NOTIFIERS = {"webhook": "runwright.notifiers.webhook:send"}
+"""Who is told: each is a key of a runbook's ``notify`` that names a secret, and a function that is given it."""
+
+
+def notifier(way: str) -> Any:
+    """Return the function that tells people: of ``do``, of the secret that says where to, and of the text."""
+    return _found(NOTIFIERS[way])
+
+
 ROOMS = (PLATFORMS, ROUTERS, DATABASES, MIGRATORS, METRICS)

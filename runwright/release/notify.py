@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
-import json
-
-from runwright.engine.actions import Http
+from runwright import registry
 from runwright.engine.visible import visible
 from runwright.errors import RunwrightError
 from runwright.ledger.states import ReleaseState
 from runwright.release.work import Work
 
-TIMEOUT_SECONDS = 10.0
-TRIES = 3
-
 
 def notify(work: Work, text: str) -> bool:
-    """Send ``text`` to the runbook's incoming webhook, if it names one; return whether it was delivered.
+    """Send ``text`` in each way that the runbook names; return whether anybody was told."""
+    told = visible(work.performer.clean(f"Drill: {text}" if work.release.is_drill else text), lines=True)
+    sent = [_sent(work, way, told) for way in registry.NOTIFIERS]
+    return any(sent)
 
-    The body is ``{"text": ...}``, which Slack, Mattermost, Teams (through a workflow) and most others take.
-    """
-    name = work.runbook.notify.webhook
+
+def _sent(work: Work, way: str, text: str) -> bool:
+    name = getattr(work.runbook.notify, way)
     if name is None:
         return False
-    url = work.secrets.get(name)
-    if not url:
+    secret = work.secrets.get(name)
+    if not secret:
         work.say(f"Nobody was told: the block has no secret {name!r} (`runwright secrets set`).", level="warning")
         return False
-    told = f"Drill: {text}" if work.release.is_drill else text
-    body = json.dumps({"text": visible(work.performer.clean(told), lines=True)}).encode()
-    action: Http[None] = Http(
-        says="tell people by the webhook",
-        method="POST",
-        url=url,
-        headers={"content-type": "application/json"},
-        body=body,
-        ok=frozenset(range(200, 300)),
-        deadline_seconds=TIMEOUT_SECONDS,
-    )
-    for attempt in range(1, TRIES + 1):
-        try:
-            work.do(action)
-        except RunwrightError as error:
-            if attempt == TRIES:
-                work.say(f"Nobody was told: {work.performer.clean(error.what)}", level="warning")
-        else:
-            return True
-    return False
+    try:
+        registry.notifier(way)(work.do, secret, text)
+    except RunwrightError as error:
+        work.say(f"Nobody was told: {work.performer.clean(error.what)}", level="warning")
+        return False
+    return True
 
 
 def ended(work: Work) -> str:

@@ -15,14 +15,14 @@ from typing import Any
 from runwright.engine.actions import Command, Http, Output, Reply
 from runwright.engine.performer import Performer
 from runwright.errors import RunwrightError
+from runwright.gates.ci import ci_passed
+from runwright.gates.tool import tool_there
 from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.scrape import ScrapeSource
 from runwright.metrics.shape import Measurement, What
 from runwright.platforms.compose.usage import parse_stats
 from runwright.policy.rules import assess
-from runwright.probes.ci import ci_passed
 from runwright.probes.http import ask
-from runwright.probes.machine import tool_there
 from runwright.probes.values import Values
 from runwright.reports.markdown import block, code, text
 from runwright.runbook.checks import HttpProbe, Rule

@@ -16,7 +16,8 @@ import pytest
 from runwright.ledger.states import ReleaseState
 from runwright.platforms.shape import Observed, ServiceFact
 from runwright.policy.gates import GateState
-from runwright.release.check import GATES, asked
+from runwright.registry import GATES
+from runwright.release.check import asked
 from runwright.runbook.checks import Gate
 from runwright.versions import Version
 from tests.unit.release.conftest import Opener

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from runwright.gates.ci import ci_passed, github_name
 from runwright.policy.gates import GateResult, GateState
-from runwright.probes.ci import ci_passed, github_name
 from runwright.runbook.gates import CiPassed
 from runwright.testing.direct import Direct
 

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from runwright.engine.actions import Do, Read
 from runwright.errors import ActionError, InputError, ObservationError
+from runwright.gates.shape import Asking
 from runwright.policy.gates import Answer, GateResult, GateState, ask
-from runwright.runbook.gates import TlsDays
+from runwright.runbook.gates import Gate, TlsDays
 
 TIMEOUT_SECONDS: Final = 10.0
 DAY_SECONDS: Final = 86400.0
@@ -149,3 +150,9 @@ def _place(url: str) -> tuple[str, int]:
     if parts.scheme != "https" or not parts.hostname or not port:
         raise InputError(f"{parts.scheme}://{parts.hostname} has no certificate.", next="Give an address with https.")
     return parts.hostname, port
+
+
+def answer(asking: Asking, gate: Gate) -> GateResult:
+    """Return what the gate says."""
+    assert gate.tls is not None
+    return tls_valid(asking.do, gate.id, gate.tls, url=asking.fill(gate.tls.url), now=asking.now)

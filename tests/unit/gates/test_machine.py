@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from runwright.engine.actions import Output
+from runwright.gates.command import command_passes
+from runwright.gates.disk import disk_free
+from runwright.gates.tool import tool_there
 from runwright.policy.gates import GateState
-from runwright.probes.machine import command_passes, disk_free, tool_there
 from runwright.runbook.gates import DiskFree, RunCommand, Tool
 from runwright.testing.direct import Direct
 from runwright.testing.replies import Replies

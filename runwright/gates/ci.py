@@ -15,9 +15,10 @@ from urllib.parse import quote, urlsplit
 
 from runwright.engine.actions import Do, Http, Reply
 from runwright.errors import InputError, ObservationError
+from runwright.gates.shape import Asking
 from runwright.plural import plural
 from runwright.policy.gates import Answer, GateResult, GateState, ask
-from runwright.runbook.gates import CiPassed
+from runwright.runbook.gates import CiPassed, Gate
 from runwright.versions import COMMIT
 
 PAGE_SIZE: Final = 100
@@ -227,3 +228,11 @@ def _named(checks: list[Check], *, words: bool = True) -> str:
     shown = [f"{c.name} ({c.word.replace('_', ' ')})" if words else c.name for c in checks[:SHOWN_NAMES]]
     more = len(checks) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def answer(asking: Asking, gate: Gate) -> GateResult:
+    """Return what the gate says."""
+    assert gate.ci is not None
+    token = asking.fill(gate.ci.token) if gate.ci.token else asking.secrets.get("github_token")
+    source = asking.book.source.repo
+    return ci_passed(asking.do, gate.id, gate.ci, source=source, commit=asking.commit(), token=token, now=asking.now)

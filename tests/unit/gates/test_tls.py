@@ -17,8 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from runwright.gates.tls import Certificate, judge, tls_valid
 from runwright.policy.gates import GateResult, GateState
-from runwright.probes.tls import Certificate, judge, tls_valid
 from runwright.runbook.gates import TlsDays
 from runwright.testing.direct import Direct
 

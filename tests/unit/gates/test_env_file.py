@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from runwright.gates.env import env_holds, read_env_file
 from runwright.policy.gates import GateResult, GateState
-from runwright.probes.env_file import env_holds, read_env_file
 from runwright.runbook.environment import EnvFile
 from runwright.testing.direct import Direct
 

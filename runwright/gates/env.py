@@ -14,9 +14,11 @@ from dotenv.parser import parse_stream
 
 from runwright.engine.actions import Do, Read
 from runwright.errors import ObservationError, RunbookError
+from runwright.gates.shape import Asking
 from runwright.patterns import begins, found
 from runwright.policy.gates import Answer, GateResult, GateState, ask
 from runwright.runbook.environment import EnvFile
+from runwright.runbook.gates import Gate
 
 MAX_BYTES: Final = 2**20
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -175,3 +177,13 @@ def _form(key: str, values: Mapping[str, str | None], spec: EnvFile) -> str:
     if begins(spec.forms[key], values.get(key) or ""):
         return ""
     return f"{key} {'does not have' if values.get(key) else 'is not set, and needs'} the form {spec.forms[key]}"
+
+
+def answer(asking: Asking, gate: Gate) -> GateResult:
+    """Return what the gate says."""
+
+    def seen(service: str) -> list[Seen]:
+        return [(found.names, found.since) for found in asking.platform.keys_seen(asking.do, service)]
+
+    config, secrets = asking.place.config, asking.application_secrets
+    return env_holds(asking.do, gate.id, config, path=asking.env_file(), secrets=secrets, now=asking.now, seen=seen)
