@@ -402,8 +402,6 @@ class Kind:
 
     name: str
     """As the runbook names it."""
-    title: str
-    """As people name it."""
     strategies: tuple[str, ...]
     """How one version gets the users of another here; the first one is the default."""
 

@@ -28,7 +28,6 @@ class ComposeKind(Kind):
     """A Compose project on this machine."""
 
     name = "compose"
-    title = "Docker Compose"
     strategies = ("recreate", "blue_green", "canary")
 
     def made(

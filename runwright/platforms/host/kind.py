@@ -22,7 +22,6 @@ class HostKind(Kind):
     """Processes on this machine, in two colours."""
 
     name = "host"
-    title = "processes of this machine"
     strategies = ("blue_green", "canary")
 
     def made(
