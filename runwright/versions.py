@@ -90,3 +90,16 @@ class Version:
 def valid_tag(version: str) -> str:
     """Return ``version`` as a tag of an image: a git ref may hold "/" and "+", a tag may not."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", version).lstrip(".-")[:128] or "unnamed"
+
+
+def image_name(text: str) -> str:
+    """Return the name of an image in full, so that two ways to write it are the same."""
+    name = text.removeprefix("docker.io/").removeprefix("library/")
+    return name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def repository(reference: str) -> str:
+    """Return a reference without its tag and digest."""
+    name = reference.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from runwright.builders import engine
-from runwright.builders.compose_build import ComposeBuild, ComposeService, override
 from runwright.builders.engine import BUILD, Image
 from runwright.builders.images import REVISION, SYSTEM, untag
 from runwright.builders.pulled import Pulled, Recorded
 from runwright.engine.actions import Command, Do, WriteFile
 from runwright.errors import ActionError, InputError
+from runwright.recipes import Recipe, Recipes
 from runwright.runbook.environment import Registry
 from runwright.runbook.model import Component
 from runwright.versions import Artifact, valid_tag
@@ -42,7 +42,7 @@ class Docker:
     """Builds the images of ``system``, or pulls those that were built elsewhere.
 
     Without a ``registry`` the id of an image that is built is its identity, kept by a tag of ours. state: our own folder.
-    compose: needed for components without a `context`. env: for docker itself, such as a DOCKER_CONFIG with the
+    recipes: needed for components without a `context`. env: for docker itself, such as a DOCKER_CONFIG with the
     registry's login. recorded: what is known of components that are pulled. remarks: what a person should know about
     what was pulled, a sentence each.
     """
@@ -54,7 +54,7 @@ class Docker:
         state: Path,
         *,
         registry: Registry | None = None,
-        compose: ComposeBuild | None = None,
+        recipes: Recipes | None = None,
         env: Mapping[str, str] | None = None,
         recorded: Mapping[str, Recorded] | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class Docker:
         self._environment = environment
         self._state = state
         self._registry = registry
-        self._compose = compose
+        self._recipes = recipes
         self._env = dict(env or {})
         self._recorded = dict(recorded or {})
         self.remarks: list[str] = []
@@ -77,7 +77,7 @@ class Docker:
         the services of the component are not all started from the one image.
         """
         key = f"{key}/{component}"
-        said = self._compose.read(do, component) if self._compose is not None else ComposeService()
+        said = self._recipes.read(do, component) if self._recipes is not None else Recipe()
         if reference := spec.image_of(commit, version) or ("" if spec.context else said.image):
             return self._pulled(do, component, reference, commit, key)
         return self._built(do, tree, component, spec, said, commit, version, key)
@@ -87,9 +87,9 @@ class Docker:
 
         What is there stays as it is: a database is not replaced. Raise ActionError if it cannot be built.
         """
-        for said in self._compose.others(do) if self._compose else ():
+        for said in self._recipes.others(do) if self._recipes else ():
             if engine.look(do, said.image) is None:
-                self._by_compose(do, tree, said, Component(), {REVISION: commit}, said.image, f"{key}/{said.service}")
+                self._by_recipe(do, tree, said, Component(), {REVISION: commit}, said.image, f"{key}/{said.service}")
 
     def untag(self, do: Do, old: Collection[str], kept: Collection[str], key: str) -> None:
         """Take our tags from the images of the commits ``old``, but for those whose id is ``kept``."""
@@ -116,7 +116,7 @@ class Docker:
         tree: Path,
         component: str,
         spec: Component,
-        said: ComposeService,
+        said: Recipe,
         commit: str,
         version: str,
         key: str,
@@ -154,37 +154,37 @@ class Docker:
         tree: Path,
         component: str,
         spec: Component,
-        said: ComposeService,
+        said: Recipe,
         labels: Mapping[str, str],
         tag: str,
         key: str,
     ) -> None:
         if spec.context is not None:
             self._run(do, self._docker_build(tree, spec, spec.context, labels, tag), self._env, tag, labels, key)
-        elif self._compose is not None:
-            self._by_compose(do, tree, said, spec, labels, tag, key)
+        elif self._recipes is not None:
+            self._by_recipe(do, tree, said, spec, labels, tag, key)
         else:
             raise InputError(
                 f"Component {component} has no context to build.",
-                next="Give it `context` in the runbook; without it only components of a Compose target can be built.",
+                next="Give it `context` in the runbook; without it only components that the system's own files build can be built.",
             )
 
-    def _by_compose(
+    def _by_recipe(
         self,
         do: Do,
         tree: Path,
-        said: ComposeService,
+        said: Recipe,
         spec: Component,
         labels: Mapping[str, str],
         tag: str,
         key: str,
     ) -> None:
-        assert self._compose is not None
+        assert self._recipes is not None
         path = self._state / f"build-{said.service}.yml"
-        content = override(said, spec, self._compose.top, tree, labels, tag)
+        content = self._recipes.override(said, spec, tree, labels, tag)
         do(WriteFile(says=f"write {path}", key=f"{key}/override", path=path, content=content, mode=0o600))
-        argv = (*self._compose.argv(do), "-f", str(path), "build", said.service)
-        self._run(do, argv, {**self._compose.env, **self._env}, tag, labels, key)
+        argv = self._recipes.command(do, said, path)
+        self._run(do, argv, {**self._recipes.env, **self._env}, tag, labels, key)
 
     def _run(
         self, do: Do, argv: tuple[str, ...], env: Mapping[str, str], tag: str, labels: Mapping[str, str], key: str

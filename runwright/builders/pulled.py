@@ -9,8 +9,7 @@ from runwright.builders import engine
 from runwright.builders.engine import Image
 from runwright.engine.actions import Do
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
-from runwright.runbook.compose_images import image_name, repository
-from runwright.versions import Artifact
+from runwright.versions import Artifact, image_name, repository
 
 
 @dataclass(frozen=True)

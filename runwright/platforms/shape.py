@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from runwright.engine.actions import Do, Process
 from runwright.errors import ActionError, RunwrightError
+from runwright.recipes import Recipes
 from runwright.runbook.drill import Break
 from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
@@ -149,20 +150,6 @@ class Usage:
     cpu_percent: float
     memory_percent: float
     restarts: int
-
-
-@dataclass(frozen=True)
-class ImagesFrom:
-    """How images are built for a platform that runs them, where its own files say so.
-
-    argv: the words before ``build``, for what is in the tree. top: the user's folder that stands for the top of the tree.
-    services: those of each component. env: what the command interpolates from; may hold secrets.
-    """
-
-    argv: Callable[[Do], tuple[str, ...]]
-    top: Path
-    services: Mapping[str, tuple[str, ...]]
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -389,7 +376,7 @@ class Platform(ABC):
         None if nothing runs.
         """
 
-    def images_from(self) -> ImagesFrom | None:
+    def recipes(self) -> Recipes | None:
         """Return how its images are built, if files of its own say so."""
         return None
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from runwright import registry
 from runwright.builders.command import CommandBuilder
-from runwright.builders.compose_build import ComposeBuild
 from runwright.builders.docker import Docker
 from runwright.builders.pulled import Recorded
 from runwright.builders.shape import Builder
@@ -127,13 +126,12 @@ def builder(site: Site, recorded: Mapping[str, Recorded] | None = None) -> Build
     where = platform(site)
     if where.artifacts == "folder":
         return CommandBuilder(site.folders.artifacts, sys.executable)
-    files = where.images_from()
     return Docker(
         site.book.system,
         site.environment,
         site.folders.state,
         registry=site.place.registry,
-        compose=ComposeBuild(files.argv, files.top, files.services, files.env) if files is not None else None,
+        recipes=where.recipes(),
         env=registry_env(site),
         recorded=recorded,
     )

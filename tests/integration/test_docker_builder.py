@@ -16,11 +16,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runwright.builders.compose_build import ComposeBuild
 from runwright.builders.docker import Docker as Builder
 from runwright.builders.docker import recipe
 from runwright.builders.pulled import Recorded
 from runwright.errors import ActionError, ObservationError
+from runwright.platforms.compose.build import ComposeBuild
 from runwright.runbook.environment import Registry
 from runwright.runbook.model import Component
 from runwright.testing.direct import Direct
@@ -196,7 +196,7 @@ def test_without_a_context_it_is_built_as_the_compose_file_says_from_the_tree(
     call = ("docker", "compose", "-p", system, "--project-directory", str(user), "-f", str(tree / "docker-compose.yml"))
     compose = ComposeBuild(lambda _: call, user, {"api": ("api", "jobs")})
     do = Direct()
-    builder = Builder(system, "test", state, compose=compose)
+    builder = Builder(system, "test", state, recipes=compose)
     built = builder.build(do, tree, "api", Component(services=["api", "jobs"]), COMMIT, "v1", "build")
     assert docker.run("run", "--rm", "--entrypoint", "cat", built.identity, "/srv/VERSION") == "from the tree"
     assert label(docker, built.identity, "org.opencontainers.image.revision") == COMMIT

@@ -14,11 +14,11 @@ from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import ComposeConfig, parse_config, rendered
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.lacking import lacking
+from runwright.platforms.compose.origins import Origin, built_twice, misfits, origins
 from runwright.platforms.compose.release import project_in_tree
 from runwright.platforms.compose.sources import compose_files, env_files, top_of
 from runwright.platforms.compose.wellformed import yaml_mistakes
 from runwright.platforms.shape import Claim, Seen
-from runwright.runbook.compose_images import Origin, built_twice, misfits, origins
 from runwright.runbook.model import Runbook
 from runwright.runbook.platforms.compose import ComposeTarget
 

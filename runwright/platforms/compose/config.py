@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from runwright.engine.actions import Command, Do, Output
 from runwright.errors import InputError
 from runwright.platforms.compose.cli import Project
-from runwright.runbook.compose_images import awaited
-from runwright.runbook.compose_refusal import refuse
+from runwright.platforms.compose.origins import awaited
+from runwright.platforms.compose.refusal import refuse
 
 T = TypeVar("T")
 

@@ -17,6 +17,7 @@ from runwright.engine.actions import Command, Do, Elsewhere, Output, Read, nothi
 from runwright.errors import ActionError, InputError, RefusedError, RunwrightError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.adopt import adopt
+from runwright.platforms.compose.build import ComposeBuild
 from runwright.platforms.compose.claims import claims, has_data
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.colours import SLOTS, Colours, read_entries
@@ -32,7 +33,7 @@ from runwright.platforms.compose.release import env_of, project_in_tree, pull_mi
 from runwright.platforms.compose.sources import compose_files, top_of
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
 from runwright.platforms.compose.usage import stats
-from runwright.platforms.shape import Beside, Claim, ImagesFrom, KeysSeen, Observed, Platform, ServiceFact, Usage
+from runwright.platforms.shape import Beside, Claim, KeysSeen, Observed, Platform, ServiceFact, Usage
 from runwright.plural import few
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.platforms.compose import ComposeTarget
@@ -375,13 +376,13 @@ class Compose(Platform):
         """Return what the containers of the project carry of the variables ``names``. May hold secrets. Raise ActionError."""
         return carried(do, self.target.project, names)
 
-    def images_from(self) -> ImagesFrom:
+    def recipes(self) -> ComposeBuild:
         """Return how Compose builds the images of what is in ``tree``."""
         services = {
             component: tuple(s for s, c in self.services.items() if c == component)
             for component in self.services.values()
         }
-        return ImagesFrom(self.build_argv, self.top, services, self.compose_env)
+        return ComposeBuild(self.build_argv, self.top, services, self.compose_env)
 
     def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:
         """Return what runs now as a version that can be started again, or None if nothing of ours runs.

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from runwright.builders.compose_build import ComposeBuild, parse_build
 from runwright.builders.docker import Docker, recipe
 from runwright.engine.actions import Command, Output, WriteFile
 from runwright.engine.performer import Performer
 from runwright.engine.planning import Planner
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
+from runwright.platforms.compose.build import ComposeBuild, parse_build
 from runwright.runbook.environment import Registry
 from runwright.runbook.model import Component
 from runwright.testing.replies import Replies
@@ -38,9 +38,9 @@ def image(spec: Component = DOT, build: str = "", revision: str = COMMIT, digest
     return Output(0, json.dumps(told).encode(), b"")
 
 
-def builder(registry: str = "", compose: ComposeBuild | None = None) -> Docker:
+def builder(registry: str = "", recipes: ComposeBuild | None = None) -> Docker:
     place = Registry(prefix=registry) if registry else None
-    return Docker("shop", "production", Path("/state"), registry=place, compose=compose)
+    return Docker("shop", "production", Path("/state"), registry=place, recipes=recipes)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_compose_build_moves_every_context_into_the_tree_and_writes_no_secret(
     key = parse_build(config, "api", ("api",), Path("/opt/shop")).build_key
     built = image(spec, key)
     do = Replies({"docker image inspect": [ABSENT, built], "config --format json": config}, lenient=True)
-    builder(compose=compose).build(do, TREE, "api", spec, COMMIT, "v1", "build")
+    builder(recipes=compose).build(do, TREE, "api", spec, COMMIT, "v1", "build")
     assert do.keys == ["build/api/override", "build/api/build", "build/api/tag"]
     written, command = do.changes[0], do.changes[1]
     assert isinstance(written, WriteFile)
@@ -146,7 +146,7 @@ def test_what_lies_around_outside_of_the_repository_is_not_built() -> None:
         config = Output(0, json.dumps({"services": {"api": {"build": {"context": context}}}}).encode(), b"")
         key = parse_build(config, "api", ("api",), Path(top)).build_key
         do = Replies({"docker image inspect": [ABSENT, image(spec, key)], "config --format json": config}, lenient=True)
-        builder(compose=ComposeBuild(call, Path(top), {"api": ("api",)})).build(
+        builder(recipes=ComposeBuild(call, Path(top), {"api": ("api",)})).build(
             do, TREE, "api", spec, COMMIT, "v1", "build"
         )
         written = do.changes[0]
@@ -216,7 +216,7 @@ def test_what_is_built_and_is_no_component_is_built_once_and_never_again() -> No
         {"inspect --format": lambda a: None if "cache" in a.argv[-1] else "there", "config --format json": config},
         lenient=True,
     )
-    builder(compose=compose).build_others(do, TREE, COMMIT, "prepare/others")
+    builder(recipes=compose).build_others(do, TREE, COMMIT, "prepare/others")
     assert do.keys == ["prepare/others/cache/override", "prepare/others/cache/build"]
     written = do.changes[0]
     assert isinstance(written, WriteFile)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from runwright.builders.compose_build import ComposeBuild
 from runwright.builders.docker import Docker
 from runwright.builders.pulled import Recorded
 from runwright.engine.actions import Command, Output
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
+from runwright.platforms.compose.build import ComposeBuild
 from runwright.runbook.environment import Registry
 from runwright.runbook.model import Component
 from runwright.testing.replies import Replies
@@ -47,7 +47,7 @@ def pulled(
         "production",
         Path("/state"),
         registry=Registry(prefix=registry) if registry else None,
-        compose=ComposeBuild(lambda _: ("docker", "compose"), Path("/opt"), {"api": ("api",)}),
+        recipes=ComposeBuild(lambda _: ("docker", "compose"), Path("/opt"), {"api": ("api",)}),
         env={"DOCKER_CONFIG": "/login"},
         recorded={"api": recorded} if recorded else None,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runwright.platforms.compose.draft.healthchecks import judged_seconds
-from runwright.runbook.compose_images import Origin, awaited, origins
+from runwright.platforms.compose.origins import Origin, awaited, origins
 
 _POSTGRES_NAMES = ("POSTGRES_DB", "POSTGRES_USER")
 

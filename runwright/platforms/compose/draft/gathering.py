@@ -18,10 +18,10 @@ from runwright.platforms.compose.draft.dockerfile import base_image
 from runwright.platforms.compose.draft.files import COMPOSE_SECONDS, Given, few, left_out, placed, refuse_elsewhere
 from runwright.platforms.compose.draft.running import running_as
 from runwright.platforms.compose.draft.writing import DraftFacts, ServiceFacts, service_facts
+from runwright.platforms.compose.origins import built_twice, origins
 from runwright.platforms.compose.sources import files_by_environment, usual_files
 from runwright.platforms.compose.wellformed import yaml_mistakes
 from runwright.policy.starts.tools import GREP
-from runwright.runbook.compose_images import built_twice, origins
 
 _STARTS = (
     ":(exclude,glob)**/migrations/**",

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from runwright.runbook.compose_images import image_name, misfits, origins
+from runwright.platforms.compose.origins import misfits, origins
+from runwright.versions import image_name
 
 TOP = "/opt/shop"
 

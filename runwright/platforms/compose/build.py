@@ -13,8 +13,9 @@ import yaml
 
 from runwright.engine.actions import Command, Do, Output
 from runwright.errors import InputError, RefusedError
-from runwright.runbook.compose_images import Origin, awaited, misfits, origins
-from runwright.runbook.compose_refusal import refuse
+from runwright.platforms.compose.origins import Origin, awaited, misfits, origins
+from runwright.platforms.compose.refusal import refuse
+from runwright.recipes import Recipe
 from runwright.runbook.model import Component
 
 
@@ -28,7 +29,7 @@ class ComposeBuild:
     services: Mapping[str, tuple[str, ...]]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def read(self, do: Do, component: str) -> ComposeService:
+    def read(self, do: Do, component: str) -> Recipe:
         """Return what the services of ``component`` are started from.
 
         Raise InputError if there is no such service, RefusedError if they are not all started from one image of theirs.
@@ -40,11 +41,11 @@ class ComposeBuild:
                 env=self.env,
                 ok=frozenset(range(256)),
                 parse=lambda output: parse_build(output, component, self.services[component], self.top),
-                assume=ComposeService(self.services[component][0]),
+                assume=Recipe(self.services[component][0]),
             )
         )
 
-    def others(self, do: Do) -> tuple[ComposeService, ...]:
+    def others(self, do: Do) -> tuple[Recipe, ...]:
         """Return the services that are built, are of no component and stay up: a database with a Dockerfile of its own."""
         ours = {service for services in self.services.values() for service in services}
         return do(
@@ -58,39 +59,26 @@ class ComposeBuild:
             )
         )
 
+    def override(self, recipe: Recipe, spec: Component, tree: Path, labels: Mapping[str, str], tag: str) -> bytes:
+        """Return the Compose file by which a component is built from ``tree`` and called ``tag``.
 
-@dataclass(frozen=True)
-class ComposeService:
-    """What the Compose files say of a component: the service by which it is built, "" if none is, and its image then.
-    Of a service that is of no component: both.
+        Raise InputError if it is built from what is not in the repository.
+        """
+        build: dict[str, Any] = {"labels": dict(labels), "args": dict(spec.build_args)}
+        for name, folder in recipe.contexts.items():
+            moved = _moved(folder, recipe.service, self.top, tree)
+            if name == "":
+                build["context"] = moved
+            else:
+                build.setdefault("additional_contexts", {})[name] = moved
+        return yaml.safe_dump({"services": {recipe.service: {"image": tag, "build": _escaped(build)}}}).encode()
 
-    contexts: folders ("" is the context, other names are additional contexts). build_key: `Build.key`.
-    """
-
-    service: str = ""
-    image: str = ""
-    contexts: Mapping[str, str] = field(default_factory=dict)
-    build_key: str = ""
-
-
-def override(
-    said: ComposeService, spec: Component, top: Path, tree: Path, labels: Mapping[str, str], tag: str
-) -> bytes:
-    """Return the Compose file by which a component is built from ``tree`` and called ``tag``; ``top``: see `ComposeBuild`.
-
-    Raise InputError if it is built from what is not in the repository.
-    """
-    build: dict[str, Any] = {"labels": dict(labels), "args": dict(spec.build_args)}
-    for name, folder in said.contexts.items():
-        moved = _moved(folder, said.service, top, tree)
-        if name == "":
-            build["context"] = moved
-        else:
-            build.setdefault("additional_contexts", {})[name] = moved
-    return yaml.safe_dump({"services": {said.service: {"image": tag, "build": _escaped(build)}}}).encode()
+    def command(self, do: Do, recipe: Recipe, override: Path) -> tuple[str, ...]:
+        """Return the words that build ``recipe`` by the file ``override``."""
+        return (*self.argv(do), "-f", str(override), "build", recipe.service)
 
 
-def parse_build(output: Output, component: str, services: tuple[str, ...], top: Path) -> ComposeService:
+def parse_build(output: Output, component: str, services: tuple[str, ...], top: Path) -> Recipe:
     """Return what the ``services`` of a component are started from, from ``docker compose config``; raise as ``read`` does."""
     refuse(output.code, output.stderr)
     config = json.loads(output.stdout)
@@ -105,11 +93,11 @@ def parse_build(output: Output, component: str, services: tuple[str, ...], top: 
         raise RefusedError(wrong, state="Nothing was built.", next=next_)
     builder = next((name for name in services if known[name].own), "")
     if not builder:
-        return ComposeService(image=config["services"][services[0]].get("image") or "")
+        return Recipe(image=config["services"][services[0]].get("image") or "")
     return _built(builder, "", config["services"], known)
 
 
-def parse_others(output: Output, ours: Collection[str], top: Path) -> tuple[ComposeService, ...]:
+def parse_others(output: Output, ours: Collection[str], top: Path) -> tuple[Recipe, ...]:
     """Return the services that are built and not ``ours``, without those that another one waits for until they have ended."""
     refuse(output.code, output.stderr)
     config = json.loads(output.stdout)
@@ -123,10 +111,10 @@ def parse_others(output: Output, ours: Collection[str], top: Path) -> tuple[Comp
     )
 
 
-def _built(service: str, image: str, services: Mapping[str, Any], known: Mapping[str, Origin]) -> ComposeService:
+def _built(service: str, image: str, services: Mapping[str, Any], known: Mapping[str, Origin]) -> Recipe:
     build = services[service]["build"]
     contexts = {"": build.get("context", "."), **(build.get("additional_contexts") or {})}
-    return ComposeService(service, image, contexts, known[service].key)
+    return Recipe(service, image, contexts, known[service].key)
 
 
 def _moved(folder: str, service: str, top: Path, tree: Path) -> str:

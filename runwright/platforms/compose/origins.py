@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runwright.versions import image_name
+
 
 @dataclass(frozen=True)
 class Build:
@@ -118,12 +120,6 @@ def pairs(said: Any) -> dict[str, str | None]:
     return {name: value if equals else None for name, equals, value in split}
 
 
-def image_name(text: str) -> str:
-    """Return the name of an image in full, so that two ways to write it are the same."""
-    name = text.removeprefix("docker.io/").removeprefix("library/")
-    return name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
-
-
 def built_twice(known: Mapping[str, Origin]) -> dict[str, list[str]]:
     """Return {image: services} of the names that several services give to what they build differently."""
     names: dict[str, list[str]] = {}
@@ -177,10 +173,3 @@ def _seen(path: str, top: str) -> str:
 
 def _shown(dockerfile: str) -> str:
     return "in the Compose file" if dockerfile.startswith("\n") else dockerfile
-
-
-def repository(reference: str) -> str:
-    """Return a reference without its tag and digest."""
-    name = reference.partition("@")[0]
-    head, slash, last = name.rpartition("/")
-    return f"{head}{slash}{last.partition(':')[0]}"
