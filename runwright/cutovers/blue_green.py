@@ -37,7 +37,7 @@ class BlueGreen(Cutover):
         first, second = self.platform.slots[:2]
         live = self.router.target(do)
         if live is None:
-            return second if self.platform.plain(do) else first
+            return second if self.platform.plain(do, running=False) else first
         return first if live.slot == second else second
 
     def stage(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
@@ -46,6 +46,8 @@ class BlueGreen(Cutover):
         if not self._staged(version, slot, going):
             self.platform.stop(do, slot, f"{key}/clear")
         self.platform.start(do, version, slot, key, going.release_id, anew=going.anew)
+        if self.platform.stand() is not None and self.router.target(do) is None:
+            self.router.ensure(do, f"{key}/router")  # it is the only way to a candidate, and nobody is served meanwhile
 
     def _staged(self, version: Version, slot: str, going: Going) -> bool:
         """Return whether what runs in ``slot`` is what this release has started there."""
@@ -85,7 +87,9 @@ class BlueGreen(Cutover):
         """Let the router send every new request to ``slot``, and replace what does not run in slots."""
         self._send(do, slot, key)
         self.platform.replace_others(do, version, key, going.release_id, anew=going.anew)
-        if going.previous is None:
+        if going.previous is not None:
+            self.platform.leave(do, going.previous, key)  # what was stopped for migrations from before there were slots
+        else:
             self.platform.start_rest(do, version, key)
 
     def served(self, do: Do) -> str | None:
@@ -115,7 +119,12 @@ class BlueGreen(Cutover):
         named = self.served(do) or ""  # it was stopped in that slot, if migrations asked for it
         for fact in sorted(self.platform.observe(do).services, key=lambda f: (not f.running, f.slot != named)):
             # what this release started may be of the same commit: a drill, or a version that was released again
-            if fact.slot != own and fact.identity in wanted and fact.commit == previous.commit:
+            if (
+                fact.slot in self.platform.slots
+                and fact.slot != own
+                and fact.identity in wanted
+                and fact.commit == previous.commit
+            ):
                 return fact.slot
         first, second = self.platform.slots[:2]
         return second if (own or first) == first else first
@@ -144,6 +153,7 @@ class BlueGreen(Cutover):
         for slot in sorted(self.platform.slots, key=lambda slot: live is None or slot != live.slot):
             if slot != own:
                 self.platform.stop(do, slot, DRAIN_KEY)
+        self.platform.stop_beside(do, DRAIN_KEY)
 
     def stop(self, do: Do, slot: str, key: str) -> None:
         """Stop what runs in ``slot``."""

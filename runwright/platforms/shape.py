@@ -337,9 +337,15 @@ class Platform(ABC):
         same, but for what is kept. beside: as `beside` returned it. Raise DeadlineError if it does not get healthy.
         """
 
-    def plain(self, do: Do) -> bool:  # noqa: ARG002
-        """Return whether something serves as it did before there were slots: then it is moved into one first."""
+    def plain(self, do: Do, *, running: bool = True) -> bool:  # noqa: ARG002
+        """Return whether something serves as it did before there were slots: then it is moved into one first.
+
+        running: without it, also what was stopped counts.
+        """
         return False
+
+    def stop_beside(self, do: Do, prefix: str) -> None:  # noqa: B027
+        """Stop what of the application does not run in slots."""
 
     def make_way(self, do: Do, prefix: str) -> None:  # noqa: B027
         """Stop what holds a port that a router of ours takes over."""

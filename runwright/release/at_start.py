@@ -25,8 +25,13 @@ def not_ours(version: Version, migrate: Migrate | None) -> dict[str, list[Found]
 
 
 def not_run(version: Version, migrate: Migrate | None) -> dict[str, list[Found]]:
-    """Return what migrates in services that run once and that no release runs, unless Runwright does the same."""
+    """Return what migrates in services that run once and that no release runs, unless Runwright does the same.
+
+    Who names a command of his own has said how the application migrates.
+    """
     tool = migrate.tool if migrate else ""
+    if tool == "command":
+        return {}
     return _grouped((s, one) for s, one in _found(version, _ONCE) if one.tool != tool)
 
 

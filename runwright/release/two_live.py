@@ -31,9 +31,13 @@ def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
     work.write_down(_DECLARED, False)
     if not work.cutover.warm or work.release.previous_id is None:
         return []
-    reasons = [*_migrations(migrations), *_at_start(work), *_run_once(work)]
+    unread = migrations is not None and bool(migrations.pending) and not migrations.versioned
+    nothing = unread and _changed(work) == []
+    reasons = [*([] if nothing else _migrations(migrations)), *_at_start(work), *_run_once(work)]
     if not reasons:
-        return []
+        work.write_down(_DECLARED, nothing)
+        which = "No file that looks like a migration was changed since the version that serves: what migrates is run, and taken to change nothing."
+        return [which] if nothing else []
     told = "; ".join(reasons)
     if stated(work, BOTH):
         work.write_down(_DECLARED, True)
@@ -59,7 +63,7 @@ def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
 
 def goes_dark(work: Work, migrations: MigrationPlan | None) -> bool:
     """Return whether what serves is stopped before the schema changes."""
-    if work.cutover.warm and stated(work, BOTH):
+    if work.cutover.warm and (work.fact(_DECLARED) or stated(work, BOTH)):
         return False
     pending = migrations is not None and bool(migrations.pending)
     return bool(work.fact(_FACT)) or (pending and needs_stop(migrations))

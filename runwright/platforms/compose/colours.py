@@ -84,9 +84,9 @@ class Colours:
         first = self.services[0]
         return Upstream(slot, reached(first, slot), self._target.traffic[first].port)
 
-    def plain(self, there: Iterable[Container] | None) -> tuple[Container, ...]:
-        """Return the containers that run as they did before there were colours."""
-        return tuple(c for name in self.services for c in of(there, name, "") if c.running)
+    def plain(self, there: Iterable[Container] | None, *, running: bool = True) -> tuple[Container, ...]:
+        """Return the containers that run (or were stopped, without ``running``) as they did before there were colours."""
+        return tuple(c for name in self.services for c in of(there, name, "") if c.running or not running)
 
     def start(
         self,

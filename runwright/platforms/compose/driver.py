@@ -315,9 +315,13 @@ class Compose(Platform):
         if self._version is not None and self._version.extra.get("files"):
             self._starting.tell(do, self.beside(do, self._version).what, key, strict=False)
 
-    def plain(self, do: Do) -> bool:
+    def plain(self, do: Do, *, running: bool = True) -> bool:
         """Return whether services that are meant to run in colours run as they did before there were any."""
-        return bool(self._colours.plain(containers_of(do, self.target.project)))
+        return bool(self._colours.plain(containers_of(do, self.target.project), running=running))
+
+    def stop_beside(self, do: Do, prefix: str) -> None:
+        """Stop the application's own containers that are in no colour."""
+        self._stop([c for c in self._ours(do) if not c.slot], do, prefix)
 
     def make_way(self, do: Do, prefix: str) -> None:
         """Stop what holds a port that the switch is to take over."""
@@ -341,8 +345,11 @@ class Compose(Platform):
         if slot:
             self._colours.stop(do, slot, prefix)
             return
+        self._stop(self._ours(do), do, prefix)
+
+    def _stop(self, there: Iterable[Container], do: Do, prefix: str) -> None:
         left = self._gone if self.target.orphans == "leave" else ()
-        running = [c for c in self._ours(do) if c.state not in ("exited", "created") and c.service not in left]
+        running = [c for c in there if c.state not in ("exited", "created") and c.service not in left]
         if running:
             do(
                 Command(
