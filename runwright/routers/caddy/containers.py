@@ -52,6 +52,7 @@ def ours(do: Do, project: str) -> tuple[Found, ...]:
             argv=("docker", "ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT}={project}"),
             parse=lambda output: tuple(output.text.split()),
             assume=none,
+            untouched=True,
         )
     )
     if not ids:
@@ -62,6 +63,7 @@ def ours(do: Do, project: str) -> tuple[Found, ...]:
             argv=("docker", "container", "inspect", "--format", _FORMAT, *ids),
             parse=lambda output: tuple(_found(json.loads(line)) for line in output.text.splitlines() if line),
             assume=(),
+            untouched=True,
         )
     )
 

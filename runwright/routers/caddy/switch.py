@@ -120,7 +120,14 @@ class CaddySwitch(TargetFile):
 
         Raise ActionError if somebody else has a port, or a network is missing; DeadlineError if one does not answer.
         """
-        private = do(Read(says="see whose folder it is", function=lambda: state.private(self._folder), assume=False))
+        private = do(
+            Read(
+                says="see whose folder it is",
+                function=lambda: state.private(self._folder),
+                assume=False,
+                untouched=True,
+            )
+        )
         if not private:
             words = ("install", "-d", "-m", "700", str(self._folder))
             do(Command(argv=words, says=f"make the folder {self._folder}", key=f"{key}/folder"))
@@ -169,7 +176,12 @@ class CaddySwitch(TargetFile):
 
     def _made(self, do: Do, entry: Entry) -> str:
         return do(
-            Read(says=f"see what stands for {entry.service}", function=lambda: self._run(entry).parent.name, assume="")
+            Read(
+                says=f"see what stands for {entry.service}",
+                function=lambda: self._run(entry).parent.name,
+                assume="",
+                untouched=True,
+            )
         )
 
     def _stands(self, do: Do, one: Standing, there: list[Found], key: str) -> None:
@@ -211,7 +223,9 @@ class CaddySwitch(TargetFile):
                 next="Give the service a network that is not `internal` besides, or another strategy.",
             )
         for folder in (self._folder / SHARED, one.place / CONFIG, one.place / RUN):
-            if not do(Read(says=f"see whether {folder} is there", function=folder.is_dir, assume=False)):
+            if not do(
+                Read(says=f"see whether {folder} is there", function=folder.is_dir, assume=False, untouched=True)
+            ):
                 words = ("install", "-d", "-m", "700", str(folder))
                 do(Command(argv=words, says=f"make the folder {folder}", key=f"{key}/folder-{one.make}-{folder.name}"))
         file = one.place / CONFIG / configuration.FILE
