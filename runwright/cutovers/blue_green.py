@@ -8,7 +8,7 @@ from typing import ClassVar
 from runwright.cutovers.shape import ALL, DRAIN_KEY, Cutover
 from runwright.engine.actions import Do
 from runwright.errors import InputError, VerificationError
-from runwright.platforms.shape import Going, Platform
+from runwright.platforms.shape import Going, Platform, ServiceFact
 from runwright.routers.shape import Router
 from runwright.traffic import Counted, Upstream
 from runwright.versions import Version
@@ -129,8 +129,12 @@ class BlueGreen(Cutover):
         first, second = self.platform.slots[:2]
         return second if (own or first) == first else first
 
-    def at_once(self, do: Do, slot: str, key: str) -> None:
-        """Let the router send every new request to ``slot``, if it runs."""
+    def at_once(self, do: Do, previous: Version, slot: str, key: str) -> None:
+        """Let the router send every new request to ``slot``, if nothing but ``previous`` runs there, and is not sick."""
+        wanted = self.platform.expected(previous)
+        there = [fact for fact in self.platform.observe(do).running if fact.slot == slot]
+        if not there or not all(_is_of(fact, previous, wanted) and fact.healthy is not False for fact in there):
+            return  # a version between the two may run there: users stay where they are until it is replaced
         to = self.platform.upstream(do, slot)
         if to is not None and self.router.facts(do).running:
             self.router.switch(do, to, f"{key}/switch")
@@ -182,3 +186,8 @@ class BlueGreen(Cutover):
     def announce(self, do: Do, key: str) -> None:
         """Let the router refuse changes of whoever has an older lease."""
         self.router.announce(do, key)
+
+
+def _is_of(fact: ServiceFact, version: Version, wanted: Mapping[str, str]) -> bool:
+    """Return whether an instance is one of ``version``. wanted: {service: identity}."""
+    return fact.commit == version.commit and fact.identity == wanted.get(fact.service)

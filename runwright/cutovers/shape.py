@@ -79,8 +79,9 @@ class Cutover(ABC):
         own: the slot of the release that is taken back.
         """
 
-    def at_once(self, do: Do, slot: str, key: str) -> None:  # noqa: B027
-        """Send the users to ``slot`` if it runs still, before anything else is looked at; `back` sees to the rest."""
+    def at_once(self, do: Do, previous: Version, slot: str, key: str) -> None:  # noqa: B027
+        """Send the users to ``slot`` if ``previous`` runs there still, before anything else is looked at; `back` sees to the
+        rest."""
 
     @abstractmethod
     def back(self, do: Do, previous: Version, slot: str, going: Going, key: str) -> None:

@@ -146,7 +146,7 @@ def start_previous(work: Work, do: Do, previous: Version) -> None:
     """Make ``previous`` serve again, and prove that it does. Repeated, it changes nothing."""
     key = prefix(work)
     slot = work.cutover.home(do, previous, str(work.fact("slot") or ""))
-    work.cutover.at_once(do, slot, key)
+    work.cutover.at_once(do, previous, slot, key)
     keep_what_it_printed(work, do, key)
     if not work.cutover.warm:
         with logged_in(work):

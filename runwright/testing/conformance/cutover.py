@@ -100,7 +100,9 @@ class Release:
         """Send the users back to the version before."""
         assert self.previous is not None
         cutover = self.case.make()
-        cutover.back(do, self.previous, cutover.home(do, self.previous, self.slot), self.going(do), "back")
+        home = cutover.home(do, self.previous, self.slot)
+        cutover.at_once(do, self.previous, home, "back")
+        cutover.back(do, self.previous, home, self.going(do), "back")
 
     def served(self) -> Release:
         """Do it all."""
@@ -152,6 +154,16 @@ class CutoverConformance(Conformance):
         _serves(case, first)
         assert not before or before == case.runs(first.version)
         changes_nothing(second.back, case.look)
+
+    def test_what_is_kept_warm_gets_the_users_at_once_and_another_version_never(self, case: CutoverCase) -> None:
+        """The way back may lead past the version that is kept warm: nobody is sent to that one on the way."""
+        first = case.release(0, FIRST).served()
+        second = case.release(1, SECOND, first.version, "next").served()
+        only_reads(lambda do: case.make().at_once(do, second.version, first.slot, "past"))
+        _serves(case, second)
+        sent = changes(lambda do: case.make().at_once(do, first.version, first.slot, "back"), "back")
+        assert bool(sent) == case.make().warm
+        _serves(case, first if sent else second)
 
     def test_each_share_on_the_way_is_absolute_and_told_and_all_go_back_at_once(self, case: CutoverCase) -> None:
         """The last rung is all. While two share the users neither is retired, and it is the old version that serves."""
