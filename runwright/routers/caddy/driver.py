@@ -9,9 +9,10 @@ from runwright.engine.actions import Command, Do, Process, Read, Spawn, Stop, Wa
 from runwright.engine.effects import fences
 from runwright.engine.effects.processes import alive, recorded
 from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
+from runwright.routers.base import POLL_SECONDS, TargetFile
 from runwright.routers.caddy import configuration, fault, predecessor, program, state
-from runwright.routers.caddy.base import POLL_SECONDS, TargetFile
-from runwright.routers.caddy.target import Target
+from runwright.routers.caddy.target import line
+from runwright.routers.target import Target
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.routers.caddy import Caddy
 from runwright.traffic import Counted, Upstream
@@ -26,7 +27,10 @@ class CaddyRouter(TargetFile):
     breaks: ClassVar[frozenset[Break]] = frozenset({"errors", "latency"})
 
     def __init__(self, spec: Caddy, folder: Path, python: str, token: int | None = None) -> None:
-        super().__init__(spec, folder, python, token)
+        super().__init__(spec.drain_timeout, folder / "fence", token)
+        self._spec = spec
+        self._folder = folder
+        self._python = python
         self._pid_file = folder / "pid.json"
         self.log = folder / "caddy.log"
 
@@ -40,6 +44,10 @@ class CaddyRouter(TargetFile):
     def named(self) -> Target | None:
         """Return what the target file names."""
         return state.named(self.target_file)
+
+    def content(self, target: Target) -> bytes:
+        """Return the content of the target file."""
+        return line(target)
 
     def served(self) -> Target | None:
         """Return what Caddy says that it serves."""

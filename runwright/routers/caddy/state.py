@@ -14,7 +14,7 @@ from prometheus_client.samples import Sample
 from runwright.errors import ActionError, ObservationError, RefusedError
 from runwright.routers.caddy import configuration, target
 from runwright.routers.caddy.configuration import FRONT, MARKS, PRIVATE, SHARES, STREAMS, TARGET
-from runwright.routers.caddy.target import Target
+from runwright.routers.target import Target
 from runwright.traffic import Counted, Upstream
 
 ASK_SECONDS = 5.0

@@ -10,12 +10,13 @@ from typing import ClassVar
 from runwright.engine.actions import Command, Do, Read, Wait
 from runwright.engine.effects import fences
 from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
+from runwright.routers.base import POLL_SECONDS, TargetFile
 from runwright.routers.caddy import configuration, containers, fault, state
-from runwright.routers.caddy.base import POLL_SECONDS, TargetFile
 from runwright.routers.caddy.containers import Found
 from runwright.routers.caddy.standing import CONFIG, CURRENT, RUN, SHARED, Standing
 from runwright.routers.caddy.state import EVERYWHERE
-from runwright.routers.caddy.target import Target
+from runwright.routers.caddy.target import line
+from runwright.routers.target import Target
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.routers.caddy import Caddy
 from runwright.traffic import LOOPBACK, Counted, Entry, Stand, Upstream, reached
@@ -31,10 +32,11 @@ class CaddySwitch(TargetFile):
     """The Caddys of a `Stand`, which share one target file and so change all at once, by one rename."""
 
     breaks: ClassVar[frozenset[Break]] = frozenset({"errors", "latency"})
-    addressed = False
 
     def __init__(self, spec: Caddy, folder: Path, python: str, stand: Stand, token: int | None = None) -> None:
-        super().__init__(spec, folder, python, token)
+        super().__init__(spec.drain_timeout, folder / "fence", token)
+        self._folder = folder
+        self._python = python
         self._stand = stand
         self._all = tuple(Standing(stand, entry, spec.image, folder) for entry in stand.entries)
         self.log = folder / stand.entries[0].service
@@ -58,6 +60,10 @@ class CaddySwitch(TargetFile):
     def named(self) -> Target | None:
         """Return what the target file names."""
         return state.named(self.target_file, self.at)
+
+    def content(self, target: Target) -> bytes:
+        """Return the content of the target file: slots alone."""
+        return line(target, addressed=False)
 
     def served(self) -> Target | None:
         """Return what all of them say that they serve. Raise ActionError if one does not answer, or they differ."""

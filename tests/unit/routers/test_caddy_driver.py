@@ -17,8 +17,8 @@ from runwright.engine.planning import Planner
 from runwright.errors import ActionError, CancelledError, FencedError, ObservationError, RefusedError, VerificationError
 from runwright.routers.caddy import configuration, state, target
 from runwright.routers.caddy.driver import CaddyRouter
-from runwright.routers.caddy.target import Target
 from runwright.routers.shape import RouterFacts
+from runwright.routers.target import Target
 from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.replies import Replies
 from runwright.traffic import Counted, Upstream

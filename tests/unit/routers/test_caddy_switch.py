@@ -15,7 +15,7 @@ from runwright.engine.planning import Planner
 from runwright.errors import ActionError, VerificationError
 from runwright.routers.caddy.standing import Standing
 from runwright.routers.caddy.switch import CaddySwitch
-from runwright.routers.caddy.target import Target
+from runwright.routers.target import Target
 from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.replies import Replies
 from runwright.traffic import Entry, Stand, Upstream

@@ -1,4 +1,4 @@
-"""What a Caddy does for us wherever it runs: it is asked, and told by a file that is replaced whole."""
+"""What routers have in common that are told by a file which is replaced whole: it is written first, and what they do is asked."""
 
 from __future__ import annotations
 
@@ -8,33 +8,29 @@ from pathlib import Path
 from runwright.engine.actions import UNKNOWN, Do, Fence, Read, Wait, WriteFile
 from runwright.engine.effects import fences
 from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
-from runwright.routers.caddy.configuration import MARKS
-from runwright.routers.caddy.state import ASK_SECONDS
-from runwright.routers.caddy.target import ALL, Target, line
 from runwright.routers.shape import RouterFacts
-from runwright.runbook.routers.caddy import Caddy
+from runwright.routers.target import ALL, Target
 from runwright.traffic import Counted, Upstream
 
+ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
 
 
 class TargetFile(ABC):
-    """A Caddy, or several that act as one, whose target is a file below ``folder``, which is absolute and this router's alone.
+    """A router, or several that act as one, whose target is in a file.
 
-    token: the fencing token of the lease under which it is changed; None where there is no lease: then nothing is fenced.
+    drain_seconds: how long those in flight elsewhere are waited for. fence: the folder that says who may write the file, on
+    the same file system. token: the fencing token of the lease under which it is changed; None where there is no lease: then nothing is fenced.
     """
 
-    addressed = True
-    """Whether the file says where a slot is."""
     log: Path
     """Where it says what went wrong."""
+    slots: tuple[str, ...] = ("blue", "green")
 
-    def __init__(self, spec: Caddy, folder: Path, python: str, token: int | None = None) -> None:
-        self._spec = spec
-        self._folder = folder
-        self._python = python
+    def __init__(self, drain_seconds: float, fence: Path, token: int | None = None) -> None:
+        self._drain_seconds = drain_seconds
         self._token = token
-        self._fence = folder / "fence"
+        self._fence = fence
         self._told: Target | None = None  # what a plan has written into the target file
 
     # ------------------------------------------------------------------------------------------- what differs by where
@@ -65,8 +61,14 @@ class TargetFile(ABC):
         """Return the address that clients use, "" if it never ran."""
 
     @abstractmethod
-    def end_faults(self, do: Do, slots: tuple[str, ...], key: str) -> None:
+    def content(self, target: Target) -> bytes:
+        """Return the content of the target file that says so."""
+
+    def end_faults(self, do: Do, slots: tuple[str, ...], key: str) -> None:  # noqa: B027 - most spoil nothing
         """End what a drill spoils of ``slots``, if it still does."""
+
+    def tell(self, do: Do, target: Target, key: str) -> None:  # noqa: B027 - some look at the file for each request
+        """Let it do what the file says now, if it does not by itself."""
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -159,6 +161,7 @@ class TargetFile(ABC):
         if self._targets(do, self._told)[2] != wanted:
             do(self.written(wanted, f"{key}/put"))
         self._told = wanted
+        self.tell(do, wanted, key)
         running, served, written = self._targets(do, wanted)
         if not running or served != wanted or written != wanted:
             raise VerificationError(
@@ -168,7 +171,7 @@ class TargetFile(ABC):
             )
         if wanted.stays is not None:
             return 0
-        self.end_faults(do, tuple(MARKS), f"{key}/unspoilt")
+        self.end_faults(do, self.slots, f"{key}/unspoilt")
         return self._drain(do, wanted.to)
 
     def _told_first(self, do: Do, first: Upstream | None, key: str) -> None:
@@ -194,8 +197,7 @@ class TargetFile(ABC):
     def written(self, to: Target | Upstream, key: str = "put") -> WriteFile:
         """Return the change that sends every new request to ``to``, or shares them."""
         target = to if isinstance(to, Target) else Target(to)
-        content = line(target, addressed=self.addressed)
-        return self._write(self.target_file, content, says=f"send traffic to {target}", key=key)
+        return self._write(self.target_file, self.content(target), says=f"send traffic to {target}", key=key)
 
     def _write(self, file: Path, content: bytes, *, says: str, key: str) -> WriteFile:
         permit = None if self._token is None else fences.permit(self._fence, self._token)
@@ -206,7 +208,7 @@ class TargetFile(ABC):
             read=self._count(),
             until=lambda found: not _elsewhere(found, to.slot),
             every_seconds=POLL_SECONDS,
-            deadline_seconds=self._spec.drain_timeout,
+            deadline_seconds=self._drain_seconds,
             says=f"wait until nothing is in flight but on {to.slot}",
             assume=UNKNOWN,
         )
