@@ -121,7 +121,11 @@ ROUTERS = Room(
     "router",
     "runwright.routers",
     "kind",
-    {"caddy": Line(f"{_M}.routers.caddy:Caddy", "runwright.routers.caddy:ROUTER")},
+    {
+        "caddy": Line(f"{_M}.routers.caddy:Caddy", "runwright.routers.caddy:ROUTER"),
+        "haproxy": Line(f"{_M}.routers.haproxy:HAProxy", "runwright.routers.haproxy:ROUTER"),
+        "nginx": Line(f"{_M}.routers.nginx:Nginx", "runwright.routers.nginx:ROUTER"),
+    },
     formerly={"forwarder": "caddy"},
 )
 DATABASES = Room(

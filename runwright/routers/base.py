@@ -26,6 +26,8 @@ class TargetFile(ABC):
     log: Path
     """Where it says what went wrong."""
     slots: tuple[str, ...] = ("blue", "green")
+    mode = 0o600
+    """Of the files that it reads."""
 
     def __init__(self, drain_seconds: float, fence: Path, token: int | None = None) -> None:
         self._drain_seconds = drain_seconds
@@ -66,6 +68,9 @@ class TargetFile(ABC):
 
     def end_faults(self, do: Do, slots: tuple[str, ...], key: str) -> None:  # noqa: B027 - most spoil nothing
         """End what a drill spoils of ``slots``, if it still does."""
+
+    def await_ready(self, do: Do, target: Target) -> None:  # noqa: B027 - some ask each container as it comes
+        """Wait until it can reach whom it is to send requests to. Raise VerificationError if it cannot; nothing was changed then."""
 
     def tell(self, do: Do, target: Target, key: str) -> None:  # noqa: B027 - some look at the file for each request
         """Let it do what the file says now, if it does not by itself."""
@@ -158,6 +163,7 @@ class TargetFile(ABC):
         self.end_faults(do, (to.slot,), f"{key}/unspoilt")
         if wanted.stays is not None:
             self._require_shares(do)
+        self.await_ready(do, wanted)
         if self._targets(do, self._told)[2] != wanted:
             do(self.written(wanted, f"{key}/put"))
         self._told = wanted
@@ -201,7 +207,7 @@ class TargetFile(ABC):
 
     def _write(self, file: Path, content: bytes, *, says: str, key: str) -> WriteFile:
         permit = None if self._token is None else fences.permit(self._fence, self._token)
-        return WriteFile(path=file, content=content, mode=0o600, permit=permit, says=says, key=key)
+        return WriteFile(path=file, content=content, mode=self.mode, permit=permit, says=says, key=key)
 
     def _drain(self, do: Do, to: Upstream) -> int:
         wait = Wait(

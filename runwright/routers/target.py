@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runwright.traffic import Upstream
@@ -41,6 +42,10 @@ class Target:
     def at(self, slot: str) -> Upstream | None:
         """Return where ``slot`` is, None if it gets nothing."""
         return next((one for one in (self.to, self.stays) if one is not None and one.slot == slot), None)
+
+    def moved(self, to: Callable[[Upstream], Upstream]) -> Target:
+        """Return the same with other addresses."""
+        return Target(to(self.to), self.share, to(self.stays) if self.stays is not None else None)
 
     def __str__(self) -> str:
         """As a phrase."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import secrets
-import select
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,6 +22,7 @@ from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.direct import Direct
 from runwright.traffic import Entry, Stand, Upstream, reached
 from tests.fixtures.engine import Docker
+from tests.fixtures.load import Load
 
 pytestmark = pytest.mark.docker
 
@@ -124,39 +122,6 @@ def world(made: World) -> World:
 
 def docker_ids(world: World, project: str) -> list[str]:
     return world.docker.run("ps", "-aq", "--filter", f"label=runwright.switch={project}").split()
-
-
-class Load:
-    """Clients that keep their connections and send POSTs, each once."""
-
-    def __init__(self, port: int, clients: int) -> None:
-        self.counts: Counter[str] = Counter()
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._one, args=(port,)) for _ in range(clients)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join(20)
-
-    def _one(self, port: int) -> None:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
-        while not self._ended.wait(0.005):
-            try:
-                if client.sock and select.select([client.sock], [], [], 0)[0]:
-                    client.close()  # it was closed while nothing was under way: every good client sees that
-                client.request("POST", "/", secrets.token_hex())
-                answer = client.getresponse()
-                self.counts[answer.read().decode() if answer.status == 200 else str(answer.status)] += 1
-            except (OSError, http.client.HTTPException) as error:
-                self.counts[type(error).__name__] += 1
-                client.close()
-        client.close()
 
 
 def test_its_names_lead_to_it_alone_and_nothing_of_a_request_changes(world: World) -> None:
