@@ -83,7 +83,7 @@ _LIKE_LIVE = (
 class Postgres:
     """The database that ``database`` names.
 
-    compose_exec: the words before a program that is to run in the server's container ("docker", "compose", …, "exec",
+    through: the words before a program that is to run in the server's container (such as "docker", "compose", …, "exec",
     "-T", SERVICE), or None if the server is reached over the network with the clients of this machine.
     password: only ever passed by environment. now: the clock, for how long a dump took. tables: where its revisions are
     kept, (schema, name) each, if not in alembic_version.
@@ -92,14 +92,14 @@ class Postgres:
     def __init__(
         self,
         database: PostgresDatabase,
-        compose_exec: tuple[str, ...] | None,
+        through: tuple[str, ...] | None,
         password: str | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         tables: Iterable[tuple[str | None, str]] = (),
     ) -> None:
         self._tables_of_revisions = tuple(tables) or (DEFAULT_TABLE,)
         self._name = database.name
-        self._client = Client(database, compose_exec, password)
+        self._client = Client(database, through, password)
         self._dumps = Dumps(self._client, database.name, now)
 
     def reachable(self, do: Do) -> str:

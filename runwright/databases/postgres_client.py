@@ -20,9 +20,9 @@ _SEPARATOR = "\x1f"
 class Client:
     """Builds the commands. A password goes by environment, into a container too, and is in no argument."""
 
-    def __init__(self, database: PostgresDatabase, compose_exec: tuple[str, ...] | None, password: str | None) -> None:
+    def __init__(self, database: PostgresDatabase, through: tuple[str, ...] | None, password: str | None) -> None:
         self._database = database
-        self._exec = compose_exec
+        self._exec = through
         self._password = password
 
     def command(
