@@ -1,0 +1,123 @@
+"""What a colour is made of, and what the switch before it takes over: on rendered Compose files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from runwright.errors import InputError
+from runwright.platforms.compose.colours import colour_file, entries, of
+from runwright.platforms.compose.containers import Container
+from runwright.runbook.platforms.compose import ComposeTarget
+
+WEB: dict[str, Any] = {
+    "image": "sha256:abc",
+    "build": {"context": "/src"},
+    "container_name": "shop",
+    "command": ["serve"],
+    "environment": {"A": "x$$y", "SECRET": "s3cret"},
+    "depends_on": {"db": {"condition": "service_healthy"}, "migrate": {"condition": "service_completed_successfully"}},
+    "deploy": {"replicas": 3, "resources": {"limits": {"memory": "64M"}}},
+    "healthcheck": {"test": ["CMD", "true"]},
+    "labels": {"team": "a"},
+    "networks": {"default": {"aliases": ["billing.internal"], "ipv4_address": "10.1.0.5", "priority": 5}, "back": None},
+    "ports": [{"target": 8000, "published": "80", "host_ip": "127.0.0.1", "protocol": "tcp"}, {"target": 9000}],
+    "volumes": [{"type": "volume", "source": "data", "target": "/data"}],
+}
+CONFIG: dict[str, Any] = {
+    "name": "shop",
+    "services": {"web": WEB, "db": {"image": "postgres:15"}},
+    "networks": {"default": {"name": "shop_default"}, "back": {"name": "backend"}},
+    "volumes": {"data": {"name": "shop_data"}},
+}
+
+
+def target(**traffic: Any) -> ComposeTarget:
+    return ComposeTarget.model_validate(
+        {
+            "platform": "compose",
+            "project": "shop",
+            "directory": "/opt/shop",
+            "strategy": "blue_green",
+            "traffic": traffic or {"web": {"port": 8000}},
+        }
+    )
+
+
+def changed(**more: Any) -> dict[str, Any]:
+    return {**CONFIG, "services": {"web": {**WEB, **more}}}
+
+
+def test_a_colour_is_the_service_but_for_what_two_cannot_share() -> None:
+    """Environment, volumes, limits and healthcheck are the user's; names, ports and dependencies are not started twice."""
+    made = json.loads(
+        colour_file(CONFIG, ["web"], "green", {"runwright.release": "r1", "runwright.commit": "a$b"}, "net")
+    )
+    assert list(made["services"]) == ["web-green"]
+    web = made["services"]["web-green"]
+    for key in ("image", "command", "environment", "healthcheck", "volumes"):
+        assert web[key] == WEB[key]
+    assert not {"build", "container_name", "depends_on", "ports", "scale"} & set(web)
+    assert web["deploy"] == {"resources": {"limits": {"memory": "64M"}}}, "how many is said by --scale alone"
+    assert web["networks"] == {
+        "default": {"priority": 5},
+        "back": None,
+        "runwright": {"aliases": ["web-green"]},
+    }, "no name of the service before it is meant to be reached"
+    assert web["labels"] == {
+        "team": "a",
+        "runwright.service": "web",
+        "runwright.slot": "green",
+        "runwright.release": "r1",
+        "runwright.commit": "a$$b",
+    }
+    assert made["networks"]["runwright"] == {"name": "net", "internal": True}
+    assert made["volumes"] == CONFIG["volumes"]
+
+
+def test_the_switch_takes_over_names_and_published_ports() -> None:
+    """By each network's real name: the service's, its container's and its aliases."""
+    assert entries(CONFIG, target()) == {
+        "web": {
+            "names": {"shop_default": ["web", "shop", "billing.internal"], "backend": ["web", "shop"]},
+            "published": [["127.0.0.1", 80]],
+        }
+    }
+    assert entries({"services": {"web": {"image": "x"}}}, target()) == {
+        "web": {"names": {"default": ["web"]}, "published": []}
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"network_mode": "host"}, "its network is `host`"),
+        ({"volumes_from": ["db"]}, "it takes its volumes from another service"),
+        ({"ports": [{"target": 9000, "published": "9000"}]}, "it publishes its port 9000 as 9000 too"),
+        ({"ports": [{"target": 8000, "published": "53", "protocol": "udp"}]}, "it publishes its port 8000 as 53 too"),
+        ({"ports": [{"target": 8000, "published": "8000-8010"}]}, "it publishes a range of ports (8000-8010)"),
+    ],
+)
+def test_what_cannot_run_twice_is_refused_with_the_reason(more: dict[str, Any], said: str) -> None:
+    """Before anything is built beside what serves."""
+    with pytest.raises(InputError) as caught:
+        entries(changed(**more), target())
+    assert said in caught.value.what and "strategy: recreate" in caught.value.next
+
+
+def test_a_service_that_the_files_do_not_have_is_named() -> None:
+    """It may be behind a profile."""
+    with pytest.raises(InputError, match="have no service api, which `traffic` names"):
+        entries(CONFIG, target(api={"port": 1}))
+
+
+def test_containers_are_told_apart_by_their_colour() -> None:
+    """A plain one is in none; a one-off job is never one."""
+    there = [
+        Container("1", "shop-web-1", "web", "i", "running"),
+        Container("2", "shop-web-green-1", "web", "i", "running", slot="green"),
+        Container("3", "job", "web", "i", "running", oneoff=True, slot="green"),
+    ]
+    assert [c.id for c in of(there, "web", "green")] == ["2"] and [c.id for c in of(there, "web", "")] == ["1"]
