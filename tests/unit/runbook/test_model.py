@@ -50,7 +50,7 @@ def test_a_kept_runbook_holds_every_default(book):
 def test_a_runbook_of_another_version_is_refused(book):
     """A key that this version does not know is no reason to guess."""
     with pytest.raises(RunbookError, match="does not fit this version"):
-        from_json({**to_json(book), "canary": {}})
+        from_json({**to_json(book), "of_tomorrow": {}})
 
 
 @given(st.floats(min_value=0, max_value=3e8, allow_nan=False))
