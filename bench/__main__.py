@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench import front_door, journaling, ledger_scale, machine, starting
+from bench import front_door, journaling, ledger_scale, machine, starting, zero_downtime
 from bench.numbers import Section
 from bench.telling import as_markdown, printed
 from runwright.registry import PLATFORMS
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[..., Section]] = {
     "journal": lambda rounds, folder, *_: journaling.measure(max(3, rounds), folder),
     "ledger": lambda rounds, folder, say, _: ledger_scale.measure(max(3, rounds), folder, say),
     "front": front_door.measure,
+    "zero": zero_downtime.measure,
 }
 ALL = (*PARTS, *(name for name in PLATFORMS.names if find_spec(f"bench.platforms.{name}")))
 """The parts, and each platform of which something is measured."""
