@@ -226,12 +226,12 @@ def test_a_run_whose_patience_is_over_fails_and_has_done_nothing(
         with pytest.raises(LedgerError), holding(release_id, "rollback"):
             pytest.fail("an environment is held without a ledger")
         with pytest.raises(LedgerError):
-            begin.taken_up("shop", "local", "rollback", release_id=None, asked=FIRED)
+            begin.taken_up(RUN, "shop", "local", "rollback", release_id=None, asked=FIRED)
     finally:
         postgres.give_back()
     monkeypatch.setattr("runwright.ledger.patience.PATIENCE_SECONDS", 60.0)
     assert not (tmp_path / "one").exists()
-    assert begin.taken_up("shop", "local", "rollback", release_id=None, asked=FIRED) == release_id
+    assert begin.taken_up(RUN, "shop", "local", "rollback", release_id=None, asked=FIRED) == release_id
     from tasks.decide import let_go
 
     assert let_go.fn(release_id) is True
