@@ -37,7 +37,7 @@ class HostWorld(World):
             "kill-unsettled-deploy/switch/put",
             "retry-kill-during-deploy/green/start",
             "retry-kill-unsettled-deploy/switch/put",
-            "first-kill-unsettled-deploy/switch/put",
+            "first-kill-unsettled-deploy/router/first",
             "in-run-kill-after-back*/green/stop",
             "warm-kill-unsettled-back*/switch/put",
             "warm-break-back*/green/stop",
