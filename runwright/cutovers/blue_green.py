@@ -77,20 +77,21 @@ class BlueGreen(Cutover):
             raise VerificationError(f"Nothing serves in {slot}.", next="`runwright status` shows what runs.")
         return found
 
-    def _send(self, do: Do, slot: str, key: str) -> None:
+    def _send(self, do: Do, slot: str, key: str) -> int:
         """Let the router send every new request to ``slot``; if it is only started now, from its first one on."""
         to = self._serves(do, slot)
         self.router.ensure(do, f"{key}/router", to)
-        self.router.switch(do, to, f"{key}/switch")
+        return self.router.switch(do, to, f"{key}/switch")
 
-    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> None:  # noqa: ARG002
+    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> int | None:  # noqa: ARG002
         """Let the router send every new request to ``slot``, and replace what does not run in slots."""
-        self._send(do, slot, key)
+        left = self._send(do, slot, key)
         self.platform.replace_others(do, version, key, going.release_id, anew=going.anew)
         if going.previous is not None:
             self.platform.leave(do, going.previous, key)  # what was stopped for migrations from before there were slots
         else:
             self.platform.start_rest(do, version, key)
+        return left
 
     def served(self, do: Do) -> str | None:
         """Return the slot that the router names."""

@@ -35,16 +35,16 @@ class Canary(BlueGreen):
             self.router.switch(do, live, f"{key}/alone")
         super().stage(do, version, slot, going, key)
 
-    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> None:
+    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> int | None:
         """Let the router send ``share`` percent of the new requests to ``slot`` and the rest to the other one; with all of them
         replace what does not run in slots."""
         if share >= ALL or going.previous is None:
-            super().shift(do, version, slot, going, key)
-            return
+            return super().shift(do, version, slot, going, key)
         stays = self._serves(do, self._beside(slot))
         to = self._serves(do, slot)
         self.router.ensure(do, f"{key}/{share}/router", stays)
         self.router.switch(do, to, f"{key}/{share}/switch", share, stays)
+        return None
 
     def _beside(self, slot: str) -> str:
         first, second = self.platform.slots[:2]

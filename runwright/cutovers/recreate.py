@@ -33,13 +33,14 @@ class Recreate(Cutover):
         """Return None: it is verified live."""
         return
 
-    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> None:  # noqa: ARG002
+    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> int | None:  # noqa: ARG002
         """Replace the services, and start the rest of the system where nothing ran before: not even a proxy does."""
         # asked for real, also where only the plan is written: what lives beside is part of it
         beside = self.platform.beside(going.reads, version)
         self.platform.start(do, version, slot, key, going.release_id, anew=going.anew, beside=beside)
         if going.previous is None:
             self.platform.start_rest(do, version, key)
+        return None
 
     def served(self, do: Do) -> str | None:  # noqa: ARG002
         """Return "": there is one place."""

@@ -50,9 +50,12 @@ class Cutover(ABC):
         """Return where ``slot`` can be asked before users reach it. None: only live. Raise VerificationError if it does not run."""
 
     @abstractmethod
-    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> None:
+    def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> int | None:
         """Send ``share`` percent of the new requests to ``version``, one of ``rungs``, and the others to what served before; those
-        in flight finish where they are. Where nothing ran before all go to ``version``, whatever the share."""
+        in flight finish where they are. Where nothing ran before all go to ``version``, whatever the share.
+
+        Return how many requests were still in flight elsewhere when it was waited for them for long enough; None where nobody
+        can tell, or none is waited for."""
 
     @abstractmethod
     def served(self, do: Do) -> str | None:

@@ -50,9 +50,9 @@ def shift(work: Work, do: Do, version: Version, slot: str, share: int) -> None:
     work.cutover.shift(do, version, slot, going(work), "deploy", share)
 
 
-def switch(work: Work, do: Do, version: Version, slot: str) -> None:
-    """Send the users to the new version."""
-    work.cutover.shift(do, version, slot, going(work), "deploy")
+def switch(work: Work, do: Do, version: Version, slot: str) -> int | None:
+    """Send the users to the new version; return how many requests were left in flight on the old one, if that is known."""
+    return work.cutover.shift(do, version, slot, going(work), "deploy")
 
 
 def made_for_a_drill(work: Work, do: Do) -> bool:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from runwright.ledger.states import ReleaseState
+from runwright.plural import plural
 from runwright.release import cutover
 from runwright.release.canary import climb
 from runwright.release.downtime import asking
 from runwright.release.work import Work
+
+DRAINED = "drain"
+"""The kind of the note that says how the drain of the old version ended."""
 
 
 def switch(work: Work) -> str:
@@ -20,7 +24,12 @@ def switch(work: Work) -> str:
         work.write_down("switch_began_at", datetime.now(UTC).isoformat())
     with asking(work, "deploy"):
         climb(work, slot)
-        cutover.switch(work, work.do, work.version, slot)
+        left = cutover.switch(work, work.do, work.version, slot)
     work.write_down("switched_at", datetime.now(UTC).isoformat())
     work.say(f"Users reach {work.version.name} now.")
+    if left is not None and work.release.previous_id is not None:
+        told = f"{plural(left, 'request')} still in flight" if left else "no request in flight any more"
+        work.ledger.records.add_note(
+            work.id, DRAINED, f"When users were moved, the old version had {told} at the end of its drain."
+        )
     return slot or "replaced"
