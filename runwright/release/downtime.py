@@ -26,15 +26,22 @@ SERVED = "served_at"
 serve nobody yet."""
 
 
-def away_since(entries: Iterable[Entry], *courses: str, moved: bool = False) -> datetime | None:
+STOPS_FOR_MIGRATIONS = ("drain", "way")
+"""Where two versions run side by side, only these take services away: the stop before migrations, and of what has a port that a
+switch takes over."""
+
+
+def away_since(
+    entries: Iterable[Entry], *courses: str, moved: bool = False, takes: tuple[str, ...] = TAKES_AWAY
+) -> datetime | None:
     """Return when the first service was about to be taken away by one of ``courses`` ("deploy", "back"); None: none was.
 
-    moved: whether moving the users took it away as well.
+    moved: whether moving the users took it away as well. takes: the changes that take services away.
     """
 
     def takes_away(key: str) -> bool:
         course, _, change = key.partition("/")
-        taken = change.partition("/")[0] in TAKES_AWAY or (moved and change == MOVES_USERS)
+        taken = change.removeprefix("enter/").partition("/")[0] in takes or (moved and change == MOVES_USERS)
         return taken and course.rstrip("0123456789") in courses
 
     return min((entry.intent_at for entry in entries if takes_away(entry.key)), default=None)
@@ -89,7 +96,8 @@ def note_downtime(work: Work, course: str, serves: str) -> None:
         return
     served = course == "deploy" or work.fact(SERVED) is not None
     courses = (course,) if served else ("deploy", course)
-    since = away_since(work.ledger.journal(work.id).entries(), *courses, moved=not served)
+    takes = STOPS_FOR_MIGRATIONS if drivers.keeps_warm(work.site) else TAKES_AWAY
+    since = away_since(work.ledger.journal(work.id).entries(), *courses, moved=not served, takes=takes)
     if since is None:
         return
     answers = work.fact(f"answers/{course}")

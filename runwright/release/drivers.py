@@ -83,6 +83,13 @@ def strategy(site: Site) -> str:
     return getattr(site.place.target, "strategy", None) or kind(site).strategies[0]
 
 
+def keeps_warm(site: Site) -> bool:
+    """Return whether the strategy keeps the old version running beside the new one."""
+    name = strategy(site)
+    made = kind(site).own_cutovers().get(name) or registry.cutover(name)
+    return bool(getattr(made, "warm", False))
+
+
 def cutover(site: Site, where: Platform, token: int | None = None) -> Cutover:
     """Return how one version gets the users of another on ``where``. token: as for `router`."""
     name = strategy(site)

@@ -18,7 +18,7 @@ from runwright.errors import (
 )
 from runwright.ledger.states import ENDED, ReleaseState
 from runwright.policy.rollback import Cause, Way
-from runwright.release import cutover
+from runwright.release import cutover, streams
 from runwright.release.decide import aim, decided, schema_moved
 from runwright.release.downtime import asking, note_downtime
 from runwright.release.lease import held, holding, renewed
@@ -155,6 +155,7 @@ def start_previous(work: Work, do: Do, previous: Version) -> None:
     runs_what_was_asked(work, previous, do, slot)
     ahead = schema_moved(work)
     prove(work, work.probing(), key=f"{key}/live", staged=False, schema_ahead=ahead, smoke=False)
+    streams.let_end(work, do, [other for other in work.platform.slots if other != slot])
     work.cutover.clear(do, slot, key)
 
 

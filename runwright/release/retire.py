@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from runwright.ledger.states import ReleaseState
+from runwright.release import streams
 from runwright.release.tidy import tidy
 from runwright.release.work import Work
 
@@ -15,6 +16,8 @@ def retire(work: Work) -> str:
     live = work.ledger.releases.live(release.system, release.environment)
     if live is None or live.id != release.id or release.state is not ReleaseState.PROVEN:
         return f"{release.id} is no longer what serves: nothing is retired for it"
+    served = work.cutover.served(work.do)
+    streams.let_end(work, work.do, [slot for slot in work.platform.slots if slot != served])
     runs = work.cutover.retire(work.do, "retire")
     tidy(work)
     return runs

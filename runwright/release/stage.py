@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runwright.ledger.states import ReleaseState, reached
-from runwright.release import cutover
+from runwright.release import cutover, streams
 from runwright.release.work import Work
 
 
@@ -16,5 +16,6 @@ def stage(work: Work) -> str:
         return slot  # begun before this run was started again: it may serve by now, and nothing is started anew
     work.write_down("slot", slot)
     work.forward(ReleaseState.STAGING, f"the new version starts in {slot}")
+    streams.let_end(work, work.do, [slot])
     cutover.stage(work, work.do, work.version, slot)
     return slot
