@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import prefect
+from prefect.context import refresh_global_settings_context
 from prefect.utilities.engine import capture_sigterm
 
 import flows.deploy
 import flows.drill
 import flows.rollback
+from deployments.own_server import CLIENT_LOGIN
 from runwright.errors import RunwrightError
 from runwright.ledger import patience
 from runwright.ledger.store import Store
@@ -62,7 +64,13 @@ class Report:
 
 def run(order: Order) -> None:
     """Do what is asked, and write a report. A process that is killed writes none."""
+    for name in (
+        "PREFECT_API_URL",
+        CLIENT_LOGIN,
+    ):  # of a server that ran when the first process was forked, and may be gone
+        os.environ.pop(name, None)
     os.environ.update(order.environment)
+    refresh_global_settings_context()
     os.environ["PREFECT__FLOW_RUN_ID"] = order.run_id
     lease.BEAT_SECONDS = BEAT_SECONDS
     lease.TTL_SECONDS = float(order.environment[TTL_VARIABLE])
