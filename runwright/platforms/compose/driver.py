@@ -151,7 +151,29 @@ class Compose(Platform):
         """Return what lives beside the services of ``version``, which was prepared, and what becomes of it."""
         leave = self.target.orphans == "leave"
         found = neighbours(do, self.target.project, version, self._all, self._gone, leave=leave)
-        return Beside((*found.anew(version), *found.notes), refuses=found.refuses(version), what=found)
+        coloured = None if self.slots else self._in_colours(ours(self._all, found.there))
+        return Beside((*found.anew(version), *found.notes), refuses=coloured or found.refuses(version), what=found)
+
+    def _in_colours(self, there: Iterable[Container]) -> RefusedError | None:
+        """Return why nothing can be released here, if colours run and it is not known, or not asked, who sends users to them."""
+        strange = [c.name for c in there if c.running and c.slot]
+        if not strange:
+            return None
+        they = f"{few(strange)} {'runs' if len(strange) == 1 else 'run'} in a colour"
+        if not self.slots:
+            return RefusedError(
+                f"{they}, and the runbook says `strategy: {self.target.strategy}`, which would start the services beside them.",
+                state="Nothing was changed.",
+                next="Say `strategy: blue_green` again; or, to leave it for good, take a moment of downtime: remove those containers "
+                f"and the switch (`docker rm -f $(docker ps -aq --filter label=runwright.switch={self.target.project})`), start the "
+                "application by `docker compose up -d`, and release with `--adopt`.",
+            )
+        return RefusedError(
+            f"{they}, and where users are sent is not known here.",
+            state="Nothing was changed.",
+            next="Another Runwright released it: with another RUNWRIGHT_HOME, on this machine or as another user "
+            f"(its files were in {self.state / 'switch'}). Release from there.",
+        )
 
     def staged(self, do: Do, version: Version) -> Beside:
         """Return what a person should know of a colour of ``version``: how many containers it gets, which names and ports the
@@ -398,13 +420,8 @@ class Compose(Platform):
         """
         found = ours(self.services, containers_of(do, self.target.project))
         there = [c for c in found if c.running and c.slot in (slot, "")]
-        if not slot and (strange := [c.name for c in found if c.running and c.slot]):
-            raise RefusedError(
-                f"{few(strange)} {'runs' if len(strange) == 1 else 'run'} in a colour, and where users are sent is not known here.",
-                state="Nothing was changed.",
-                next="Another Runwright released it: with another RUNWRIGHT_HOME, on this machine or as another user "
-                f"(its files were in {self.state / 'switch'}). Release from there.",
-            )
+        if not slot and (refused := self._in_colours(found)):
+            raise refused
         if not there:
             return None
         system, environment = self._names

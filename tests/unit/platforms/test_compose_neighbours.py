@@ -358,3 +358,12 @@ def test_without_any_container_docker_is_asked_for_none() -> None:
     do = Replies({**beside(), "docker ps": Output(0, b"", b"")}, lenient=True)
     with pytest.raises(ActionError, match="Compose started no container for api"):
         renamed().start(do, FORWARD, "", "deploy", "r2")
+
+
+def test_colours_are_not_replaced_in_place() -> None:
+    """Services would be started beside them, and nobody would know who sends users where."""
+    coloured = json.dumps({**json.loads(container("api")), "name": "/shop-api-green-1", "of": "api", "slot": "green"})
+    found = platform().beside(Replies(beside(coloured), lenient=True), KNOWS)
+    assert found.refuses is not None
+    assert found.refuses.what.startswith("shop-api-green-1 runs in a colour, and the runbook says `strategy: recreate`")
+    assert "--adopt" in found.refuses.next
