@@ -113,6 +113,8 @@ def _small(png: bytes) -> bytes:
 def test_nothing_is_shown_to_who_does_not_know_the_login(browser: WebDriver, prefect_server: str) -> None:
     """The pages ask for it, as it is in the file that `up` names; with it they show what there is."""
     browser.get(prefect_server.removesuffix("/api"))
+    browser.execute_script("localStorage.clear()")  # whichever test came before, and was logged in
+    browser.get(prefect_server.removesuffix("/api"))
     asked = WebDriverWait(browser, SECONDS, 0.1).until(
         lambda b: b.find_elements(By.CSS_SELECTOR, "input[type=password]")
     )
