@@ -63,9 +63,13 @@ class BlueGreen(Cutover):
             return
         slot = self.platform.slots[0]
         self.platform.start(do, going.previous, slot, key, going.release_id)
+        self._take_over(do, going.previous, slot, key)
+
+    def _take_over(self, do: Do, version: Version, slot: str, key: str) -> None:
+        """Send the users to ``version`` in ``slot``, and end what may still run of it from before there were slots."""
         self.platform.make_way(do, key)
         self._send(do, slot, key)
-        self.platform.leave(do, going.previous, key)
+        self.platform.leave(do, version, key)
 
     def door(self, do: Do, slot: str) -> Upstream:
         """Return where ``slot`` serves, for us."""
@@ -115,7 +119,10 @@ class BlueGreen(Cutover):
         return [target.slot, target.port] if target is not None else None
 
     def home(self, do: Do, previous: Version, own: str) -> str:
-        """Return the slot in which ``previous`` runs, or ran last; else the one beside ``own``."""
+        """Return the slot in which ``previous`` runs, or ran last; else the one beside ``own``. "": it serves as it did before
+        there were slots, and never left that."""
+        if self.router.target(do) is None and self.platform.plain(do):
+            return ""
         wanted = set(self.platform.expected(previous).values())
         named = self.served(do) or ""  # it was stopped in that slot, if migrations asked for it
         for fact in sorted(self.platform.observe(do).services, key=lambda f: (not f.running, f.slot != named)):
@@ -141,9 +148,13 @@ class BlueGreen(Cutover):
             self.router.switch(do, to, f"{key}/switch")
 
     def back(self, do: Do, previous: Version, slot: str, going: Going, key: str) -> None:
-        """Start ``previous`` where it does not run, and let the router send every new request there."""
+        """Start ``previous`` where it does not run, and let the router send every new request there. A release that was broken off
+        while it moved what ran before there were slots has left some of it: it is ended, or serves on as it did."""
+        if not slot:
+            self.clear(do, slot, key)
+            return
         self.platform.start(do, previous, slot, key, going.release_id, keep=True)
-        self._send(do, slot, key)
+        self._take_over(do, previous, slot, key)
         self.platform.replace_others(do, previous, key, going.release_id, keep=True, anew=going.anew)
 
     def clear(self, do: Do, slot: str, key: str) -> None:
