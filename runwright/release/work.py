@@ -154,14 +154,14 @@ class Work:
     def values(self, upstream: Upstream | None = None) -> Values:
         """What the references of the runbook mean; with ``upstream``: as seen by the test route to a staged version."""
         urls = dict(self.place.urls)
-        door = upstream or drivers.front(self.site, self.do)
-        if door is not None and (upstream is None or "front" in self.at_the_door):
+        # what the runbook itself calls so is what users reach, whatever stands before the services
+        if "front" not in urls and (door := upstream or drivers.front(self.site, self.do)) is not None:
             urls["front"] = door.url
         facts = {"id": self.id, "version": self.release.ref, "commit": self.release.commit or ""}
         found = Values(urls, self.secrets, facts, clean=self.redaction.clean)
         if upstream is not None:
             for name in self.at_the_door:
-                found = found.rebased(name, upstream.url) if name in urls and name != "front" else found
+                found = found.rebased(name, upstream.url) if name in self.place.urls else found
         return found
 
     def probing(self, upstream: Upstream | None = None) -> Values:

@@ -56,9 +56,10 @@ class ComposeKind(Kind):
             yield folder / target.env_file
 
     def doors(self, place: Environment) -> tuple[str, ...]:
-        """Return the addresses that lead to the first service in ``traffic``."""
+        """Return the addresses that lead to the first service in ``traffic``; `front` is one unless the runbook names its own."""
         assert isinstance(place.target, ComposeTarget)
-        return ("front", *_urls(place.target, place))
+        named = _urls(place.target, place)
+        return named if "front" in place.urls else ("front", *named)
 
     def env_file(self, site: Site) -> Path | None:
         """Return the env file that Compose interpolates from, or None if there is none."""
