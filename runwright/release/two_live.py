@@ -15,7 +15,7 @@ from runwright.release.statements import how, stated
 from runwright.release.work import Work
 
 BOTH, DOWNTIME = "both-versions", "downtime"
-_FACT, _DECLARED = "darken", "lives-with"
+_FACT, _DECLARED, _UNTOUCHED = "darken", "lives-with", "no-migration-changed"
 _MIGRATION = re.compile(
     r"(?i)\.sql$|migrat|(^|/)(alembic|versions|schema|prisma|flyway|liquibase|changelog|knexfile|seeds?)(/|\.|$)"
 )
@@ -29,14 +29,15 @@ def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
     """
     work.write_down(_FACT, False)
     work.write_down(_DECLARED, False)
+    work.write_down(_UNTOUCHED, False)
     if not work.cutover.warm or work.release.previous_id is None:
         return []
     unread = migrations is not None and bool(migrations.pending) and not migrations.versioned
     nothing = unread and _changed(work) == []
     reasons = [*([] if nothing else _migrations(migrations)), *_at_start(work), *_run_once(work)]
     if not reasons:
-        work.write_down(_DECLARED, nothing)
-        which = "No file that looks like a migration was changed since the version that serves: what migrates is run, and taken to change nothing."
+        work.write_down(_UNTOUCHED, nothing)
+        which = "No file that looks like a migration was changed since the version that serves: what migrates is run beside it. Nobody has read what it does, so the level stays."
         return [which] if nothing else []
     told = "; ".join(reasons)
     if stated(work, BOTH):
@@ -63,7 +64,7 @@ def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
 
 def goes_dark(work: Work, migrations: MigrationPlan | None) -> bool:
     """Return whether what serves is stopped before the schema changes."""
-    if work.cutover.warm and (work.fact(_DECLARED) or stated(work, BOTH)):
+    if work.cutover.warm and (work.fact(_UNTOUCHED) or stated(work, BOTH)):
         return False
     pending = migrations is not None and bool(migrations.pending)
     return bool(work.fact(_FACT)) or (pending and needs_stop(migrations))
