@@ -8,6 +8,7 @@ service's name before it is meant to be reached.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -26,7 +27,17 @@ from runwright.traffic import Entry, Stand, Upstream, reached
 from runwright.versions import Version
 
 SLOTS = ("blue", "green")
-_NOT_TWICE = ("build", "ports", "container_name", "depends_on", "links", "external_links", "scale", "profiles")
+_NOT_TWICE = (
+    "build",
+    "ports",
+    "container_name",
+    "depends_on",
+    "links",
+    "external_links",
+    "scale",
+    "profiles",
+    "mac_address",
+)
 """What the file says of a service that its colours do not have: two cannot have it, or it is seen to otherwise."""
 _OF_ONE = ("aliases", "ipv4_address", "ipv6_address", "link_local_ips", "mac_address")
 
@@ -321,10 +332,7 @@ def _colour(raw: Mapping[str, Any], service: str, slot: str, labels: Mapping[str
         for name, how in networks.items()
     } | {"runwright": {"aliases": [reached(service, slot)]}}
     mine = {containers.SERVICE: service, containers.SLOT: slot, **labels}
-    given = said.get("labels") or {}
-    if isinstance(given, list):
-        given = dict(str(entry).partition("=")[::2] for entry in given)
-    said["labels"] = {**given, **{key: value.replace("$", "$$") for key, value in mine.items()}}
+    said["labels"] = {**_pairs(said.get("labels")), **{key: value.replace("$", "$$") for key, value in mine.items()}}
     return said
 
 
@@ -343,6 +351,10 @@ def entries(config: Mapping[str, Any], target: ComposeTarget) -> dict[str, dict[
             )
         if mode := str(raw.get("network_mode") or ""):
             raise _not_twice(name, f"its network is `{mode}`, which two cannot share")
+        if finds := _found_by(raw):
+            raise _not_twice(
+                name, f"a proxy finds its containers by {finds}, and would send users to an unverified version"
+            )
         if raw.get("volumes_from"):
             raise _not_twice(name, "it takes its volumes from another service (`volumes_from`)")
         networks = raw.get("networks") or {"default": None}
@@ -365,6 +377,22 @@ def entries(config: Mapping[str, Any], target: ComposeTarget) -> dict[str, dict[
             published.append([str(port.get("host_ip") or ""), int(port["published"])])
         found[name] = {"names": names, "published": published}
     return found
+
+
+def _found_by(raw: Mapping[str, Any]) -> str:
+    """Return by what of a service a proxy that watches Docker finds its containers as soon as they run, "" if by nothing."""
+    labels, variables = (_pairs(raw.get(key)) for key in ("labels", "environment"))
+    told = next((key for key in labels if key.startswith("traefik.") or re.fullmatch(r"caddy(_\d+)?(\..*)?", key)), "")
+    if told and str(labels.get("traefik.enable", "")).lower() != "false":
+        return f"the label {told}"
+    return next(
+        (f"the variable {name}" for name in ("VIRTUAL_HOST", "VIRTUAL_HOST_MULTIPORTS") if variables.get(name)), ""
+    )
+
+
+def _pairs(raw: Any) -> dict[str, Any]:
+    """Return labels or variables, which a file may give as a list, as {name: value}."""
+    return dict(raw) if isinstance(raw, Mapping) else dict(str(entry).partition("=")[::2] for entry in raw or ())
 
 
 def _not_twice(service: str, why: str) -> InputError:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from runwright.errors import InputError
+from runwright.platforms.compose import PLATFORM
 from runwright.platforms.compose.colours import colour_file, entries, of
 from runwright.platforms.compose.containers import Container
+from runwright.runbook.environment import Environment
 from runwright.runbook.platforms.compose import ComposeTarget
 
 WEB: dict[str, Any] = {
@@ -94,6 +96,12 @@ def test_the_switch_takes_over_names_and_published_ports() -> None:
     ("more", "said"),
     [
         ({"network_mode": "host"}, "its network is `host`"),
+        (
+            {"labels": {"traefik.enable": "true", "traefik.http.routers.web.rule": "x"}},
+            "finds its containers by the label traefik.enable",
+        ),
+        ({"labels": ["caddy=shop.example.com"]}, "finds its containers by the label caddy"),
+        ({"environment": {"VIRTUAL_HOST": "shop.example.com"}}, "finds its containers by the variable VIRTUAL_HOST"),
         ({"volumes_from": ["db"]}, "it takes its volumes from another service"),
         ({"ports": [{"target": 9000, "published": "9000"}]}, "it publishes its port 9000 as 9000 too"),
         ({"ports": [{"target": 8000, "published": "53", "protocol": "udp"}]}, "it publishes its port 8000 as 53 too"),
@@ -105,6 +113,22 @@ def test_what_cannot_run_twice_is_refused_with_the_reason(more: dict[str, Any], 
     with pytest.raises(InputError) as caught:
         entries(changed(**more), target())
     assert said in caught.value.what and "strategy: recreate" in caught.value.next
+
+
+def test_labels_that_let_nobody_find_it_are_kept() -> None:
+    """Traefik that is switched off, and labels of the team's own."""
+    for labels in ({"traefik.enable": "false", "traefik.http.routers.web.rule": "x"}, {"caddyfile": "x", "team": "a"}):
+        assert entries(changed(labels=labels), target())["web"]["published"]
+
+
+def test_an_address_that_the_runbook_calls_front_leads_where_the_runbook_says() -> None:
+    """It may be another page than the service's: a candidate is not asked in its place unless it is said to lead there."""
+    urls = {"front": "http://127.0.0.1:1", "api": "http://127.0.0.1:2"}
+    place = lambda traffic, **given: Environment(tier="development", target=target(**traffic), urls=given)  # noqa: E731
+    web = {"web": {"port": 8000, "urls": ["api"]}}
+    assert PLATFORM.doors(place(web, **urls)) == ("api",)
+    assert PLATFORM.doors(place(web, api=urls["api"])) == ("front", "api")
+    assert PLATFORM.doors(place({}, **urls)) == ("front", "api")
 
 
 def test_a_service_that_the_files_do_not_have_is_named() -> None:
