@@ -40,6 +40,18 @@ def found(pattern: str, text: str) -> bool:
     return compiled(pattern).search(_text(text)) is not None
 
 
+def first_group(pattern: str, text: str) -> str | None:
+    """Return what the first group of ``pattern`` holds in the first line of ``text`` in which it is found, None if it is in
+    none. A line that is too long is left out. Raise ValueError if it is no pattern with a group."""
+    expression = compiled(pattern)
+    if expression.groups < 1:
+        raise ValueError("this regular expression has no group")
+    for line in text.splitlines():
+        if len(line) <= LONGEST_TEXT and (match := expression.search(_text(line))) is not None:
+            return None if match[1] is None else str(match[1])
+    return None
+
+
 def begins(pattern: str, text: str) -> bool:
     """Return whether ``text`` begins with something that ``pattern`` matches. Raise ValueError if it is none."""
     return compiled(pattern).match(_text(text)) is not None

@@ -197,6 +197,15 @@ def gate(kind: str) -> Any:
     return _found(GATES[kind])
 
 
+PROBES = {kind: f"runwright.probes.{kind}:question" for kind in ("http",)}
+"""What can be asked of a system: each is a `kind` of a runbook's probe, and a function that says how it is asked."""
+
+
+def probe(kind: str) -> Any:
+    """Return the function that puts the question of a probe: of what is asked, and of who judges the answer."""
+    return _found(PROBES[kind])
+
+
 NOTIFIERS = {"webhook": "runwright.notifiers.webhook:send"}
 """Who is told: each is a key of a runbook's ``notify`` that names a secret, and a function that is given it."""
 

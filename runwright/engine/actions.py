@@ -116,12 +116,17 @@ class Command(Action[T]):
 
 @dataclass(frozen=True)
 class Reply:
-    """What an HTTP server answered. Header names are in lower case."""
+    """What an HTTP server answered. Header names are in lower case.
+
+    phases: seconds by part of the request: dns, connect, tls, first_byte (after the request was sent), total. A part that
+    there was not (no name to look up, no TLS) is left out.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     seconds: float
+    phases: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

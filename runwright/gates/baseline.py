@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from runwright.gates.shape import Asking
 from runwright.policy.gates import GateResult, GateState, ask
-from runwright.probes.http import ask as ask_probe
+from runwright.probes.asking import ask as ask_probe
 from runwright.runbook.gates import Gate
 
 
@@ -33,7 +33,7 @@ def answer(asking: Asking, gate: Gate) -> GateResult:
             return GateState.PASS, "Nothing runs yet: this is the first release."
         health = [p for p in asking.book.verify.health if p in asking.book.probes_of(asking.environment)]
         results = [
-            ask_probe(asking.do, p, asking.probing(), lambda: datetime.now(UTC)) for p in health if p.method != "POST"
+            ask_probe(asking.do, p, asking.probing(), lambda: datetime.now(UTC)) for p in health if not p.changes
         ]
         if not results:
             return GateState.BLIND, "The runbook has no health probe to judge by."

@@ -27,7 +27,7 @@ What the samples say, from the newest backwards, and what that makes the rule (`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -120,20 +120,43 @@ def assess(
     return Verdict(rule.id, "pass", _under(rule, newest.sample), (newest.sample,))
 
 
-def from_probe(
-    rule: Rule, at: datetime, state: Literal["pass", "warn", "fail", "blind"], seconds: float | None, reason: str
-) -> Sample:
+class Asked(Protocol):
+    """What came of asking a probe, as far as a rule looks at it. ``runwright.probes`` gives results of this shape."""
+
+    @property
+    def state(self) -> Literal["pass", "warn", "fail", "blind"]: ...
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def numbers(self) -> Mapping[str, float]: ...
+    @property
+    def missing(self) -> Mapping[str, str]: ...
+    @property
+    def phases(self) -> Mapping[str, float]: ...
+
+
+def from_probe(rule: Rule, at: datetime, asked: Asked) -> Sample:
     """Return the sample of a rule that looks at a probe, given what came of asking it.
 
-    The time of an answer that was wrong says nothing: a quick 503 is not quick.
+    The time of an answer that was wrong says nothing: a quick 503 is not quick. A number says what it says also there.
     """
-    if state == "blind":
-        return Sample(at, None, None, "blind", reason)
+    if asked.state == "blind":
+        return Sample(at, None, None, "blind", asked.reason)
     if rule.failures is not None:
-        return Sample(at, float(state == "fail"), None, "ok", reason)
-    if state == "fail" or seconds is None:
-        return Sample(at, None, None, "no_data", f"the probe failed, its time says nothing: {reason}")
-    return Sample(at, seconds, None, "ok", reason)
+        return Sample(at, float(asked.state == "fail"), None, "ok", asked.reason)
+    if rule.number is not None:
+        if (value := asked.numbers.get(rule.number)) is not None:
+            return Sample(at, value, None, "ok", "")
+        why = asked.missing.get(rule.number) or f"the probe failed: {asked.reason}"
+        return Sample(at, None, None, "no_data", f"number {rule.number}: {why}")
+    seconds = asked.seconds if rule.phase is None else asked.phases.get(rule.phase)
+    if asked.state == "fail":
+        return Sample(at, None, None, "no_data", f"the probe failed, its time says nothing: {asked.reason}")
+    if seconds is None:
+        return Sample(at, None, None, "no_data", f"there was no such part of the request ({rule.phase or 'total'})")
+    return Sample(at, seconds, None, "ok", asked.reason)
 
 
 @dataclass(frozen=True)

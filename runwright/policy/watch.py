@@ -31,7 +31,8 @@ from typing import Any, Literal
 from runwright.plural import plural
 from runwright.policy.rules import State, Verdict
 from runwright.policy.wording import as_time
-from runwright.runbook.checks import HttpProbe, Rule
+from runwright.runbook.checks import Rule
+from runwright.runbook.probes import Probe
 
 Step = Literal["continue", "breach", "hold"]
 End = Literal["proven", "breach", "hold", "freeze"]
@@ -197,7 +198,7 @@ class Conclusion:
     listed: tuple[str, ...] = ()
 
 
-def with_probe_rules(rules: Sequence[Rule], health: Iterable[HttpProbe]) -> list[Rule]:
+def with_probe_rules(rules: Sequence[Rule], health: Iterable[Probe]) -> list[Rule]:
     """Return the rules, and one for each health probe that no rollback rule counts the failures of.
 
     A release whose health probes fail three times in a row is put back, whether the runbook says so or not.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from runwright.runbook.checks import Rule
+from runwright.runbook.numbers import share
 
 _NAMES = {
     "error_ratio": "error ratio",
@@ -15,12 +16,21 @@ _NAMES = {
     "cpu_percent": "CPU",
     "memory_percent": "memory",
     "restarts": "restarts",
+    "dns": "finding the address",
+    "connect": "connecting",
+    "tls": "agreeing on TLS",
+    "first_byte": "first byte",
+    "total": "time",
 }
 
 
 def subject(rule: Rule) -> str:
     """Return what a rule looks at, in words: "error ratio", "p95 latency", "probe ready", or the id of a query's rule."""
     if rule.probe is not None:
+        if rule.number is not None:
+            return f"{rule.number} of probe {rule.probe}"
+        if rule.phase is not None:
+            return f"{_NAMES[rule.phase]} of probe {rule.probe}"
         return f"probe {rule.probe}" if rule.failures is not None else f"time of probe {rule.probe}"
     return _NAMES.get(rule.measure or rule.stats or "", rule.id)
 
@@ -29,9 +39,9 @@ def unit(rule: Rule) -> str:
     """Return the unit of a rule's values: "ratio", "seconds", "per second", "percent", "failures" or "" if unknown."""
     if rule.failures is not None:
         return "failures"
-    if rule.probe is not None or (rule.measure or "").startswith("latency"):
+    if rule.is_time:
         return "seconds"
-    if rule.measure == "error_ratio":
+    if rule.measure == "error_ratio" or (rule.measure is None and rule.stats is None and share(rule.above) is not None):
         return "ratio"
     if rule.measure == "request_rate":
         return "per second"

@@ -11,57 +11,78 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from runwright.engine.actions import Reply
 from runwright.engine.visible import visible
 from runwright.errors import ActionError, DeadlineError
-from runwright.probes.matchers import find, mismatch, shown
+from runwright.probes.matchers import find, judged, mismatch, shown
+from runwright.probes.numbers import Found, numbers_in, out_of_bounds
+from runwright.probes.shape import Answer
 from runwright.probes.values import Values
 from runwright.runbook.base import as_duration
-from runwright.runbook.checks import Expectation, HttpProbe
+from runwright.runbook.numbers import Phase
+from runwright.runbook.probes import Expectation, Probe
 
 MAX_BODY_BYTES = 2**20
 """An answer to a probe is small; of a longer one only so much is read."""
 SHOWN_MISMATCHES = 3
+PHASES: dict[Phase, str] = {
+    "dns": "finding the address",
+    "connect": "connecting",
+    "tls": "agreeing on TLS",
+    "first_byte": "the first byte",
+    "total": "all of it",
+}
 
 _OUR_NETWORK = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE})
 
 
-def mismatches(probe: HttpProbe, reply: Reply, values: Values, now: datetime) -> list[str]:
-    """Return what is wrong with ``reply``; empty if it is as the probe expects.
+def mismatches(probe: Probe, answer: Answer, values: Values, now: datetime) -> list[str]:
+    """Return what is wrong with ``answer``; empty if it is as the probe expects.
 
     Of several expected answers (``expect_any``) one must match, besides what the probe itself expects of the body. A
     status that an alternative gives counts in place of the probe's.
     """
-    body, unread = _json(reply)
-    common = _body_mismatches(probe, reply, body, unread, values, now)
+    body, unread = _json(answer)
+    common = [
+        *answer.wrong,
+        *_body_mismatches(probe, answer, body, unread, values, now),
+        *out_of_bounds(probe.numbers, numbers_of(probe, answer)),
+        *_late(probe, answer),
+    ]
     if not probe.expect_any:
-        return [*_status_mismatch(reply, probe.status), *common]
+        return [*_status_mismatch(answer, probe.status), *common]
     tried: list[list[str]] = []
     for one in probe.expect_any:
         status = one.status if "status" in one.model_fields_set else probe.status
-        tried.append([*_status_mismatch(reply, status), *_body_mismatches(one, reply, body, unread, values, now)])
+        tried.append([*_status_mismatch(answer, status), *_body_mismatches(one, answer, body, unread, values, now)])
     if all(tried):
         alternatives = "; or ".join(", ".join(wrong) for wrong in tried)
         return [f"none of {len(tried)} right answers: {alternatives}", *common]
     return common
 
 
-def reason_of(wrong: list[str], reply: Reply, values: Values) -> str:
+def numbers_of(probe: Probe, answer: Answer) -> Found:
+    """Return the numbers that the probe names, whether the answer is right or not: a pool that is full is often the reason."""
+    if not probe.numbers:
+        return Found({}, {})
+    return numbers_in(probe.numbers, _text(answer), *_json(answer))
+
+
+def reason_of(wrong: list[str], answer: Answer, values: Values) -> str:
     """Return the reason of a failure in one line, redacted: "answered 503, expected 200; body: ok is false, expected true"."""
     more = f"; and {len(wrong) - SHOWN_MISMATCHES} more" if len(wrong) > SHOWN_MISMATCHES else ""
     to = ""
-    if 300 <= reply.status < 400 and (place := reply.headers.get("location")):
+    if 300 <= (answer.status or 0) < 400 and (place := answer.headers.get("location")):
         parts = urlsplit(place)  # its query may carry a token
         to = f" (it redirects to {parts.scheme + '://' + parts.netloc if parts.netloc else ''}{parts.path})"
-    status = "" if any("answered " in one for one in wrong) else f"answered {reply.status}; "
+    status = "" if answer.status is None or any("answered " in one for one in wrong) else f"answered {answer.status}; "
     return visible(values.redact(status + "; ".join(wrong[:SHOWN_MISMATCHES]) + more + to))
 
 
-def saved_from(probe: HttpProbe, reply: Reply) -> tuple[dict[str, str], list[str]]:
+def saved_from(probe: Probe, answer: Answer) -> tuple[dict[str, str], list[str]]:
     """Return what the probe saves of a right answer, as text, and what is wrong if something to save is not there."""
     saved: dict[str, str] = {}
     wrong: list[str] = []
-    body, unread = _json(reply)
+    body, unread = _json(answer)
     for name, path in probe.save.items():
         try:
             found = [] if unread else find(body, path)
@@ -112,15 +133,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _status_mismatch(reply: Reply, status: int | list[int]) -> list[str]:
+def _status_mismatch(answer: Answer, status: int | list[int]) -> list[str]:
     right = status if isinstance(status, list) else [status]
-    if reply.status in right:
+    if answer.status is None or answer.status in right:
         return []
-    return [f"answered {reply.status}, expected {' or '.join(str(one) for one in right)}"]
+    return [f"answered {answer.status}, expected {' or '.join(str(one) for one in right)}"]
 
 
 def _body_mismatches(
-    expected: Expectation, reply: Reply, body: Any, unread: str, values: Values, now: datetime
+    expected: Expectation, answer: Answer, body: Any, unread: str, values: Values, now: datetime
 ) -> list[str]:
     wrong: list[str] = []
     if expected.json_body and unread:
@@ -131,25 +152,36 @@ def _body_mismatches(
             for path, matcher in expected.json_body.items()
             if (why := mismatch(body, path, matcher, now))
         ]
-    if expected.contains is not None and values.fill(expected.contains) not in _text(reply):
+    if expected.contains is not None and values.fill(expected.contains) not in _text(answer):
         wrong.append(f"body: does not contain {shown(expected.contains)}")
-    for name, value in expected.headers.items():
-        actual = reply.headers.get(name.lower())
-        if actual != value:
-            wrong.append(f"header {name} is {'missing' if actual is None else shown(actual)}, expected {shown(value)}")
+    for name, matcher in expected.headers.items():
+        actual = answer.headers.get(name.lower())
+        if why := judged([] if actual is None else [(f"header {name}", actual)], f"header {name}", matcher, now):
+            wrong.append(why)
     return wrong
 
 
-def _text(reply: Reply) -> str:
-    return reply.body[:MAX_BODY_BYTES].decode("utf-8", "replace")
+def _late(probe: Probe, answer: Answer) -> list[str]:
+    """Return which phases of the request took too long. One that there was not (no name to look up, no TLS) took no time."""
+    if probe.phases and not answer.phases:
+        return ["how long its parts took was not measured"]
+    return [
+        f"{PHASES[phase]} took {answer.phases[phase] * 1000:.0f} ms, expected at most {as_duration(most)}"
+        for phase, most in probe.phases.items()
+        if answer.phases.get(phase, 0.0) > most
+    ]
 
 
-def _json(reply: Reply) -> tuple[Any, str]:
+def _text(answer: Answer) -> str:
+    return answer.body[:MAX_BODY_BYTES].decode("utf-8", "replace")
+
+
+def _json(answer: Answer) -> tuple[Any, str]:
     """Return (the JSON value, "") or (None, why it could not be read)."""
-    if len(reply.body) > MAX_BODY_BYTES:
+    if len(answer.body) > MAX_BODY_BYTES:
         return None, "longer than 1 MiB, not read as JSON"
     try:
-        return json.loads(_text(reply)), ""
+        return json.loads(_text(answer)), ""
     except (ValueError, RecursionError):
-        kind = reply.headers.get("content-type", "no content-type").split(";")[0].strip()[:60]
-        return None, f"not JSON ({kind}, {len(reply.body):,} bytes)"
+        kind = answer.headers.get("content-type", "no content-type").split(";")[0].strip()[:60]
+        return None, f"not JSON ({kind}, {len(answer.body):,} bytes)"

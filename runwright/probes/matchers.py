@@ -12,6 +12,7 @@ many values, and one of them must match; ``{all: …}`` asks it of all, and of a
 | {exists: bool}   | is there at all (null is there), or is not                                    |
 | {matches: regex} | is a text in which the expression (RE2) is found                              |
 | {all: matcher}   | and all others at this path match, and there is at least one                  |
+| {not: matcher}   | does not match that                                                           |
 | {age_lt: 5m}     | is a time (ISO 8601, or seconds since 1970) younger than that, and not in the future |
 
 Several of them in one matcher must all match.
@@ -28,7 +29,7 @@ from typing import Any
 from runwright import patterns
 from runwright.runbook.base import as_duration, seconds
 
-KINDS = frozenset({"in", "lt", "gt", "exists", "matches", "all", "age_lt"})
+KINDS = frozenset({"in", "lt", "gt", "exists", "matches", "all", "not", "age_lt"})
 CLOCK_SKEW_SECONDS = 60.0
 """How far in the future a time may lie: clocks of two machines differ, a heartbeat from tomorrow is a mistake."""
 SHOWN_CHARACTERS = 60
@@ -57,7 +58,16 @@ def find(body: Any, path: str) -> list[tuple[str, Any]]:
 def mismatch(body: Any, path: str, matcher: Any, now: datetime) -> str | None:
     """Return why what is at ``path`` in ``body`` does not match, as a short sentence with the value, or None if it does."""
     try:
-        return _mismatch(find(body, path), path, matcher, now)
+        found = find(body, path)
+    except ValueError as error:  # a mistake in the runbook is no match, and says so
+        return f"{path}: {error}"
+    return judged(found, path, matcher, now)
+
+
+def judged(found: list[tuple[str, Any]], path: str, matcher: Any, now: datetime) -> str | None:
+    """Return why none of what was ``found`` at ``path``, as (location, value), matches, or None if one does."""
+    try:
+        return _mismatch(found, path, matcher, now)
     except ValueError as error:  # a mistake in the runbook is no match, and says so
         return f"{path}: {error}"
 
@@ -116,6 +126,8 @@ def _holds(value: Any, kind: str, wanted: Any, now: datetime) -> bool:
     if kind in ("lt", "gt"):
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return number and (value < wanted if kind == "lt" else value > wanted)
+    if kind == "not":
+        return not _matches(value, wanted, now)
     if kind == "matches":
         return isinstance(value, str) and patterns.found(wanted, value)
     if kind == "age_lt":
@@ -167,6 +179,8 @@ def _in_words(kind: str, wanted: Any) -> str:
             return f"{'below' if kind == 'lt' else 'above'} {shown(wanted)}"
         case "matches":
             return f"text like {shown(wanted)}"
+        case "not":
+            return f"anything but {_expected(wanted)}"
         case "all":
             return f"all of them {_expected(wanted)}"
         case "age_lt":

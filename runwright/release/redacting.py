@@ -19,8 +19,8 @@ from runwright.engine.redaction import Redactor
 from runwright.errors import CancelledError, FencedError, RunwrightError
 from runwright.release import drivers
 from runwright.release.run import Run
-from runwright.runbook.checks import texts_in
 from runwright.runbook.model import Runbook
+from runwright.runbook.probes import texts_in
 from runwright.site import Folders, Site
 from runwright.variables import secrets_in, variables_of
 from runwright.versions import Version

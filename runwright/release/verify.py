@@ -11,13 +11,14 @@ from runwright.errors import VerificationError
 from runwright.ledger.states import ReleaseState
 from runwright.platforms.shape import Observed
 from runwright.plural import plural
-from runwright.probes.http import ProbeResult, ask, ask_until, cleanup
+from runwright.probes.asking import ask, ask_until, cleanup
+from runwright.probes.shape import ProbeResult
 from runwright.probes.values import Values
 from runwright.release import ahead, cutover
 from runwright.release.downtime import SERVED, note_downtime
 from runwright.release.work import Work
 from runwright.runbook.base import references
-from runwright.runbook.checks import HttpProbe
+from runwright.runbook.probes import Probe
 from runwright.versions import Version
 
 LOGS = "its containers' or processes' log, or once it is put back the file that `runwright show` names"
@@ -108,7 +109,7 @@ def prove(
     probes = [p for p in work.runbook.probes_of(environment) if not staged or _of_candidate(work, p)]
     health = [p for p in probes if p in work.runbook.verify.health]
     started = now()
-    asked: list[HttpProbe] = []
+    asked: list[Probe] = []
     try:
         for probe in probes if smoke else health:
             if health and probe not in health:
@@ -117,7 +118,7 @@ def prove(
             left = max(1.0, deadline - (now() - started).total_seconds())
             # waiting makes one that is excused answer, and does not make it right
             enough = _answered if schema_ahead and probe.schema_ahead == "warn" else _good
-            if (probe in health or probe.within) and probe.method in ("GET", "HEAD"):
+            if (probe in health or probe.within) and not probe.changes:
                 result = ask_until(work.do, probe, values, now, within_seconds=left, enough=enough)
             else:
                 result = ask(work.do, probe, values, now, key=f"{key}/{probe.id}")
@@ -137,7 +138,7 @@ def prove(
     return results
 
 
-def _of_candidate(work: Work, probe: HttpProbe) -> bool:
+def _of_candidate(work: Work, probe: Probe) -> bool:
     """Return whether a probe can be asked of a candidate: it has an address that means the candidate at its door."""
     named = {name for kind, name in references(probe.url) if kind == "url"}
     return probe.route != "live" and bool(named & set(work.at_the_door))

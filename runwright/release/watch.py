@@ -26,7 +26,8 @@ from runwright.metrics.shape import Source
 from runwright.policy import watch as policy
 from runwright.policy.rollback import Serving, Way
 from runwright.policy.rules import Sample, SampleState, Verdict, assess, from_probe
-from runwright.probes.http import ProbeResult, ask
+from runwright.probes.asking import ask
+from runwright.probes.shape import ProbeResult
 from runwright.release import drivers
 from runwright.release.ahead import stays_ahead
 from runwright.release.decide import serving
@@ -36,7 +37,8 @@ from runwright.release.notify import notify
 from runwright.release.pages import ShownWatch
 from runwright.release.verify import strange
 from runwright.release.work import Work, watch_rules, watch_seconds
-from runwright.runbook.checks import HttpProbe, Rule
+from runwright.runbook.checks import Rule
+from runwright.runbook.probes import Probe
 
 PACED_BY = 10
 """How many rounds of asking say how often is asked."""
@@ -223,7 +225,7 @@ class Watcher:
         if rule.probe is not None:
             result = results.get(rule.probe) or self._asked(rule.probe, len(self.samples[rule.id]))
             results[rule.probe] = result
-            return from_probe(rule, self.clock(), result.state, result.seconds, result.reason)
+            return from_probe(rule, self.clock(), result)
         if rule.stats is not None:
             return drivers.stats(self.work.site, self.work.do, rule, self.clock())
         if self.source is None:
@@ -237,7 +239,7 @@ class Watcher:
         probe = next(p for p in self.work.runbook.probes_of(self.work.release.environment) if p.id == probe_id)
         return self._answer(probe, key=f"watch/{probe_id}/{number}")
 
-    def _answer(self, probe: HttpProbe, key: str = "") -> ProbeResult:
+    def _answer(self, probe: Probe, key: str = "") -> ProbeResult:
         """Ask a probe; where the schema is ahead on purpose, a wrong answer of one that compares revisions is a remark."""
         result = ask(self.work.do, probe, self.work.probing(), self.clock, key=key)
         excused = self.ahead and probe.schema_ahead == "warn" and result.answered and not result.good

@@ -11,11 +11,12 @@ from pydantic import BaseModel
 
 from runwright.patterns import SYNTAX, compiled
 from runwright.runbook.base import references, seconds
-from runwright.runbook.checks import MATCHERS, Expectation, HttpProbe, texts_in
 from runwright.runbook.document import Mistake
 from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
 from runwright.runbook.nearest import nearest
+from runwright.runbook.numbers import terms
+from runwright.runbook.probes import MATCHERS, Expectation, Probe, texts_in
 from runwright.runbook.words import Path, dotted, keys
 
 _ADDRESS = re.compile(r"https?://\S+|\$\{url\.[^}]+\}\S*")
@@ -41,6 +42,9 @@ def probe_mistakes(book: Runbook) -> Iterator[Mistake]:
             for key, matcher in expected.json_body.items():
                 yield from _json_path((*inner, "json", key), key)
                 yield from _matcher((*inner, "json", key), matcher)
+            for name, matcher in expected.headers.items():
+                yield from _header((*inner, "headers", name), matcher)
+        yield from _numbers((*path, "numbers"), probe)
         for name, wanted in probe.save.items():
             yield from _json_path((*path, "save", name), wanted)
     yield from _saved(book)
@@ -63,24 +67,24 @@ def probe_warnings(book: Runbook) -> Iterator[str]:
     """Yield what is allowed of probes and yet worth a second look."""
     watched = {rule.probe: rule.id for rule in book.watch.rules if rule.probe}
     for path, probe in _probes(book):
-        if probe.id in watched and probe.method in ("POST", "DELETE"):
+        if probe.id in watched and probe.changes:
             yield f"{dotted(path)}: the rule `{watched[probe.id]}` sends this {probe.method} again and again while a release is watched; it must not change anything."
 
 
-def _probes(book: Runbook) -> Iterator[tuple[Path, HttpProbe]]:
+def _probes(book: Runbook) -> Iterator[tuple[Path, Probe]]:
     for i, probe in enumerate(book.verify.health):
         yield ("verify", "health", i), probe
     for i, probe in enumerate(book.verify.smoke):
         yield ("verify", "smoke", i), probe
 
 
-def _expectations(path: Path, probe: HttpProbe) -> Iterator[tuple[Path, Expectation]]:
+def _expectations(path: Path, probe: Probe) -> Iterator[tuple[Path, Expectation]]:
     yield path, probe
     for i, expected in enumerate(probe.expect_any):
         yield (*path, "expect_any", i), expected
 
 
-def _address(path: Path, probe: HttpProbe) -> Iterator[Mistake]:
+def _address(path: Path, probe: Probe) -> Iterator[Mistake]:
     for key in (probe.method.lower(), "cleanup"):
         url = getattr(probe, key)
         if url is not None and not _ADDRESS.fullmatch(url):
@@ -93,6 +97,23 @@ def _json_path(path: Path, text: str) -> Iterator[Mistake]:
         yield Mistake(
             path,
             f"{text!r} is no path into a JSON answer; paths look like checks[0].ok, checks[name=db].ok or items[*].name.",
+        )
+
+
+def _numbers(path: Path, probe: Probe) -> Iterator[Mistake]:
+    for name, number in probe.numbers.items():
+        for key, given in (("json", number.json_path), ("of", number.of)):
+            for text in terms(given):
+                if isinstance(text, str):
+                    yield from _json_path((*path, name, key), text)
+
+
+def _header(path: Path, matcher: Any) -> Iterator[Mistake]:
+    if isinstance(matcher, dict):
+        yield from _matcher(path, matcher)
+    elif not isinstance(matcher, str):
+        yield Mistake(
+            path, "the value of a header is text. Put it in quotes, or write a condition.", ('x-frame-options: "DENY"',)
         )
 
 
@@ -110,7 +131,8 @@ def _matcher(path: Path, matcher: Any) -> Iterator[Mistake]:
         right, meant = _MEANT[kind]
         if not right(value):
             yield Mistake((*path, kind), f"`{kind}` takes {meant}.")
-    yield from _matcher((*path, "all"), matcher.get("all"))
+    for inner in ("all", "not"):
+        yield from _matcher((*path, inner), matcher.get(inner))
 
 
 def _is_number(value: Any) -> bool:
@@ -143,6 +165,7 @@ _MEANT: dict[str, tuple[Callable[[Any], bool], str]] = {
         f"a regular expression, such as ^v[0-9]+; the syntax is {SYNTAX}",
     ),
     "all": (lambda value: value is not None, "a value or a condition"),
+    "not": (lambda value: value is not None, "a value or a condition"),
     "age_lt": (_is_duration, "a duration with its unit, such as 3m"),
 }
 

@@ -29,10 +29,16 @@ def rule_mistakes(book: Runbook) -> Iterator[Mistake]:
 def _probe(book: Runbook, rule: Rule, path: Path, places: list[str]) -> Iterator[Mistake]:
     if rule.probe is None:
         return
-    known = [p.id for p in (*book.verify.health, *book.verify.smoke)]
+    known = {p.id: p for p in (*book.verify.health, *book.verify.smoke)}
     if rule.probe not in known:
         yield Mistake((*path, "probe"), unknown("probe", rule.probe, known), needs=("verify",))
         return
+    numbers = known[rule.probe].numbers
+    if rule.number is not None and rule.number not in numbers:
+        what = f"{unknown('number', rule.number, numbers)} The probe `{rule.probe}` says which there are, in its `numbers`."
+        yield Mistake(
+            (*path, "number"), what, (f"numbers: {{{rule.number}: {{json: pool.checked_out}}}}",), needs=("verify",)
+        )
     silent = [n for n in places if rule.probe not in [p.id for p in book.probes_of(n)]]
     if silent:
         what = f"the probe `{rule.probe}` is not asked in {', '.join(silent)}, where this rule applies. Limit the rule with `environments`."

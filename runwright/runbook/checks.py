@@ -1,35 +1,30 @@
-"""What is asked of a release (probes), and while it is watched (rules)."""
+"""How a release is proven, and what must not happen while it is watched (rules)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from runwright.runbook.base import (
-    Credentials,
     Duration,
     Model,
     Name,
-    SavedName,
     ServiceName,
-    Template,
     Text,
     Words,
-    checked_template,
     example,
     seconds,
 )
 from runwright.runbook.gates import BackupAge, CiPassed, DiskFree, Gate, RunCommand, TlsDays, Tool, Window
+from runwright.runbook.numbers import Limit, Phase, share
+from runwright.runbook.probes import Probe
 
 __all__ = [
     "BackupAge",
     "CiPassed",
     "DiskFree",
-    "Expectation",
     "Gate",
-    "HttpProbe",
     "Rule",
     "RunCommand",
     "TlsDays",
@@ -39,127 +34,6 @@ __all__ = [
     "Window",
 ]
 
-# ---------------------------------------------------------------------------------------------------------- probes
-
-Matcher = Annotated[
-    Any,
-    Words(
-        "a value that must be equal, or one of {in: [..]}, {lt: n}, {gt: n}, {exists: true}, {matches: regex}, "
-        "{all: value}, {age_lt: duration}",
-        "a value or a condition",
-    ),
-]
-MATCHERS = ("in", "lt", "gt", "exists", "matches", "all", "age_lt")
-
-Status = Annotated[int, Field(ge=100, le=599), Words("an HTTP status, 100 to 599", "a status")]
-Statuses = Annotated[list[Status], Field(min_length=1)]
-
-
-class Expectation(Model):
-    """One answer that would be right."""
-
-    status: Status | Statuses = example(200, "The status, or several that are right.", 200)
-    json_body: dict[Text, Matcher] = example(
-        {"ok": True, "checks[*].ok": {"all": True}},
-        "What the JSON answer must hold: a path, and the value there or a condition: {in: [..]}, {lt: n}, {gt: n}, {exists: true}, {matches: regex}, {all: value}, {age_lt: 3m}.",
-        {},
-        alias="json",
-    )
-    contains: Template | None = example("ok", "Text that the answer must contain.", None)
-    headers: dict[Text, str] = example({"x-frame-options": "DENY"}, "Headers and their exact values.", {})
-
-
-METHODS = ("get", "head", "post", "delete")
-
-
-class HttpProbe(Expectation):
-    """Ask a URL and judge the answer. Exactly one of get, head, post, delete."""
-
-    id: Name = example("ready", "Its name, for rules and reports.")
-    get: Template | None = example("${url.api}/readyz", "The URL to GET.", None)
-    head: Template | None = example("${url.web}/", "The URL to ask for its headers only.", None, apart=True)
-    post: Template | None = example(
-        "${url.api}/auth/login",
-        "The URL to POST to. A post is sent once, never repeated.",
-        None,
-        apart=True,
-    )
-    delete: Template | None = example("${url.api}/customers/${saved.customer}", "The URL to DELETE.", None, apart=True)
-    body: Any = example({"user": "${secret.smoke_user}"}, "The JSON body of a post.", None, apart=True)
-    send_headers: dict[Text, Template] = example({"X-Run": "${release.id}"}, "Headers to send.", {})
-    basic: Credentials | None = example(["admin", "${secret.admin_password}"], "A user and a password.", None)
-    bearer: Template | None = example("${saved.token}", "A token, instead of a user and a password.", None, apart=True)
-    expect_any: list[Expectation] = example(
-        [{"json": {"status": "ok"}}, {"json": {"state": "up"}}],
-        "Several answers, of which one must match.",
-        [],
-        apart=True,
-    )
-    save: dict[SavedName, Text] = example(
-        {"token": "access_token"},
-        "What later probes need: name to path in the JSON answer; ${saved.NAME}. Treated as a secret.",
-        {},
-    )
-    cleanup: Template | None = example(
-        "${url.api}/customers/${saved.customer}", "A URL to DELETE at the end, however it ended.", None, apart=True
-    )
-    warn: list[Status] = example([503], "Statuses that are only worth a remark.", [])
-    timeout: Duration = example("5s", "How long an answer may take.", 5.0)
-    within: Duration | None = example(
-        "2m",
-        "How long to keep asking until it is right (get and head only). Default: the rest of the deadline for the probes of `health`, once for smoke.",
-        None,
-    )
-    environments: list[Name] = example(["production"], "Only in these environments. Default: in all.", [])
-    schema_ahead: Literal["fail", "warn"] = example(
-        "warn",
-        "After a way back that left newer, additive migrations in the database: whether a wrong answer to this probe counts; none, or a proxy's 502 or 504, always does. Use warn for a readiness check that compares revisions, and another probe for the rest that it checks.",
-        "fail",
-    )
-    route: Literal["any", "live"] = example(
-        "live",
-        "any: also asked of a staged version before traffic goes there; live: only through the front door.",
-        "any",
-    )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> HttpProbe:
-        if sum(getattr(self, name) is not None for name in METHODS) != 1:
-            raise ValueError("a probe needs exactly one of get, head, post, delete")
-        if self.body is not None and self.post is None:
-            raise ValueError("only a post has a body")
-        if self.within is not None and self.method not in ("GET", "HEAD"):
-            raise ValueError("`within` asks again and again, which only get and head may do")
-        if self.basic and self.bearer:
-            raise ValueError("a probe has `basic` or `bearer`, not both")
-        if self.method == "HEAD" and (self.json_body or self.contains or self.expect_any or self.save):
-            raise ValueError("the answer to a head has no body: json, contains, expect_any and save need a get")
-        for text in texts_in(self.body):
-            checked_template(text)
-        return self
-
-    @property
-    def method(self) -> str:
-        """GET, HEAD, POST or DELETE."""
-        return next(name.upper() for name in METHODS if getattr(self, name) is not None)
-
-    @property
-    def url(self) -> str:
-        """The URL, with its references."""
-        return str(self.get or self.head or self.post or self.delete)
-
-
-def texts_in(value: Any) -> Iterator[str]:
-    """Yield every text in ``value``: itself, or in the lists and mappings that it is made of."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from texts_in(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from texts_in(inner)
-
 
 class Verify(Model):
     """How a release is proven right after it was started, and again while it is watched."""
@@ -167,12 +41,12 @@ class Verify(Model):
     deadline: Duration = example(
         "2m", "How long all of it may take: so long a version that starts and does not work may serve.", 120.0
     )
-    health: list[HttpProbe] = example(
+    health: list[Probe] = example(
         [{"id": "ready", "get": "${url.api}/readyz"}],
         "Asked until each is right; also asked of what runs before a release, and all through the watch.",
         [],
     )
-    smoke: list[HttpProbe] = example(
+    smoke: list[Probe] = example(
         [{"id": "docs", "get": "${url.api}/docs"}],
         "Asked once, in this order, after health. Its probes are written as those of health.",
         [],
@@ -203,7 +77,14 @@ class Rule(Model):
     )
     probe: Name | None = example(
         "ready",
-        "A probe of `verify`: its failures in a row (`failures`) or its time (`above`, as a duration such as 500ms).",
+        "A probe of `verify`: its failures in a row (`failures`), its time (`above`, as a duration such as 500ms), or a `number` of its answer.",
+        None,
+        apart=True,
+    )
+    number: Name | None = example("pool", "Of a probe: one of its `numbers`, instead of its time.", None, apart=True)
+    phase: Phase | None = example(
+        "first_byte",
+        "Of a probe: the time of one part of the request (dns, connect, tls, first_byte), instead of all of it.",
         None,
         apart=True,
     )
@@ -220,10 +101,17 @@ class Rule(Model):
         ["api"], "For stats: which services. Default: all of the application's.", [], apart=True
     )
     above: (
-        Annotated[float | str, Words("a number, or a duration such as 500ms for a time", "a number or a duration")]
+        Annotated[
+            float | str,
+            Words("a number, a part such as 80 %, or a duration such as 500ms for a time", "a number or a duration"),
+        ]
         | None
-    ) = example(0.05, "Breached when the value is above this; for a time a duration such as 500ms.", None)
-    below: float | None = example(1, "Breached when the value is below this.", None, apart=True)
+    ) = example(
+        0.05,
+        "Breached when the value is above this: a number, a part such as 80 %, or for a time a duration such as 500ms.",
+        None,
+    )
+    below: Limit | None = example(1, "Breached when the value is below this.", None, apart=True)
     failures: Annotated[int, Field(ge=1, le=100)] | None = example(
         3, "For a probe: breached after so many failures in a row.", None, apart=True
     )
@@ -255,12 +143,18 @@ class Rule(Model):
             )
         if self.failures is not None and self.probe is None:
             raise ValueError("failures counts a probe's failures in a row; name the probe")
-        if self.below is not None and self.probe is not None:
-            raise ValueError("of a probe either its failures in a row or its time (`above`) can be watched")
-        if isinstance(self.above, str):
+        if (self.number or self.phase) and (self.probe is None or self.failures is not None):
+            raise ValueError("number and phase are for a probe with `above` or `below`: name the probe")
+        if self.number and self.phase:
+            raise ValueError("a rule looks at a number of the answer or at a phase of the request, not at both")
+        if self.below is not None and self.probe is not None and self.number is None:
+            raise ValueError("of a probe its failures in a row, its time (`above`) or a number can be watched")
+        if isinstance(self.above, str) and share(self.above) is None:
             seconds(self.above)
             if not self.is_time:
                 raise ValueError("above takes a number here; a duration is for the time of a probe or a latency")
+        elif isinstance(self.above, str) and self.is_time:
+            raise ValueError("above takes a duration here, such as 500ms: it is a time that is watched")
         self._check_units()
         if self.min_requests and self.measure is None and self.promql is None:
             raise ValueError("min_requests is for measure and promql: nothing else counts requests")
@@ -275,7 +169,7 @@ class Rule(Model):
             raise ValueError(
                 f"above: {self.above:g} would be {self.above:g} seconds; write {self.above:g}ms or {self.above:g}s"
             )
-        if self.measure == "error_ratio" and isinstance(self.above, float) and self.above >= 1:
+        if self.measure == "error_ratio" and self.above is not None and self.limit >= 1:
             raise ValueError("an error ratio is from 0 to 1 and is never above 1; for 5 % write 0.05")
         if self.stats in ("cpu_percent", "memory_percent") and isinstance(self.above, float) and self.above <= 1:
             raise ValueError(f"above: {self.above:g} would be {self.above:g} %; for 80 % write 80")
@@ -283,12 +177,14 @@ class Rule(Model):
     @property
     def is_time(self) -> bool:
         """Whether the value is a time in seconds."""
-        return self.probe is not None or (self.measure or "").startswith("latency_")
+        return (self.probe is not None and self.number is None) or (self.measure or "").startswith("latency_")
 
     @property
     def limit(self) -> float:
         """The number that the value is compared with; a time in seconds."""
         value = next(v for v in (self.above, self.below, self.failures) if v is not None)
+        if (part := share(value)) is not None:
+            return part * 100 if self.stats is not None else part
         return seconds(value) if isinstance(value, str) else float(value)
 
 

@@ -24,12 +24,13 @@ from runwright.runbook.base import (
     references,
 )
 from runwright.runbook.canary import Canary
-from runwright.runbook.checks import HttpProbe, Rule, Verify, Watch
+from runwright.runbook.checks import Rule, Verify, Watch
 from runwright.runbook.drill import Drills
 from runwright.runbook.environment import Environment
 from runwright.runbook.forms import Cron, TimeZone
 from runwright.runbook.gates import Gate
 from runwright.runbook.migrators.shape import LaterMigrate, Migrate
+from runwright.runbook.probes import Probe
 from runwright.runbook.registered import one_of
 from runwright.versions import valid_tag
 
@@ -223,7 +224,7 @@ class Runbook(Model):
         """Return the watch rules of one environment."""
         return [r for r in self.watch.rules if not r.environments or environment in r.environments]
 
-    def probes_of(self, environment: str) -> list[HttpProbe]:
+    def probes_of(self, environment: str) -> list[Probe]:
         """Return the probes of one environment: health, then smoke."""
         return [
             p for p in (*self.verify.health, *self.verify.smoke) if not p.environments or environment in p.environments

@@ -22,13 +22,14 @@ from runwright.metrics.scrape import ScrapeSource
 from runwright.metrics.shape import Measurement, What
 from runwright.platforms.compose.usage import parse_stats
 from runwright.policy.rules import assess
-from runwright.probes.http import ask
+from runwright.probes.asking import ask
 from runwright.probes.values import Values
 from runwright.reports.markdown import block, code, text
-from runwright.runbook.checks import HttpProbe, Rule
+from runwright.runbook.checks import Rule
 from runwright.runbook.gates import CiPassed, Tool
 from runwright.runbook.metrics.prometheus import Prometheus
 from runwright.runbook.metrics.scrape import Scrape
+from runwright.runbook.probes import Probe
 from runwright.testing.replies import Replies
 from runwright.variables import secrets_in, variables_of
 
@@ -37,11 +38,18 @@ MEASURED: tuple[What, ...] = ("error_ratio", "latency_p50", "latency_p95", "requ
 PROMETHEUS = Prometheus(kind="prometheus", url="http://p")
 SCRAPE = Scrape(kind="scrape", url="http://p/metrics")
 PROBES = [
-    HttpProbe.model_validate({"id": "a", "get": "http://x/", **expected})
+    Probe.model_validate({"id": "a", "get": "http://x/", **expected})
     for expected in (
         {"json": {"a.b": 1, "[*].x": {"all": True}, "status": {"in": ["ok"]}}},
         {"json": {"value": {"lt": 3}, "name": {"matches": "^(a+)+$"}, "data": {"age_lt": "3m"}, "$": {"exists": True}}},
         {"json": {"result[0]": {"lt": 3, "gt": -1}, "services[name=db].x": True}, "save": {"t": "value"}},
+        {
+            "numbers": {
+                "part": {"json": ["a.b", "value"], "of": ["result[*]", "x", 1], "at_most": "80 %"},
+                "text": {"text": "(.*)[0-9]", "at_least": 0},
+            },
+            "headers": {"content-type": {"not": "text/plain"}, "server": {"exists": False}},
+        },
         {"contains": "ok", "headers": {"X-A": "1"}, "expect_any": [{"json": {"x": 1}}, {"status": 204}]},
     )
 ]
@@ -93,6 +101,8 @@ def probe(data: bytes) -> None:
         for one in PROBES:
             found = ask(Answering(data, status=status), one, Values(), lambda: NOW)
             assert found.state in ("pass", "warn", "fail", "blind")
+            assert all(math.isfinite(number) for number in found.numbers.values())
+            assert all(_plain(why) for why in found.missing.values())
             assert _plain(found.reason) and len(found.reason) < 2000
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from runwright.probes.http import ProbeResult, ask, ask_until, cleanup
+from runwright.probes.asking import ask, ask_until, cleanup
+from runwright.probes.shape import ProbeResult
 from runwright.probes.values import Values
-from runwright.runbook.checks import HttpProbe
+from runwright.runbook.probes import Probe
 from runwright.testing.direct import Direct
 
 
@@ -114,8 +115,8 @@ def values(shop: Shop) -> Values:
     return Values({"api": base, "front": base}, {"password": "hunter2-hunter2"}, {"id": "r1"})
 
 
-def probe(**given: Any) -> HttpProbe:
-    return HttpProbe.model_validate({"id": "p", **given})
+def probe(**given: Any) -> Probe:
+    return Probe.model_validate({"id": "p", **given})
 
 
 def test_a_smoke_test_logs_in_creates_finds_and_cleans_up(shop: Shop) -> None:
@@ -243,3 +244,14 @@ def test_the_test_route_asks_the_staged_version(shop: Shop) -> None:
     moved = elsewhere.rebased("front", f"http://127.0.0.1:{shop.server_port}")
     assert ask(Direct(), probe(get="${url.api}/readyz"), moved, clock).state == "pass"
     assert shop.asked == ["GET /readyz"]
+
+
+def test_how_long_each_part_of_a_request_took_is_measured(shop: Shop) -> None:
+    """A name is looked up, an address is not; without TLS there is no such part."""
+    by_name = Probe.model_validate({"id": "ready", "get": "http://localhost:${release.version}/readyz"})
+    port = str(shop.server_address[1])
+    found = ask(Direct(), by_name, Values(release={"version": port}), clock)
+    assert found.state == "pass" and set(found.phases) == {"dns", "connect", "first_byte", "total"}
+    assert all(0 <= seconds <= found.phases["total"] for seconds in found.phases.values())
+    by_address = Probe.model_validate({"id": "ready", "get": f"http://127.0.0.1:{port}/readyz"})
+    assert "dns" not in ask(Direct(), by_address, Values(), clock).phases

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import ipaddress
 import socket
 import ssl
 import time
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import httpcore
 import httpx
 
 from runwright.engine.actions import Http, Reply
@@ -20,6 +22,11 @@ from runwright.errors import ActionError, DeadlineError
 
 MAX_BODY_BYTES = 8 * 2**20
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_PHASES: Final = {
+    "connection.connect_tcp": "connect",
+    "connection.start_tls": "tls",
+    "http11.receive_response_headers": "first_byte",
+}
 _CONNECTED: Final = frozenset({"connection.connect_tcp.complete", "connection.start_tls.complete"})
 
 
@@ -38,17 +45,28 @@ def request(action: Http[Any]) -> Reply:
 
 
 class _Line:
-    """The connection of one exchange, which another thread can cut."""
+    """The connection of one exchange, which another thread can cut, and how long its parts took."""
 
     def __init__(self) -> None:
         self._sockets: list[socket.socket] = []
         self._is_cut = False
+        self._begun: dict[str, float] = {}
+        self.phases: dict[str, float] = {}
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Take notice of what httpx does (its extension "trace"). Raise httpx.ReadTimeout once the line is cut.
 
         So a name that is found too late is connected to no more, and nothing is sent that nobody waits for.
         """
+        what, _, step = event.rpartition(".")
+        if (phase := _PHASES.get(what)) is not None:
+            now = time.monotonic()
+            if step == "started":
+                self._begun.setdefault(phase, now)
+            elif step == "complete":
+                self.phases[phase] = (
+                    now - self._begun[phase] - self.phases.get("dns" if phase == "connect" else "", 0.0)
+                )
         connected = info["return_value"] if event in _CONNECTED else None
         if self._is_cut:
             if connected is not None:
@@ -65,12 +83,56 @@ class _Line:
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)  # under TLS as well: no goodbye that may hang
 
 
+class _Finding(httpcore.SyncBackend):
+    """Connects as httpcore does, and notes how long the name took to be found."""
+
+    def __init__(self, line: _Line) -> None:
+        self._line = line
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.NetworkStream:
+        begun = time.monotonic()
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        if not _is_address(host):
+            self._line.phases["dns"] = time.monotonic() - begun
+        addresses = list(dict.fromkeys(str(where[4][0]) for where in found))
+        for address in addresses[:-1]:
+            with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+        return super().connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
+
+
+class _Transport(httpx.HTTPTransport):
+    """A transport whose connections are made by `_Finding`: httpx itself has no way to name one."""
+
+    def __init__(self, trusted: ssl.SSLContext, line: _Line) -> None:
+        super().__init__(verify=trusted, trust_env=False)
+        self._pool = httpcore.ConnectionPool(ssl_context=trusted, network_backend=_Finding(line))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _exchanged(action: Http[Any], line: _Line) -> Reply:
     begun = time.monotonic()
     try:
         with (
             httpx.Client(
-                verify=_trusted(action.ca_file),
+                transport=_Transport(_trusted(action.ca_file), line),
                 timeout=action.deadline_seconds,
                 trust_env=False,
                 follow_redirects=False,
@@ -91,7 +153,8 @@ def _exchanged(action: Http[Any], line: _Line) -> Reply:
                     break
             headers = {name.lower(): value for name, value in answer.headers.items()}
             content = _unpacked(bytes(body), headers.get("content-encoding", ""))[:MAX_BODY_BYTES]
-            return Reply(answer.status_code, headers, content, time.monotonic() - begun)
+            total = time.monotonic() - begun
+            return Reply(answer.status_code, headers, content, total, {**line.phases, "total": total})
     except httpx.TimeoutException as error:
         raise DeadlineError(
             f"No answer within {action.deadline_seconds:g} s: {action.says}.",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from runwright.policy.rules import GAP_INTERVALS, Sample, Verdict, assess, from_probe
 from runwright.policy.wording import as_time
+from runwright.probes.shape import ProbeResult
 from runwright.runbook.checks import Rule
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -137,13 +138,17 @@ def test_a_ratio_of_few_requests_is_no_evidence() -> None:
     assert assess(one, [Sample(at(0), 0.08, 50)], at(0), START, EVERY).state == "breach"
 
 
+def asked(state: Any, seconds: float | None = None, **more: Any) -> ProbeResult:
+    return ProbeResult("ready", state, "it said so", seconds, **more)
+
+
 def test_failures_are_counted_in_a_row() -> None:
     """A probe's rule counts failures that follow each other; an answer that is right begins anew, a blind one does not."""
     one = rule(probe="ready", failures=3)
 
     def state(results: str) -> str:
         kinds = {"x": "fail", ".": "pass", "w": "warn", "?": "blind"}
-        samples = [from_probe(one, at(EVERY * i), kinds[c], 0.1, "") for i, c in enumerate(results)]  # type: ignore[arg-type]
+        samples = [from_probe(one, at(EVERY * i), asked(kinds[c], 0.1)) for i, c in enumerate(results)]
         return assess(one, samples, samples[-1].at, START, EVERY).state
 
     assert [state(r) for r in ("xx", "xxx", "xx.x", "xx?x", "xxx.", "xxw", "x??xx", "x???xx", "???")] == [
@@ -154,7 +159,7 @@ def test_failures_are_counted_in_a_row() -> None:
 def test_failures_can_be_asked_to_last_as_well() -> None:
     """With `failures` and `for`, both must be true."""
     one = rule(probe="ready", failures=2, **{"for": "2m"})
-    samples = [from_probe(one, at(EVERY * i), "fail", None, "") for i in range(5)]
+    samples = [from_probe(one, at(EVERY * i), asked("fail")) for i in range(5)]
     states = [assess(one, samples[: i + 1], samples[i].at, START, EVERY).state for i in range(5)]
     assert states == ["pass"] * 4 + ["breach"]
 
@@ -162,9 +167,30 @@ def test_failures_can_be_asked_to_last_as_well() -> None:
 def test_the_time_of_a_wrong_answer_says_nothing() -> None:
     """A quick 503 is not quick, and a slow one is counted by the rule on failures."""
     one = rule(probe="ready", above="500ms")
-    assert from_probe(one, START, "fail", 0.002, "answered 503").state == "no_data"
-    assert from_probe(one, START, "pass", 0.7, "").value == 0.7
-    assert from_probe(one, START, "blind", None, "no network").state == "blind"
+    assert from_probe(one, START, asked("fail", 0.002)).state == "no_data"
+    assert from_probe(one, START, asked("pass", 0.7)).value == 0.7
+    assert from_probe(one, START, asked("blind")).state == "blind"
+
+
+def test_a_number_of_an_answer_counts_also_where_the_answer_was_wrong() -> None:
+    """A pool that is full is what a readiness of 503 says; a number that is not there is no data, and never a breach."""
+    one = rule(probe="ready", number="pool", above="80 %", **{"for": "2m"})
+    full = asked("fail", 0.1, numbers={"pool": 0.93})
+    samples = [from_probe(one, at(EVERY * i), full) for i in range(5)]
+    verdict = assess(one, samples, samples[-1].at, START, EVERY)
+    assert (verdict.state, verdict.reason) == ("breach", "pool of probe ready 93 % > 80 % for 2m")
+    gone = from_probe(one, START, asked("pass", 0.1, missing={"pool": "pool.size is missing"}))
+    assert (gone.state, gone.reason) == ("no_data", "number pool: pool.size is missing")
+    assert from_probe(one, START, asked("fail")).state == "no_data"
+    assert from_probe(one, START, asked("blind", numbers={"pool": 1.0})).state == "blind"
+
+
+def test_a_phase_of_a_request_is_a_time_of_its_own() -> None:
+    """A look-up that hangs is told from a server that is slow; a phase that there was not is no data."""
+    one = rule(probe="ready", phase="dns", above="100ms")
+    sample = from_probe(one, START, asked("pass", 0.9, phases={"dns": 0.4, "total": 0.9}))
+    assert assess(one, [sample], START, START, EVERY).reason == "finding the address of probe ready 400 ms > 100 ms"
+    assert from_probe(one, START, asked("pass", 0.9, phases={"total": 0.9})).state == "no_data"
 
 
 def test_the_warm_up_does_not_count() -> None:

@@ -21,7 +21,8 @@ from runwright.policy.watch import (
     decide,
     with_probe_rules,
 )
-from runwright.runbook.checks import HttpProbe, Rule
+from runwright.runbook.checks import Rule
+from runwright.runbook.probes import Probe
 
 
 def rule(id: str = "errors", **given: Any) -> Rule:
@@ -176,7 +177,7 @@ def test_the_clock_of_a_watch_never_jumps() -> None:
 
 def test_a_health_probe_without_a_rule_gets_one() -> None:
     """A release whose health probes fail in a row is put back even if no rule says so; a rule that says so is kept."""
-    health = [HttpProbe(id="ready", get="http://x"), HttpProbe(id="web", get="http://y")]
+    health = [Probe(id="ready", get="http://x"), Probe(id="web", get="http://y")]
     rules = [rule(), Rule(id="down", probe="ready", failures=5), Rule(id="web-down", probe="web", above=1.0)]
     found = with_probe_rules(rules, health)
     assert [(r.id, r.probe, r.failures) for r in found[3:]] == [("implied-web", "web", 3)]

@@ -15,9 +15,10 @@ from runwright.engine.actions import Http, Reply
 from runwright.engine.performer import Performer
 from runwright.engine.planning import Planner
 from runwright.errors import ActionError, CancelledError, DeadlineError, InDoubtError, InputError
-from runwright.probes.http import PLANNED, ask, ask_until, cleanup
+from runwright.probes.asking import ask, ask_until, cleanup
+from runwright.probes.shape import PLANNED
 from runwright.probes.values import Values
-from runwright.runbook.checks import HttpProbe
+from runwright.runbook.probes import Probe
 from runwright.testing.replies import Replies
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -32,11 +33,9 @@ def clock() -> datetime:
     return NOW
 
 
-def probe(**given: Any) -> HttpProbe:
+def probe(**given: Any) -> Probe:
     urls = {"get", "head", "post", "delete"}
-    return HttpProbe.model_validate(
-        {"id": "ready", **({} if urls & set(given) else {"get": "${url.api}/readyz"}), **given}
-    )
+    return Probe.model_validate({"id": "ready", **({} if urls & set(given) else {"get": "${url.api}/readyz"}), **given})
 
 
 def reply(status: int = 200, body: Any = None, **headers: str) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runwright.policy.rollback import Cause, Decision, Serving, Situation, Way
-from runwright.probes.http import ProbeResult
+from runwright.probes.shape import ProbeResult
 from runwright.release import pages as page
 from runwright.release.verify import keep
 from tests.unit.release.conftest import Opener, token
