@@ -128,6 +128,8 @@ ROUTERS = Room(
     },
     formerly={"forwarder": "caddy"},
 )
+STANDING = "caddy"
+"""The router that stands before containers where the runbook's own does not."""
 DATABASES = Room(
     "database",
     "runwright.databases",

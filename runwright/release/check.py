@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from runwright import registry
-from runwright.errors import RefusedError
+from runwright.errors import ActionError, CancelledError, RefusedError
 from runwright.gates.shape import Asking
 from runwright.ledger.records import GateResult as Kept
 from runwright.ledger.states import ReleaseState
@@ -22,6 +22,8 @@ from runwright.release.work import Work
 AT_ONCE = 8
 CLAIMED = "in use elsewhere"
 """The line of the checklist that is there whenever somebody else has what the release would take."""
+ROUTER = "router"
+"""The line that is there whenever a router of the team's own does not have what a release needs."""
 
 
 def check(work: Work) -> str:
@@ -59,12 +61,27 @@ def asked(work: Work) -> Checklist:
         if gate.attest is not None and gate.id in given and result.state is GateState.PASS:
             work.ledger.records.add_approval(work.id, gate.id, name=str(given[gate.id]), text=gate.attest)
     checklist = decide(results, gates)
-    claimed = work.platform.claims(work.do)
-    if not claimed:
-        return checklist
-    state = GateState.FAIL if any(claim.stops for claim in claimed) else GateState.WARN
-    reason = " ".join(part for claim in claimed for part in (claim.says, claim.next))
-    return also(checklist, GateResult(CLAIMED, state, reason, datetime.now(UTC)))
+    if claimed := work.platform.claims(work.do):
+        state = GateState.FAIL if any(claim.stops for claim in claimed) else GateState.WARN
+        reason = " ".join(part for claim in claimed for part in (claim.says, claim.next))
+        checklist = also(checklist, GateResult(CLAIMED, state, reason, datetime.now(UTC)))
+    if lacking := _router_lacks(work):
+        checklist = also(checklist, GateResult(ROUTER, GateState.FAIL, lacking, datetime.now(UTC)))
+    return checklist
+
+
+def _router_lacks(work: Work) -> str:
+    """Return what the router does not have that a release needs of it, and what to do; "" if nothing."""
+    router = work.router if work.cutover.stages else None
+    if router is None:
+        return ""
+    try:
+        router.require(work.do)
+    except CancelledError:
+        raise
+    except (ActionError, RefusedError) as error:
+        return " ".join(part for part in (error.what, error.next) if part)
+    return ""
 
 
 def asking_of(work: Work) -> Asking:

@@ -20,6 +20,7 @@ from runwright.metrics.shape import Source, SourceKind
 from runwright.migrators.shape import Job, Migrator, MigratorKind
 from runwright.platforms.shape import Kind, Platform
 from runwright.policy.rules import Sample
+from runwright.routers.paired import Paired
 from runwright.routers.shape import Router
 from runwright.runbook.checks import Rule
 from runwright.runbook.drill import Break
@@ -74,8 +75,11 @@ def router(site: Site, token: int | None = None, where: Platform | None = None) 
     if site.place.router is None:
         return None
     stand = (where or platform(site)).stand()
-    found: Router = registry.ROUTERS.driver(site.place.router.kind).made(site, token, stand)
-    return found
+    kind = registry.ROUTERS.driver(site.place.router.kind)
+    found: Router = kind.made(site, token, stand)
+    if stand is None or kind.stands:
+        return found
+    return Paired(found, registry.ROUTERS.driver(registry.STANDING).made(site, token, stand))
 
 
 def strategy(site: Site) -> str:

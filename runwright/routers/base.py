@@ -137,6 +137,9 @@ class TargetFile(ABC):
 
     # ------------------------------------------------------------------------------------------------------ changing
 
+    def require(self, do: Do) -> None:  # noqa: B027 - what we start has what it needs
+        """Raise RefusedError if it does not have what it needs, ActionError if it does not answer."""
+
     def announce(self, do: Do, key: str) -> None:
         """From here on, refuse whoever holds a lower token: a process that was stopped right before it moves traffic.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from runwright.engine.actions import Do
 from runwright.runbook.drill import Break
@@ -19,7 +19,8 @@ class RouterFacts:
     running: whether it answers. serving: what it serves, asked from itself (None: nothing, or it does not run); while two
     share the requests, the one that gets all that the other one does not. written: what its target file names, read so too.
     front: the address that clients use, "" if it never ran. shares: the percentage of new requests of each slot, asked from
-    itself; written_shares: as its target file says. Both are empty if one slot gets all.
+    itself; written_shares: as its target file says. Both are empty if one slot gets all. inside: the same of who sends the
+    system's own callers, where that is somebody else.
     """
 
     running: bool
@@ -28,17 +29,20 @@ class RouterFacts:
     front: str = ""
     shares: Mapping[str, int] = field(default_factory=dict)
     written_shares: Mapping[str, int] = field(default_factory=dict)
+    inside: RouterFacts | None = None
 
     @property
     def agreed(self) -> bool:
-        """Whether it runs, and serves what it would come back with."""
-        return self.running and self.serving == self.written and self.shares == self.written_shares
+        """Whether it runs, and serves what it would come back with; inside too, and the same there."""
+        alone = self.running and self.serving == self.written and self.shares == self.written_shares
+        return alone and (self.inside is None or (self.inside.agreed and _slots(self.inside) == _slots(self)))
 
     @property
     def named(self) -> frozenset[str]:
         """The slots that may not be stopped: what it serves, and what it would serve after a restart."""
         alone = (upstream.slot for upstream in (self.serving, self.written) if upstream is not None)
-        return frozenset((*alone, *self.shares, *self.written_shares))
+        inside = self.inside.named if self.inside is not None else ()
+        return frozenset((*alone, *self.shares, *self.written_shares, *inside))
 
     def share(self, slot: str) -> int:
         """How many percent of the new requests ``slot`` gets, as the router itself says."""
@@ -51,10 +55,21 @@ class RouterFacts:
         """What is wrong, as a sentence; "" if nothing is."""
         if not self.running:
             return "The router does not run."
+        if self.inside is not None and (problem := self.inside.problem):
+            return f"For callers inside: {problem}"
+        if self.inside is not None and _slots(self.inside) != _slots(self):
+            users, callers = _words(self.serving, self.shares), _words(self.inside.serving, self.inside.shares)
+            return f"Users reach {users}, but callers inside reach {callers}."
         if not self.agreed:
             served, named = _words(self.serving, self.shares), _words(self.written, self.written_shares)
             return f"The router serves {served}, but its target file names {named}."
         return ""
+
+
+def _slots(facts: RouterFacts) -> dict[str, int]:
+    if facts.shares:
+        return dict(facts.shares)
+    return {facts.serving.slot: 100} if facts.serving is not None else {}
 
 
 def _words(upstream: Upstream | None, shares: Mapping[str, int]) -> str:
@@ -66,8 +81,10 @@ def _words(upstream: Upstream | None, shares: Mapping[str, int]) -> str:
 class Router(Protocol):
     """Who sends a system its traffic. ``key`` starts the keys of the changes that a method makes."""
 
-    breaks: ClassVar[frozenset[Break]]
-    """The ways in which it can spoil what it serves, for a drill."""
+    @property
+    def breaks(self) -> frozenset[Break]:
+        """The ways in which it can spoil what it serves, for a drill."""
+        ...
 
     def facts(self, do: Do) -> RouterFacts:
         """Return what it serves and what its target file names. A router that is down is a fact, not an error."""
@@ -82,6 +99,10 @@ class Router(Protocol):
 
         Raise FencedError if a higher one than ours was announced.
         """
+        ...
+
+    def require(self, do: Do) -> None:
+        """Raise RefusedError if it is somebody else's and does not have what it needs; ActionError if it does not answer."""
         ...
 
     def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
@@ -125,6 +146,8 @@ class RouterKind(Protocol):
 
     name: str
     """As the runbook names it."""
+    stands: bool
+    """Whether what it makes can stand before containers in their place, with their names and ports."""
 
     def made(self, site: Site, token: int | None, stand: Stand | None = None) -> Router:
         """Return the driver for an environment. token: the fencing token of the lease under which it is changed, if it is.

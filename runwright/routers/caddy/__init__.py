@@ -16,12 +16,14 @@ from runwright.traffic import Stand
 
 class _Kind:
     name = "caddy"
+    stands = True
 
     def made(self, site: Site, token: int | None, stand: Stand | None = None) -> CaddyRouter | CaddySwitch:
         spec = site.place.router
-        assert isinstance(spec, Caddy)
         if stand is not None:
+            assert spec is not None
             return CaddySwitch(spec, site.folders.state.absolute() / "switch", sys.executable, stand, token)
+        assert isinstance(spec, Caddy)
         return CaddyRouter(spec, site.root / "caddy", sys.executable, token)
 
 

@@ -18,7 +18,7 @@ from runwright.routers.caddy.state import EVERYWHERE
 from runwright.routers.caddy.target import line
 from runwright.routers.target import Target
 from runwright.runbook.drill import Break, require_way
-from runwright.runbook.routers.caddy import Caddy
+from runwright.runbook.routers.shape import Router as Spec
 from runwright.traffic import LOOPBACK, Counted, Entry, Stand, Upstream, reached
 
 START_SECONDS = 30.0
@@ -33,7 +33,7 @@ class CaddySwitch(TargetFile):
 
     breaks: ClassVar[frozenset[Break]] = frozenset({"errors", "latency"})
 
-    def __init__(self, spec: Caddy, folder: Path, python: str, stand: Stand, token: int | None = None) -> None:
+    def __init__(self, spec: Spec, folder: Path, python: str, stand: Stand, token: int | None = None) -> None:
         super().__init__(spec.drain_timeout, folder / "fence", token)
         self._folder = folder
         self._python = python

@@ -12,6 +12,7 @@ from runwright.traffic import Stand
 
 class _Kind:
     name = "haproxy"
+    stands = False
 
     def made(self, site: Site, token: int | None, stand: Stand | None = None) -> HAProxyRouter:
         spec = site.place.router

@@ -10,6 +10,7 @@ from runwright.traffic import Stand
 
 class _Kind:
     name = "nginx"
+    stands = False
 
     def made(self, site: Site, token: int | None, stand: Stand | None = None) -> NginxRouter:
         spec = site.place.router

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from runwright.runbook.base import Duration, Text, example
+from runwright.runbook.base import example
 from runwright.runbook.routers.shape import Router
 
 
@@ -24,15 +24,6 @@ class Caddy(Router):
         "0.0.0.0",  # noqa: S104 - an example of what a team may choose
         "The address of this machine that it listens on. Default: only this machine reaches it.",
         "127.0.0.1",
-    )
-    drain_timeout: Duration = example(
-        "10s", "How long requests in flight may finish on the old version after a switch.", 10.0
-    )
-
-    image: Text = example(
-        "caddy:2.10",
-        "On Compose, where a Caddy stands before each service that gets requests: its image, 2.10 or newer.",
-        "caddy:2",
     )
 
     def address(self) -> tuple[str, int] | None:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from runwright.runbook.base import Duration, Name, Text, example
+from runwright.runbook.base import Name, Text, example
 from runwright.runbook.routers.shape import Router
 
 
@@ -33,7 +33,4 @@ class HAProxy(Router):
     container: Text | None = example("shop-front-1", "The container that it runs in, if it does.", None)
     front: Annotated[str, Field(pattern=r"^http://[^\s/]+$")] = example(
         "http://127.0.0.1:8080", "The address at which clients reach it, as seen from this machine."
-    )
-    drain_timeout: Duration = example(
-        "10s", "How long requests in flight may finish on the old version after a switch.", 10.0
     )

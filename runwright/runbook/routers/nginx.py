@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from runwright.runbook.base import Duration, Name, Text, example
+from runwright.runbook.base import Name, Text, example
 from runwright.runbook.routers.shape import Router
 
 Address = Annotated[str, Field(pattern=r"^http://[^\s/]+(/\S*)?$")]
@@ -45,7 +45,4 @@ class Nginx(Router):
     )
     keepalive: Annotated[int, Field(ge=0, le=1024)] = example(
         16, "How many idle connections to the application each worker keeps. 0: none.", 0
-    )
-    drain_timeout: Duration = example(
-        "10s", "How long requests in flight may finish on the old version after a switch.", 10.0
     )

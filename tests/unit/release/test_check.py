@@ -207,3 +207,18 @@ def test_a_revision_is_known_if_a_release_here_or_the_code_knows_it(
     work.refresh()
     (result,) = asked(work).results
     assert (result.state, evidence in result.reason) == (state, True), result.reason
+
+
+def test_a_router_that_lacks_something_stops_the_release_before_anything_is_changed(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One of the team's own: what its configuration needs once, or that it does not answer."""
+    own = {
+        "kind": "haproxy",
+        "socket": str(tmp_path / "no.sock"),
+        "map": str(tmp_path / "m"),
+        "front": "http://127.0.0.1:1",
+    }
+    (result,) = asked(opened(gates=[], local={"router": own})).results
+    assert (result.id, result.state) == ("router", GateState.FAIL)
+    assert "HAProxy does not answer" in result.reason and "level admin" in result.reason

@@ -1,0 +1,80 @@
+"""Two routers as one: the team's own sends the users, and one of ours stands inside, with the names of what it sends them to.
+
+Among containers a name belongs to whatever claims it. So that the system's own callers move when its users do, and a candidate
+has a door before anybody meets it, ours stands there for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from runwright.engine.actions import Branch, Do, Together
+from runwright.routers.shape import Router, RouterFacts
+from runwright.runbook.drill import Break
+from runwright.traffic import Counted, Upstream
+
+
+class Paired:
+    """``front`` sends the users, ``inside`` the system's own callers; both are told at the same time."""
+
+    def __init__(self, front: Router, inside: Router) -> None:
+        self.front, self.inside = front, inside
+
+    @property
+    def breaks(self) -> frozenset[Break]:
+        """The ways in which what users get can be spoilt."""
+        return self.front.breaks
+
+    def facts(self, do: Do) -> RouterFacts:
+        """Return what users reach, and with it what callers inside do."""
+        return replace(self.front.facts(do), inside=self.inside.facts(do))
+
+    def target(self, do: Do) -> Upstream | None:
+        """Return what users reach."""
+        return self.front.target(do)
+
+    def announce(self, do: Do, key: str) -> None:
+        """Let both refuse whoever has a lower token."""
+        self.inside.announce(do, f"{key}/inside")
+        self.front.announce(do, key)
+
+    def require(self, do: Do) -> None:
+        """Raise RefusedError if the team's own does not have what it needs."""
+        self.front.require(do)
+
+    def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
+        """See to both, first to the one inside: a candidate is asked there."""
+        self.inside.ensure(do, f"{key}/inside", first)
+        self.front.ensure(do, key, first)
+
+    def door(self, do: Do, slot: str) -> Upstream | None:
+        """Return the one inside's address for ``slot`` alone."""
+        return self.inside.door(do, slot)
+
+    def switch(self, do: Do, to: Upstream, key: str, share: int = 100, stays: Upstream | None = None) -> int:
+        """Tell both at the same time: neither waits for what the other one lets come to its end."""
+
+        def told(name: str, router: Router) -> Branch[int]:
+            return Branch(name=name, run=lambda do: router.switch(do, to, f"{key}/{name}/put", share, stays))
+
+        both = (told("inside", self.inside), told("front", self.front))
+        left: tuple[int, ...] = do(Together(branches=both, says=f"send users and callers inside to {to.slot}"))
+        return sum(left)
+
+    def inject(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:
+        """Spoil what users get."""
+        self.front.inject(do, slot, by, seconds, key)
+
+    def in_flight(self, do: Do, slot: str) -> int:
+        """Return how many requests of users, and of callers inside, ``slot`` is answering."""
+        return self.front.in_flight(do, slot) + self.inside.in_flight(do, slot)
+
+    def counted(self, do: Do) -> Mapping[str, Counted]:
+        """Return what was counted of the users: callers inside are no measure of what they see."""
+        return self.front.counted(do)
+
+    def stop(self, do: Do, key: str) -> None:
+        """Stop the one inside; the other one is not ours."""
+        self.front.stop(do, key)
+        self.inside.stop(do, f"{key}/inside")
