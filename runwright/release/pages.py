@@ -50,8 +50,10 @@ def lines(work: Work) -> list[checklists.Line]:
     gates = {gate.id: gate for gate in work.runbook.gates_of(work.release.environment)}
     found = []
     for name, state, reason in work.fact("checklist") or []:
-        gate = gates[name]
-        shown = STATES.get(state, cast(checklists.GateState, state))
+        gate, shown = gates.get(name), STATES.get(state, cast(checklists.GateState, state))
+        if gate is None:  # nobody wrote it into the runbook: it is looked at in every release
+            found.append(checklists.Line(name, "always", shown, reason, state != "warn"))
+            continue
         if gate.attest is not None and state == "pass" and not work.release.is_drill:  # there nobody was asked
             shown = "attested"
         found.append(checklists.Line(name, gate.attest or gate.kind, shown, reason, gate.on_fail == "block"))

@@ -80,3 +80,13 @@ def test_the_way_back_shows_who_saw_what_failed_and_what_had_been_changed(
     assert "| the watch | it was not watched |" in text
     assert "1. start web: intended" in text
     assert "fetch the repository" not in text
+
+
+def test_what_no_gate_of_the_runbook_asked_for_is_a_line_too(opened: Opener, pages: dict[str, str]) -> None:
+    """It is found in any release, and stops it: who reads the checklist has to see why."""
+    work = opened()
+    work.write_down(
+        "checklist", [("in use elsewhere", "fail", "It is another project's."), ("router", "warn", "Slow.")]
+    )
+    page.show_checklist(work)
+    assert "It is another project" in pages["checklist"] and "Slow." in pages["checklist"]
