@@ -164,10 +164,10 @@ class Watcher:
         for rule in self.rules:
             self._sample(rule, results)
         at = self.clock()
+        first = not self.rounds
         pace = self._paced()
         verdicts = {r.id: assess(r, self.samples[r.id], at, self.started_at, pace) for r in self.rules}
         decision = policy.decide(verdicts, self.rules)
-        first = not self.watching.probes and not self.watching.rules
         self.watching = self.watching.stepped(
             0.0 if first else time.monotonic() - last,
             verdicts,
