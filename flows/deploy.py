@@ -29,6 +29,7 @@ def deploy(
     attestations: dict[str, str] | None = None,
     watch_minutes: float | None = None,
     adopt: bool = False,
+    components: list[str] | None = None,
 ) -> str:
     """Release a version of a system to an environment, watch it, and put the old one back if it fails.
 
@@ -40,8 +41,11 @@ def deploy(
         attestations: What people state: the id of a gate, and the name of the person.
         watch_minutes: Watch for this long instead; never less than thirty minutes in production.
         adopt: Take what runs now as the way back, although it is not what the ledger says.
+        components: What is released, by its name in the runbook; the others stay as they were. Without it everything is.
     """
-    with released(system, environment, version, deployer, attestations or {}, watch_minutes, adopt) as release_id:
+    with released(
+        system, environment, version, deployer, attestations or {}, watch_minutes, adopt, components
+    ) as release_id:
         # preparation: nothing that users touch is changed
         resolve(release_id)
         check(release_id)

@@ -32,11 +32,14 @@ class Artifact:
 
     reference: how the platform names it ("ghcr.io/acme/web@sha256:…", "sha256:…", a folder).
     identity: what it is, whatever it is called: a registry digest, an image id, or a git tree.
+    ref, commit: of which version it is, where that is another one than that which it is part of: it was left out of a release.
     """
 
     component: str
     reference: str
     identity: str
+    ref: str = ""
+    commit: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,17 @@ class Version:
     @property
     def name(self) -> str:
         """How people read it: "v1.4.0 (1a2b3c4d)"."""
-        short = self.commit[:8] or "commit unknown"
-        return f"{self.ref} ({short})" if not self.commit.startswith(self.ref) else short
+        return named(self.ref, self.commit)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Return {component: the version that it is of} of those that were not released with this one, and stayed as they were."""
+        return {a.component: named(a.ref, a.commit) for a in self.artifacts if a.ref}
+
+    @property
+    def commits(self) -> frozenset[str]:
+        """Return the commits that its artifacts are of; "" of one that nobody knows."""
+        return frozenset({self.commit, *(a.commit for a in self.artifacts if a.ref)})
 
     def artifact(self, component: str) -> Artifact:
         """Return the artifact of ``component``. Raise KeyError if it has none."""
@@ -85,6 +97,12 @@ class Version:
                 "revisions": None if revisions is None else tuple(revisions),
             }
         )
+
+
+def named(ref: str, commit: str) -> str:
+    """Return how people read a version: "v1.4.0 (1a2b3c4d)"."""
+    short = commit[:8] or "commit unknown"
+    return short if commit.startswith(ref) else f"{ref} ({short})"
 
 
 def valid_tag(version: str) -> str:

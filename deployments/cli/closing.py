@@ -192,7 +192,7 @@ def serves(ledger: Ledger, system: str, environment: str) -> str:
     newest = ledger.releases.find(system, environment, limit=1)
     unsettled = [r for r in newest if r.state not in ENDED and r.state not in BEFORE_CHANGES]
     live = ledger.releases.live(system, environment)
-    known = f"{live.ref} ({live.id})" if live else "nothing that the ledger knows of"
+    known = f"{live.whole} ({live.id})" if live else "nothing that the ledger knows of"
     return f"not settled: {unsettled[0].ref} is {unsettled[0].state}; before it, {known}" if unsettled else known
 
 

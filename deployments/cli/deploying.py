@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deployments.cli.options import Deployer, Follow, Json, PlaceArgument, Plain, named
+from deployments.cli.options import Deployer, Follow, Json, Only, PlaceArgument, Plain, components, named
 from deployments.cli.output import Output
 from runwright.errors import InputError
 
@@ -32,6 +32,7 @@ def deploy(
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take what runs now as the way back, although the ledger says otherwise.")
     ] = False,
+    only: Only = None,
     follow: Follow = True,
     deployer: Deployer = None,
     as_json: Json = False,
@@ -54,6 +55,8 @@ def deploy(
     }
     if watch_minutes is not None:
         parameters["watch_minutes"] = checked_minutes(loaded.runbook, where, watch_minutes)
+    if released := components(loaded.runbook, only):
+        parameters["components"] = released
     if adopt:
         parameters["adopt"] = True
     start_and_follow(out, "deploy", where, parameters, follow=follow)

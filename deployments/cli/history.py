@@ -58,6 +58,8 @@ def as_data(release: Release) -> dict[str, Any]:
         "place": f"{release.system}/{release.environment}",
         "procedure": release.procedure,
         "version": release.ref,
+        "components": release.parameters.get("components") or None,
+        "left_out": release.version.left_out if release.version else {},
         "commit": release.commit,
         "state": release.state,
         "because": release.because,
@@ -79,6 +81,13 @@ def _seconds(release: Release) -> float | None:
     return max(0.0, (release.changed_at - release.created_at).total_seconds())
 
 
+def _version(release: Release) -> str:
+    if release.is_drill:
+        return f"{release.ref} (drill)"
+    some = release.parameters.get("components")
+    return f"{release.ref} (only {', '.join(some)})" if some else release.ref
+
+
 def _print_list(out: Output, found: list[Release], *, everywhere: bool) -> None:
     from deployments.cli.wording import length, moment
 
@@ -86,7 +95,7 @@ def _print_list(out: Output, found: list[Release], *, everywhere: bool) -> None:
     for r in found:
         row = [
             r.id,
-            f"{r.ref} (drill)" if r.is_drill else r.ref,
+            _version(r),
             str(r.state),
             moment(r.created_at),
             length(_seconds(r)),
@@ -179,7 +188,12 @@ def _print_details(out: Output, data: dict[str, Any]) -> None:
     if data["drill"]:
         noticed = data["drill"]["noticed_by"]
         out.pairs([("drill", data["drill"]["text"]), *([("noticed", noticed)] if noticed else [])])
-    out.pairs([(f"artifact {name}", identity) for name, identity in data["artifacts"].items()])
+    left = data["left_out"]
+    shown = {
+        name: f"{identity} of {left[name]}" if name in left else identity
+        for name, identity in data["artifacts"].items()
+    }
+    out.pairs([(f"artifact {name}", identity) for name, identity in shown.items()])
     tables: tuple[tuple[str, tuple[str, ...], list[list[object]]], ...] = (
         (
             "states",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runwright.errors import InputError
+
+if TYPE_CHECKING:
+    from runwright.runbook.model import Runbook
 
 PlaceArgument = Annotated[
     str, typer.Argument(metavar="SYSTEM/ENVIRONMENT", help="The system and its environment, such as shop/production.")
@@ -32,7 +35,28 @@ Follow = Annotated[
     bool, typer.Option("--follow/--no-follow", help="Follow the run to its end, or return as soon as it is started.")
 ]
 
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="COMPONENTS",
+        help="Release only these components of the runbook, such as web,worker; the others stay as they are.",
+    ),
+]
+
 _LONGEST_NAME = 200
+
+
+def components(runbook: Runbook, given: list[str] | None) -> list[str]:
+    """Return the components of `--only`, none of all. Raise InputError, which lists them, if one is unknown."""
+    from runwright.release.partial import chosen
+
+    if given and not all(name.strip() for text in given for name in text.split(",")):
+        raise InputError(
+            "--only: names of components are meant, with commas between.",
+            next=f"{runbook.system} has {', '.join(runbook.components)}.",
+        )
+    return chosen(runbook, (name for text in given or () for name in text.split(",")))
 
 
 def named(text: str, option: str, *, empty: bool = False) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deployments.cli.options import Json, PlaceArgument, Plain
+from deployments.cli.options import Json, Only, PlaceArgument, Plain, components
 from deployments.cli.output import Output
 from runwright.errors import RunwrightError
 
@@ -20,6 +20,7 @@ def plan(
     build: Annotated[
         bool, typer.Option("--build", help="Build the version first, so that its migrations are known.")
     ] = False,
+    only: Only = None,
     as_json: Json = False,
     plain: Plain = False,
 ) -> None:
@@ -31,13 +32,14 @@ def plan(
     from runwright.versions import checked_ref
 
     out = Output(as_json=as_json, as_plain=plain)
-    where, _ = with_runbook(place)
+    where, loaded = with_runbook(place)
+    released = components(loaded.runbook, only)
     checked_ref(version)
     _connect()
     from runwright.release.preview import plan_only
     from tasks.run import RUN
 
-    made = plan_only(RUN, where.system, where.environment, version, build=build)
+    made = plan_only(RUN, where.system, where.environment, version, build=build, components=released)
     if out.as_json:
         out.document(made)
     else:

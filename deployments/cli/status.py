@@ -110,6 +110,8 @@ def _live(live: Release, way: Release | None, *, few: bool) -> dict[str, Any]:
     return {
         "release": live.id,
         "version": live.ref,
+        "whole": live.whole,
+        "left_out": live.version.left_out if live.version else {},
         "commit": live.commit,
         "since": live.changed_at,
         "adopted": live.adopted,
@@ -174,7 +176,7 @@ def _print(out: Output, one: dict[str, Any], now: datetime) -> None:
         pairs.append(("  live", "nothing that the ledger knows of"))
     else:
         adopted = ", adopted" if live["adopted"] else ""
-        pairs.append(("  live", f"{live['version']} since {moment(live['since'])} ({live['release']}{adopted})"))
+        pairs.append(("  live", f"{live['whole']} since {moment(live['since'])} ({live['release']}{adopted})"))
         if one["runs"] is not None:
             pairs.append(("  runs", one["runs"]["text"]))
         for died in one["meanwhile"]:

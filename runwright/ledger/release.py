@@ -54,6 +54,14 @@ class Release:
         return self.procedure in ("deploy", "drill")
 
     @property
+    def whole(self) -> str:
+        """What it put in place, as people read it: "v1.5.0", or "v1.5.0, with api of v1.4.0 (1a2b3c4d)"."""
+        left = self.version.left_out if self.version is not None else {}
+        return ", with ".join(
+            [self.ref, *([" and ".join(f"{name} of {of}" for name, of in left.items())] if left else [])]
+        )
+
+    @property
     def is_drill(self) -> bool:
         """Whether it is made to be broken and put back: it is never proven."""
         return self.procedure == "drill"

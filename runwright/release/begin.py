@@ -15,6 +15,7 @@ from runwright.ledger.way_back import checked_target, to_take_back
 from runwright.policy.drilling import checked_way, refuse_production, whose_turn
 from runwright.policy.levels import Level
 from runwright.policy.support import unsupported
+from runwright.release import partial
 from runwright.release.redacting import written
 from runwright.release.run import Run
 from runwright.runbook.drill import Break, Drills
@@ -40,19 +41,35 @@ def released(
     attestations: dict[str, str],
     watch_minutes: float | None,
     adopt: bool = False,
+    components: list[str] | None = None,
 ) -> Iterator[str]:
     """Open a release for this run and give its id; abandon it if its preparation fails.
 
-    Raise InputError, RunbookError, NotBuiltError or RefusedError before anything is done.
+    components: what is released; None, or none: everything. Raise InputError, RunbookError, NotBuiltError or RefusedError before anything is done.
     """
     with _ledger(run) as ledger:
         checked_ref(version)
         runbook = checked(system, environment, watch_minutes)
+        chosen = _chosen(ledger, runbook, environment, components, adopt)
         clean = written(runbook, environment, run)
         stated = {gate: clean(name) if isinstance(name, str) else name for gate, name in attestations.items()}
-        parameters = {"attestations": stated, "watch_minutes": watch_minutes, "adopt": adopt}
+        parameters = {"attestations": stated, "watch_minutes": watch_minutes, "adopt": adopt, **chosen}
         with _opened(run, ledger, runbook, environment, version, "deploy", parameters, clean(deployer)) as release_id:
             yield release_id
+
+
+def _chosen(
+    ledger: Ledger, runbook: Runbook, environment: str, components: list[str] | None, adopt: bool
+) -> dict[str, list[str]]:
+    """Return the parameter that says which components are released. Raise InputError or RefusedError if they cannot be."""
+    chosen = partial.chosen(runbook, components)
+    if chosen and adopt:
+        raise InputError(
+            "`adopt` takes what runs now, and what is left out of a release stays what is recorded: both cannot be.",
+            next="Release all components with `adopt`, then some of them.",
+        )
+    partial.require_recorded(ledger, runbook, environment, chosen)
+    return {partial.COMPONENTS: chosen} if chosen else {}
 
 
 @contextmanager

@@ -21,14 +21,18 @@ def brought(work: Work, previous: Release | None) -> tuple[str, ...]:
     None where something of the version runs them: that is told and judged by `at_start`.
     """
     version, migrate = work.version, work.runbook.migrate
-    before = previous.commit if previous is not None else ""
-    if not before or (migrate is not None and migrate.tool in (_TOOL, "command")):
+    before = previous.version.commits if previous is not None and previous.version is not None else ()
+    if not before or not all(before) or (migrate is not None and migrate.tool in (_TOOL, "command")):
         return ()
     found = (*at_start.not_ours(version, migrate).values(), *at_start.not_run(version, migrate).values())
     if any(one.tool == _TOOL for some in found for one in some):
         return ()
     try:
-        changed = set(source.changed_between(work.do, work.folders.mirror, before, version.commit))
+        changed = {
+            path
+            for commit in before
+            for path in source.changed_between(work.do, work.folders.mirror, commit, version.commit)
+        }
         return tuple(
             path
             for path in source.holding(work.do, work.folders.mirror, version.commit, _BASE, _WHERE)

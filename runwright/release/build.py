@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from runwright import source
 from runwright.engine.actions import Command
-from runwright.release import drivers
+from runwright.release import drivers, partial
 from runwright.release.login import logged_in
 from runwright.release.recorded import recorded
 from runwright.release.work import Work, with_version
@@ -23,8 +23,11 @@ def build(work: Work) -> dict[str, str]:
         tree = work.folders.tree
         source.checkout(work.do, work.folders.mirror, work.version.commit, tree, key="prepare/tree")
         builder = drivers.builder(work.site, recorded(work))
-        artifacts: list[Artifact] = []
+        artifacts, left_out = list[Artifact](), partial.left_out(work)
         for name, component in work.runbook.components.items():
+            if name in left_out:
+                artifacts.append(left_out[name])
+                continue
             key = f"prepare/build/{name}"
             artifacts.append(builder.build(work.do, tree, name, component, work.version.commit, work.release.ref, key))
             work.say(f"{name} is {artifacts[-1].identity}")

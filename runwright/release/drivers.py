@@ -162,7 +162,7 @@ def job(site: Site, do: Do, version: Version, release_id: str) -> Job:
     """Return a function that runs one-off jobs of ``version`` with the configuration of the migrations' service."""
     migrate = site.book.migrate
     assert migrate is not None
-    component = migrate.component or next(iter(site.book.components))
+    component = site.book.migrates()
     service = migrate.service or (site.book.components[component].services or [component])[0]
     where = platform(site)
 

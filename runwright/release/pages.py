@@ -174,7 +174,7 @@ def show_log(work: Work) -> None:
         deployer=release.deployer,
         environment=release.environment,
         commit=release.commit or "",
-        tag=release.ref,
+        tag=release.whole,
         checks={
             "ci": ci[0] if ci else (None, "not asked"),
             "backup": (True, f"{backup['location']}; {backup['proof']}") if backup else (None, "none was taken"),

@@ -12,7 +12,18 @@ from runwright.ledger.states import ReleaseState, reached
 from runwright.migrators.shape import MigrationPlan
 from runwright.plural import plural
 from runwright.policy.levels import Level
-from runwright.release import ahead, at_start, brought, cutover, drivers, revision_tables, schema, two_live, unfinished
+from runwright.release import (
+    ahead,
+    at_start,
+    brought,
+    cutover,
+    drivers,
+    partial,
+    revision_tables,
+    schema,
+    two_live,
+    unfinished,
+)
 from runwright.release.adopt import previous_release
 from runwright.release.pages import show_plan
 from runwright.release.work import Work
@@ -37,6 +48,7 @@ def make_plan(work: Work) -> dict[str, Any]:
             state="Nothing was changed.",
             next="Start another drill: it is of what serves then.",
         )
+    partial.require_current(work, previous)
     work.ledger.releases.record(work.id, previous_id=previous.id if previous else None)
     work.refresh()
     revision_tables.before_plan(work)
@@ -63,9 +75,11 @@ def make_plan(work: Work) -> dict[str, Any]:
     made: dict[str, Any] = {
         "commit": work.version.commit,
         "artifacts": {a.component: a.identity for a in work.version.artifacts},
+        "left_out": work.version.left_out,
         "migrations": migrations.as_json() if migrations else None,
         "level": level.name,
         "notes": [
+            *partial.notes(work.version),
             *([refuses] if refuses else []),
             *notes(work.version, migrate),
             *brought.notes(new),
@@ -147,8 +161,9 @@ def read_migrations(work: Work, seen: dict[str, Any]) -> MigrationPlan | None:
     work.write_down(ahead.FACT, None)
     if found.unknown_current:
         found = ahead.stay_ahead(work, migrator, found)
-    work.write_down("migrations", found.as_json())
-    return found
+    mine = partial.migrations(work, found)
+    work.write_down("migrations", mine.as_json() if mine else None)
+    return mine
 
 
 def migrations_of(work: Work) -> MigrationPlan | None:

@@ -8,6 +8,7 @@ from typing import Any
 from runwright.errors import RunwrightError
 from runwright.ledger import open_ledger
 from runwright.ledger.states import ReleaseState
+from runwright.release import partial
 from runwright.release.begin import checked
 from runwright.release.build import build as build_all
 from runwright.release.check import asked
@@ -19,20 +20,24 @@ from runwright.runbook.snapshot import to_json
 from runwright.versions import checked_ref
 
 
-def plan_only(run: Run, system: str, environment: str, version: str, *, build: bool = False) -> dict[str, Any]:
+def plan_only(
+    run: Run, system: str, environment: str, version: str, *, build: bool = False, components: list[str] | None = None
+) -> dict[str, Any]:
     """Return the plan for a version as plain JSON; nothing that users touch is changed, and nothing is released.
 
     Without ``build`` a version that was not built yet has a provisional plan: its migrations are not known, and what
     depends on them is left out. Keys: provisional, commit, artifacts, gates, migrations, level, previous, steps
-    ([key, sentence, exact command]), depends, hash.
+    ([key, sentence, exact command]), depends, hash, left_out. components: what would be released; none: everything.
     """
     ledger = open_ledger()
     try:
         checked_ref(version)
         runbook = checked(system, environment, None)
+        chosen = partial.chosen(runbook, components)
+        partial.require_recorded(ledger, runbook, environment, chosen)
         release = ledger.releases.open(
             system, environment, version, procedure="plan", run_id=f"plan-{uuid.uuid4()}", runbook=to_json(runbook),
-            parameters={"attestations": {}}, deployer="",
+            parameters={"attestations": {}, partial.COMPONENTS: chosen}, deployer="",
         )  # fmt: skip
         try:
             with at_work(release.id, run) as work:

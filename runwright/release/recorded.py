@@ -35,6 +35,6 @@ def _first(releases: Iterable[Release], component: str, image: str) -> tuple[Rel
         said = (release.runbook.get("components") or {}).get(component) or {}
         named = Component(image=said.get("image")).image_of(release.commit or "", release.ref)
         for artifact in release.version.artifacts if release.version and named == image else ():
-            if artifact.component == component:
+            if artifact.component == component and not artifact.ref:  # else it is of another commit
                 return release, artifact
     return None

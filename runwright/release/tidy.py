@@ -76,7 +76,7 @@ def _here(folders: Folders) -> list[str]:
 
 
 def _commits(release: Release) -> set[str]:
-    return {release.commit or "", release.version.commit if release.version else ""} - {""}
+    return {release.commit or "", *(release.version.commits if release.version else ())} - {""}
 
 
 def _runs(work: Work, environment: str) -> Kept:

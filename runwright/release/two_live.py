@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from runwright import source
 from runwright.errors import ActionError, RefusedError
@@ -108,11 +108,19 @@ def _run_once(work: Work) -> Iterator[str]:
 
 def _changed(work: Work) -> list[str] | None:
     """Return the files that may change a schema and were changed since the version that serves; None: not known."""
-    before = work.previous.commit if work.previous is not None else ""
-    if not before:
+    return changed_since(work, work.previous.commits if work.previous is not None else ())
+
+
+def changed_since(work: Work, commits: Collection[str]) -> list[str] | None:
+    """Return the files that may change a schema and were changed since any of ``commits``; None: not known."""
+    if not commits or not all(commits):
         return None
     try:
-        found = source.changed_between(work.do, work.folders.mirror, before, work.version.commit)
+        found = {
+            path
+            for commit in commits
+            for path in source.changed_between(work.do, work.folders.mirror, commit, work.version.commit)
+        }
     except ActionError:
         return None  # what serves came from somewhere else
-    return [path for path in found if _MIGRATION.search(path)]
+    return sorted(path for path in found if _MIGRATION.search(path))

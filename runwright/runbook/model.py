@@ -216,6 +216,10 @@ class Runbook(Model):
         """Return {service: component}, in the order in which services are replaced."""
         return {s: name for name, component in self.components.items() for s in (component.services or [name])}
 
+    def migrates(self) -> str:
+        """Return the component whose artifact moves the schema, if ``migrate`` says that one does."""
+        return (self.migrate.component if self.migrate else None) or next(iter(self.components))
+
     def gates_of(self, environment: str) -> list[Gate]:
         """Return the gates of one environment."""
         return [g for g in self.gates if not g.environments or environment in g.environments]

@@ -219,6 +219,10 @@ class Colours:
             )
             if ports:
                 dark = f"once, for a second or a few, while the switch takes over {few(map(str, ports))}"
+        if left := [name for name in self.services if name in version.extra.get("commits", {})]:
+            says.append(
+                f"{few(left)}, which is left out, is started once more as it is: all in `traffic` are moved together."
+            )
         in_place = sorted(set(version.extra["images"]) - set(self.services))
         if in_place:
             says.append(

@@ -27,6 +27,7 @@ from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.environment import Variables, carried, configured, keys_seen
 from runwright.platforms.compose.faults import inject
 from runwright.platforms.compose.images import Image, image_of
+from runwright.platforms.compose.left_out import ways_to_mount
 from runwright.platforms.compose.neighbours import NOBODY, Neighbours, known_services, neighbours
 from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
@@ -47,7 +48,7 @@ class Compose(Platform):
     tree: where the clean worktree of a commit is when `prepare` is called. state: our own folder for this environment.
     env: what Compose interpolates from besides the env file; may hold secrets, and DOCKER_CONFIG for pulls.
     gone: services of the version before that the files of the new one have no more. version: what is released, if that is
-    known: it says which names and ports the switch before its colours takes over.
+    known: it says which names and ports the switch before its colours takes over. before: what it replaces.
     """
 
     breaks: ClassVar[frozenset[Break]] = frozenset({"kill", "errors", "latency"})
@@ -64,6 +65,7 @@ class Compose(Platform):
         environment: str,
         gone: Collection[str] = (),
         version: Version | None = None,
+        before: Version | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.target = target
@@ -75,6 +77,7 @@ class Compose(Platform):
         self.env = dict(env or {})
         self._names = (system, environment)
         self._version = version
+        self._before = before
         self._starting = Starting(target, self._all, self._gone, clock)
         self._colours = Colours(target, self._starting)
         if self._colours.services:
@@ -194,15 +197,8 @@ class Compose(Platform):
         Its image may be right, and what is mounted over it runs all the same: by a file that somebody has added, or carried
         over by Docker from the container that was replaced.
         """
-        planned: dict[str, str] | None = version.extra.get("mounts", {}).get(fact.service)
-        if planned is None:
-            return ()
-        wanted = {os.path.normpath(target): source for target, source in planned.items()}
-        return tuple(
-            f"{fact.instance} has {source} mounted on {target}"
-            for source, target in fact.mounts
-            if not _as_planned(source, wanted.get(os.path.normpath(target)))
-        )
+        found = [_mounted_otherwise(fact, planned) for planned in ways_to_mount(version, fact.service)]
+        return min(found, key=len, default=())
 
     # ------------------------------------------------------------------------------------------------- new versions
 
@@ -228,7 +224,7 @@ class Compose(Platform):
                 state="Nothing was started or stopped.",
                 next="Release another version; this one cannot be started again.",
             )
-        made = put_in_place(do, self._place(self._folder(version)), self.services, version, prefix)
+        made = put_in_place(do, self._place(self._folder(version)), self.services, version, prefix, self._before)
         if not self._colours.services:
             return made
         entries = read_entries(do, self._project(made), self.target)
@@ -485,6 +481,16 @@ def job_name(project: str, release_id: str, key: str) -> str:
     """Return the name of a one-off container: readable, and the same for the same job of the same release."""
     mark = hashlib.sha256(f"{release_id}\0{key}".encode()).hexdigest()[:10]
     return f"{project}-rw-{word(key)[:24]}-{mark}"
+
+
+def _mounted_otherwise(fact: ServiceFact, planned: Mapping[str, str]) -> tuple[str, ...]:
+    """Return, as phrases, what is mounted into an instance and is not ``planned``."""
+    wanted = {os.path.normpath(target): source for target, source in planned.items()}
+    return tuple(
+        f"{fact.instance} has {source} mounted on {target}"
+        for source, target in fact.mounts
+        if not _as_planned(source, wanted.get(os.path.normpath(target)))
+    )
 
 
 def _as_planned(source: str, wanted: str | None) -> bool:

@@ -45,6 +45,7 @@ class ComposeKind(Kind):
             environment=site.environment,
             gone=Compose.gone(before, version, services),
             version=version,
+            before=before,
         )
 
     def env_files(self, site: Site) -> Iterator[Path]:

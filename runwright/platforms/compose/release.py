@@ -29,6 +29,8 @@ from runwright.platforms.compose.config import (
 from runwright.platforms.compose.copies import Copies, Place
 from runwright.platforms.compose.images import Image, image_of, pulled, swallows_command
 from runwright.platforms.compose.lacking import require_files
+from runwright.platforms.compose.left_out import kept as kept_services
+from runwright.platforms.compose.left_out import require_same
 from runwright.platforms.compose.override import override_file
 from runwright.platforms.compose.rehearsal import rehearse
 from runwright.platforms.compose.sources import (
@@ -41,7 +43,7 @@ from runwright.platforms.compose.sources import (
 )
 from runwright.plural import plural
 from runwright.runbook.platforms.compose import ComposeTarget
-from runwright.versions import Version
+from runwright.versions import Artifact, Version
 
 PUT_TOGETHER = ".runwright-compose.yaml"
 """The one file that Compose makes of those of a version that take parts from others."""
@@ -123,8 +125,10 @@ def _put_together(do: Do, place: Place, project: Project, sources: Sources) -> P
     return replace(project, files=(file,))
 
 
-def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Version, prefix: str) -> Version:
-    """Return ``version`` with what is needed to start it. ``services`` is {service: component}.
+def put_in_place(
+    do: Do, place: Place, services: Mapping[str, str], version: Version, prefix: str, before: Version | None = None
+) -> Version:
+    """Return ``version`` with what is needed to start it. ``services`` is {service: component}. before: what serves.
 
     Raise ActionError if an image is missing or Compose refuses the files, RefusedError if a mount is not safe.
     """
@@ -145,10 +149,13 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
     overrides |= copies.of_others(services)
     top = copies.top_level()
 
+    left = [name for name, component in services.items() if component in version.left_out]
+    if left and before is not None:
+        require_same(do, place, project, before, overrides, left)
     for name, override in overrides.items():
         if name in services:
             override.image = images[name].id
-            override.labels = labels(version)
+            override.labels = labels(version, version.artifact(services[name]))
     _write(do, place, project, copies, override_file(overrides, top), prefix)
 
     made = place.scratch / PUT_TOGETHER
@@ -162,8 +169,10 @@ def put_in_place(do: Do, place: Place, services: Mapping[str, str], version: Ver
     if compose >= COMPOSE_WITH_OVERRIDE_TAG and any(c.service in services and not c.oneoff for c in there):
         rehearse(do, kept, services)
     look = Look(place.tree, place.top)
+    mounts = {name: _mounted(rendered.services[name], images[name], copies) for name in services}
     told = {
-        "mounts": {name: _mounted(rendered.services[name], images[name], copies) for name in services},
+        **(kept_services(version, before, services, mounts) if left and before is not None else {}),
+        "mounts": mounts,
         "kept_mounted": copies.kept,
         "other_files": differs,
         "claimed": [claim.says for claim in claimed],
@@ -218,10 +227,11 @@ def _require_commit(do: Do, tree: Path, commit: str) -> None:
         )
 
 
-def labels(version: Version) -> dict[str, str]:
-    """Return the labels that every container of ``version`` carries; the release's own is added when it starts."""
+def labels(version: Version, artifact: Artifact | None = None) -> dict[str, str]:
+    """Return the labels that every container of ``version`` (that runs ``artifact``) carries; the release's own is added when
+    it starts."""
     return {
-        containers.COMMIT: version.commit,
+        containers.COMMIT: artifact.commit if artifact is not None and artifact.ref else version.commit,
         containers.SYSTEM: version.system,
         containers.ENVIRONMENT: version.environment,
     }

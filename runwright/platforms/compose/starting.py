@@ -20,6 +20,7 @@ from runwright.platforms.compose.containers import (
     never_ready,
     require_sound,
 )
+from runwright.platforms.compose.left_out import commit_of
 from runwright.platforms.compose.neighbours import Neighbours, meets
 from runwright.platforms.compose.override import ServiceOverride, override_file
 from runwright.plural import few
@@ -62,13 +63,15 @@ class Starting:
         there = beside.there if there is None else there
         before = restarts(there)
         self._finish_leftovers(do, version, there, prefix)
-        kept = self._kept(version, there, beside, release_id) if keep else frozenset()
+        kept = self._kept(version, there, beside, release_id) if keep or not anew else frozenset()
+        if not keep:  # what was left out of the release runs on
+            kept &= set(version.extra.get("commits", ()))
         # what the way back makes anew carries its name, so that another try of it does not keep that too
         stay = {} if anew else self._labelled(version, [c for c in there or () if not keep or c.service in kept])
         self._make_way(do, version, there, prefix)
         again = self._start_again(do, kept, there, prefix)
         mine = [s for s in self._services if s in version.extra["images"]]
-        moved = {s for s in mine if s not in (kept if keep else stay)} | again
+        moved = {s for s in mine if s not in kept and (keep or s not in stay)} | again
         with_them = beside.with_them(version, moved, release_id)
         path = self._label(do, version, stay, [s for s in with_them if s not in mine], prefix, release_id)
         project = project.plus(path)
@@ -157,7 +160,7 @@ class Starting:
                 and c.release != release_id
                 and c.meant_name is None
                 and names.get(service, c.name) == c.name
-                and (c.commit == version.commit or (version.adopted and not c.release))
+                and (c.commit == commit_of(version, service) or (version.adopted and not c.release))
                 for c in mine
             )
             if (
@@ -244,7 +247,7 @@ class Starting:
             for c in ours(self._services, there)
             if c.running
             and c.release
-            and c.commit == version.commit
+            and c.commit == commit_of(version, c.service)
             and c.image == version.extra["images"].get(c.service)
         }
 
