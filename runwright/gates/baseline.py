@@ -33,7 +33,9 @@ def answer(asking: Asking, gate: Gate) -> GateResult:
             return GateState.PASS, "Nothing runs yet: this is the first release."
         health = [p for p in asking.book.verify.health if p in asking.book.probes_of(asking.environment)]
         results = [
-            ask_probe(asking.do, p, asking.probing(), lambda: datetime.now(UTC)) for p in health if not p.changes
+            ask_probe(asking.do, p, asking.probing(), lambda: datetime.now(UTC), world=asking.world())
+            for p in health
+            if not p.changes
         ]
         if not results:
             return GateState.BLIND, "The runbook has no health probe to judge by."

@@ -12,6 +12,7 @@ from runwright.engine.actions import Do
 from runwright.metrics.shape import Source
 from runwright.platforms.shape import Platform
 from runwright.policy.gates import Answer
+from runwright.probes.shape import World
 from runwright.probes.values import Values
 from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
@@ -38,6 +39,7 @@ class Asking:
     fill: Callable[[str], str]
     clean: Callable[[str], str]
     probing: Callable[[], Values]
+    world: Callable[[], World]
     env_file: Callable[[], Path | None]
     metrics: Callable[[], Source | None]
     proven_backup: Callable[[], datetime | None]

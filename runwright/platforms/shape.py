@@ -318,6 +318,11 @@ class Platform(ABC):
             f"No program can be run inside of {service}: its platform offers no way in.", state="Nothing was changed."
         )
 
+    def inside(self, do: Do, service: str, slot: str) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the words before a program that is to run where an instance of ``service`` runs now: the one in ``slot`` if it
+        runs in slots, and one is given. Raise ActionError if no program can be run there."""
+        return self.exec_argv(service)
+
     @abstractmethod
     def start(
         self,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from runwright import registry
 from runwright.engine.actions import Action, Do, Http, Wait
 from runwright.engine.visible import visible
-from runwright.errors import ActionError, CancelledError, DeadlineError, InDoubtError, InputError, ObservationError
-from runwright.probes.http import authorization, headers_of
+from runwright.errors import ActionError, CancelledError, InDoubtError, InputError, ObservationError
+from runwright.probes import http
 from runwright.probes.judging import mismatches, no_answer, numbers_of, reason_of, saved_from
 from runwright.probes.shape import NOWHERE, PLANNED, Answer, Asked, Clock, ProbeResult, World
 from runwright.probes.values import Values
@@ -18,7 +19,6 @@ from runwright.runbook.base import as_duration
 from runwright.runbook.probes import Probe
 
 ASK_AGAIN_SECONDS = 2.0
-CLEANUP_TIMEOUT_SECONDS = 10.0
 GONE = frozenset({404, 410})
 """Statuses of a DELETE which say that there is nothing left to delete."""
 
@@ -29,6 +29,7 @@ def ask(do: Do, probe: Probe, values: Values, clock: Clock, *, key: str = "", wo
     ``key`` starts the key of one that changes something (a POST, a DELETE): unique for every time of asking. A POST is sent
     once and never repeated. Raise InputError if a change has no key.
     """
+    action: Action[dict[str, Any]] | None = None
     try:
         action, caught = _question(Asked(probe, values, clock, key, world))
         fact = do(action)
@@ -43,8 +44,9 @@ def ask(do: Do, probe: Probe, values: Values, clock: Clock, *, key: str = "", wo
     except ObservationError as error:
         return ProbeResult(probe.id, "blind", values.redact(error.what))
     except ActionError as error:
-        ours, reason = no_answer(error, probe.timeout)
-        return ProbeResult(probe.id, "blind" if ours else "fail", values.redact(reason))
+        # what a program or a library does for us tells by its answer that the target is wrong; that it fails is our side
+        ours, reason = no_answer(error, probe.timeout) if isinstance(action, Http) else (True, error.what)
+        return ProbeResult(probe.id, "blind" if ours else "fail", visible(values.redact(reason)))
     return _result(probe, fact, caught)
 
 
@@ -79,7 +81,9 @@ def ask_until(
         return _result(probe, do(wait), caught)
     except InputError as error:
         return ProbeResult(probe.id, "blind", error.what)
-    except DeadlineError:
+    except CancelledError:
+        raise
+    except ActionError:
         # the wait is over: one last look tells why, in our own words and not in those of a library
         last = ask(do, probe, values, clock, world=world)
         if enough(last):
@@ -88,7 +92,7 @@ def ask_until(
         return replace(last, reason=reason, saved={})
 
 
-def cleanup(do: Do, probe: Probe, values: Values, *, key: str) -> ProbeResult | None:
+def cleanup(do: Do, probe: Probe, values: Values, *, key: str, world: World = NOWHERE) -> ProbeResult | None:
     """Delete what the probe left behind, if it says how; None if it does not. Never raises for what the target does.
 
     What is gone already counts as deleted. Where nothing was saved there is nothing that could be named: a remark.
@@ -96,31 +100,28 @@ def cleanup(do: Do, probe: Probe, values: Values, *, key: str) -> ProbeResult | 
     if probe.cleanup is None:
         return None
     name = f"{probe.id}-cleanup"
+    asked = Asked(probe, values, lambda: datetime.now(UTC), key, world)
     try:
-        action: Http[dict[str, Any]] = Http(
-            method="DELETE",
-            url=values.fill_url(probe.cleanup),
-            headers=headers_of(probe, values),
-            auth=authorization(probe, values),
-            ok=None,
-            parse=lambda reply: {"status": reply.status, "seconds": round(reply.seconds, 4)},
-            says=f"remove what probe {probe.id} left: DELETE {values.show(probe.cleanup)}",
-            key=f"{key}/{name}",
-            deadline_seconds=max(probe.timeout, CLEANUP_TIMEOUT_SECONDS),
-        )
-        fact = do(action)
+        fact = do(http.cleanup(asked, _deleted, f"{key}/{name}"))
     except CancelledError:
         raise
     except InputError as error:
         return ProbeResult(name, "warn", f"it is not known what to remove: {error.what}")
-    except ActionError as error:
-        return ProbeResult(name, "warn", values.redact(f"not removed: {no_answer(error, probe.timeout)[1]}"))
+    except (ActionError, ObservationError) as error:
+        reason = no_answer(error, probe.timeout)[1] if isinstance(error, ActionError) else error.what
+        return ProbeResult(name, "warn", visible(values.redact(f"not removed: {reason}")))
     if fact is None:
         return ProbeResult(name, "pass", PLANNED)
     status = fact["status"]
+    if status is None:
+        return ProbeResult(name, "warn", visible(values.redact(f"not removed: {fact['wrong']}")))
     done = 200 <= status < 300 or status in GONE
     reason = f"DELETE answered {status}" + ("" if done else ": it was not removed")
     return ProbeResult(name, "pass" if done else "warn", reason, fact["seconds"], status)
+
+
+def _deleted(answer: Answer) -> dict[str, Any]:
+    return {"status": answer.status, "seconds": round(answer.seconds, 4), "wrong": "; ".join(answer.wrong)}
 
 
 def _question(asked: Asked) -> tuple[Action[dict[str, Any]], dict[str, str]]:
@@ -151,6 +152,7 @@ def _question(asked: Asked) -> tuple[Action[dict[str, Any]], dict[str, str]]:
             "seconds": round(answer.seconds, 4),
             "numbers": dict(found.numbers),
             "missing": {name: visible(values.redact(why)) for name, why in found.missing.items()},
+            "heard": answer.heard,
             "phases": {phase: round(seconds, 4) for phase, seconds in answer.phases.items()},
         }
 
@@ -176,5 +178,5 @@ def _result(probe: Probe, fact: dict[str, Any] | None, caught: Mapping[str, str]
         numbers=fact.get("numbers", {}),
         missing=fact.get("missing", {}),
         phases=fact.get("phases", {}),
-        heard=status is None,
+        heard=fact.get("heard", True),
     )

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from runwright.engine.actions import Action, Http, Reply
-from runwright.probes.shape import PLANNED_FACT, Answer, Asked
+from runwright.engine.actions import Action, Command, Http, Reply
+from runwright.probes import inside
+from runwright.probes.shape import ANY_CODE, PLANNED_FACT, Answer, Asked
 from runwright.probes.values import Values
 from runwright.runbook.probes import Probe
+
+T = TypeVar("T")
+
+CLEANUP_TIMEOUT_SECONDS = 10.0
 
 
 def question(asked: Asked, judge: Callable[[Answer], dict[str, Any]]) -> Action[dict[str, Any]]:
@@ -20,20 +26,21 @@ def question(asked: Asked, judge: Callable[[Answer], dict[str, Any]]) -> Action[
     if probe.body is not None:
         body = json.dumps(values.fill_all(probe.body)).encode()
         headers.setdefault("content-type", "application/json")
-    return Http(
-        method=probe.method,
-        url=values.fill_url(probe.url),
-        headers=headers,
-        body=body,
-        auth=authorization(probe, values),
-        ok=None,
-        parse=lambda reply: judge(_answer(reply)),
-        says=f"ask {probe.id}: {values.show(probe.what)}",
-        key=f"{asked.key}/{probe.id}" if probe.changes else None,
-        deadline_seconds=probe.timeout,
-        repeatable=probe.method != "POST",
-        assume=PLANNED_FACT,
+    sent = inside.Sent(
+        probe.method, values.fill_url(probe.url), probe.timeout, headers, body, authorization(probe, values)
     )
+    says = f"ask {probe.id}: {values.show(probe.what)}"
+    return _request(asked, sent, judge, says, f"{asked.key}/{probe.id}" if probe.changes else None, PLANNED_FACT)
+
+
+def cleanup(asked: Asked, parse: Callable[[Answer], T], key: str) -> Action[T]:
+    """Return the request that deletes what a probe left behind. Raise InputError if it is not known what that is."""
+    probe, values = asked.probe, asked.values
+    where = probe.cleanup or ""
+    seconds = max(probe.timeout, CLEANUP_TIMEOUT_SECONDS)
+    auth = authorization(probe, values)
+    sent = inside.Sent("DELETE", values.fill_url(where), seconds, headers_of(probe, values), None, auth)
+    return _request(asked, sent, parse, f"remove what probe {probe.id} left: DELETE {values.show(where)}", key, None)
 
 
 def headers_of(probe: Probe, values: Values) -> dict[str, str]:
@@ -47,6 +54,40 @@ def headers_of(probe: Probe, values: Values) -> dict[str, str]:
 def authorization(probe: Probe, values: Values) -> tuple[str, str] | None:
     """Return the user and the password that are sent, None if there are none. Raise InputError if one is not set."""
     return (values.fill(probe.basic[0]), values.fill(probe.basic[1])) if probe.basic is not None else None
+
+
+def _request(
+    asked: Asked, sent: inside.Sent, parse: Callable[[Answer], T], says: str, key: str | None, assume: Any
+) -> Action[T]:
+    """Return the action that sends a request from where the probe is asked."""
+    again = sent.method != "POST"
+    if asked.probe.inside is not None:
+        return Command(
+            says=says,
+            argv=(*asked.world.entering(asked.probe.inside), *inside.words()),
+            stdin=inside.stdin(sent),
+            cwd=Path("/"),  # Compose reads a file that lies where it is called; there is none in /
+            ok=ANY_CODE,
+            parse=lambda output: parse(inside.answer(output, sent.seconds)),
+            key=key,
+            deadline_seconds=sent.seconds + inside.ENTERING_SECONDS,
+            repeatable=again,
+            assume=assume,
+        )
+    return Http(
+        method=sent.method,
+        url=sent.url,
+        headers=sent.headers,
+        body=sent.body,
+        auth=sent.auth,
+        ok=None,
+        parse=lambda reply: parse(_answer(reply)),
+        says=says,
+        key=key,
+        deadline_seconds=sent.seconds,
+        repeatable=again,
+        assume=assume,
+    )
 
 
 def _answer(reply: Reply) -> Answer:

@@ -26,6 +26,8 @@ from runwright.runbook.probes import Probe
 State = Literal["pass", "warn", "fail", "blind"]
 Clock = Callable[[], datetime]
 
+ANY_CODE = frozenset(range(-64, 256))
+"""Whatever code a program exits with, what it says is looked at."""
 PLANNED = "not asked yet: this is a plan"
 PLANNED_FACT: dict[str, Any] = {"state": "pass", "reason": PLANNED, "status": None, "seconds": None}
 """What a plan assumes of an answer."""
@@ -39,7 +41,8 @@ class Answer:
     """What was answered, by whatever was asked.
 
     status: of an HTTP answer, else None. headers: their names in lower case. phases: seconds by phase of the request.
-    wrong: what is wrong with it already, as phrases (the exit code of a program). body: JSON or text.
+    wrong: what is wrong with it already, as phrases (the exit code of a program). heard: whether the target itself has
+    answered. body: JSON or text.
     """
 
     body: bytes
@@ -48,6 +51,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     phases: Mapping[str, float] = field(default_factory=dict)
     wrong: tuple[str, ...] = ()
+    heard: bool = True
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ def asking_of(work: Work) -> Asking:
         fill=lambda text: work.values().fill(text),
         clean=work.performer.clean_printed,
         probing=work.probing,
+        world=work.world,
         env_file=lambda: drivers.kind(work.site).env_file(work.site),
         metrics=lambda: drivers.metrics(work.site, work.values().fill, lambda: datetime.now(UTC)),
         proven_backup=proven_backup,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from runwright.engine.actions import Do
 from runwright.errors import VerificationError
@@ -29,6 +30,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 READY = re.compile(r"\bread(y|iness)", re.IGNORECASE)
 """By its name or its path, a health probe that asks whether the system is ready, not only alive."""
 
@@ -106,6 +108,7 @@ def prove(
     environment = work.release.environment
     deadline = work.runbook.verify.deadline
     results = [] if results is None else results
+    world = work.world(cutover.new_slot(work, work.do) if staged else None)
     probes = [p for p in work.runbook.probes_of(environment) if not staged or _of_candidate(work, p)]
     health = [p for p in probes if p in work.runbook.verify.health]
     started = now()
@@ -119,9 +122,9 @@ def prove(
             # waiting makes one that is excused answer, and does not make it right
             enough = _answered if schema_ahead and probe.schema_ahead == "warn" else _good
             if (probe in health or probe.within) and not probe.changes:
-                result = ask_until(work.do, probe, values, now, within_seconds=left, enough=enough)
+                result = ask_until(work.do, probe, values, now, within_seconds=left, enough=enough, world=world)
             else:
-                result = ask(work.do, probe, values, now, key=f"{key}/{probe.id}")
+                result = ask(work.do, probe, values, now, key=f"{key}/{probe.id}", world=world)
             values = values.with_saved(result.saved)
             results.append(result)
             work.say(f"{probe.id}: {result.state} - {result.reason}")
@@ -133,13 +136,17 @@ def prove(
     finally:
         for probe in asked:
             if probe.cleanup:
-                cleanup(work.do, probe, values, key=f"{key}/cleanup/{probe.id}")
+                cleanup(work.do, probe, values, key=f"{key}/cleanup/{probe.id}", world=world)
     serves()
     return results
 
 
 def _of_candidate(work: Work, probe: Probe) -> bool:
-    """Return whether a probe can be asked of a candidate: it has an address that means the candidate at its door."""
+    """Return whether a probe can be asked of a candidate: it has an address that means the candidate at its door, or it is
+    asked from inside of the candidate, of itself."""
+    if probe.inside is not None:
+        slotted = {fact.service for fact in work.platform.observe(work.do).running if fact.slot}
+        return probe.route != "live" and probe.inside in slotted and urlsplit(probe.url).hostname in LOOPBACK
     named = {name for kind, name in references(probe.url) if kind == "url"}
     return probe.route != "live" and bool(named & set(work.at_the_door))
 

@@ -241,7 +241,7 @@ class Watcher:
 
     def _answer(self, probe: Probe, key: str = "") -> ProbeResult:
         """Ask a probe; where the schema is ahead on purpose, a wrong answer of one that compares revisions is a remark."""
-        result = ask(self.work.do, probe, self.work.probing(), self.clock, key=key)
+        result = ask(self.work.do, probe, self.work.probing(), self.clock, key=key, world=self.work.world())
         excused = self.ahead and probe.schema_ahead == "warn" and result.answered and not result.good
         return replace(result, state="warn") if excused else result
 

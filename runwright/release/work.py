@@ -22,6 +22,7 @@ from runwright.ledger.states import ReleaseState, reached
 from runwright.platforms.shape import Platform
 from runwright.policy.support import unsupported
 from runwright.policy.watch import with_probe_rules
+from runwright.probes.shape import World
 from runwright.probes.values import Values
 from runwright.release import drivers
 from runwright.release.lease import held, taken_up_again
@@ -168,6 +169,15 @@ class Work:
         """`values` for probes: what they are answered may hold any secret of the application. Which there are is read
         now, and not while an answer is waited for."""
         return replace(self.values(upstream), clean=self.redaction.known())
+
+    def world(self, slot: str | None = None) -> World:
+        """Return what there is of the system, for probes that are asked from inside: of ``slot``, else of what users reach."""
+
+        def entering(service: str) -> tuple[str, ...]:
+            where = slot if slot is not None else self.cutover.served(self.do) if self.platform.slots else ""
+            return self.platform.inside(self.do, service, where or "")
+
+        return World(entering)
 
     def fact(self, name: str) -> Any:
         """Return what an earlier step wrote down, or None."""

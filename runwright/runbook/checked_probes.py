@@ -38,6 +38,7 @@ def probe_mistakes(book: Runbook) -> Iterator[Mistake]:
     """Yield what is wrong with the probes, and with the references and secrets of the whole runbook."""
     for path, probe in _probes(book):
         yield from _address(path, probe)
+        yield from _inside(book, path, probe)
         for inner, expected in _expectations(path, probe):
             for key, matcher in expected.json_body.items():
                 yield from _json_path((*inner, "json", key), key)
@@ -90,6 +91,19 @@ def _address(path: Path, probe: Probe) -> Iterator[Mistake]:
         if url is not None and not _ADDRESS.fullmatch(url):
             what = f"{url!r} is no address: it begins with http://, https:// or ${{url.NAME}}, and has no spaces."
             yield Mistake((*path, key), what, (f"{key}: ${{url.api}}/readyz",))
+
+
+def _inside(book: Runbook, path: Path, probe: Probe) -> Iterator[Mistake]:
+    """A service is entered where there is one; which there are besides the application's own, only the platform knows."""
+    closed = [name for name in _places(book, probe) if not book.environments[name].target.enters]
+    if probe.inside is not None and closed:
+        target = book.environments[closed[0]].target.platform
+        what = f"no program can be run inside of a service in {', '.join(closed)} (the platform is {target}). Limit the probe with `environments`, or ask from here."
+        yield Mistake((*path, "inside"), what, needs=("environments",))
+
+
+def _places(book: Runbook, probe: Probe) -> list[str]:
+    return [name for name in book.environments if not probe.environments or name in probe.environments]
 
 
 def _json_path(path: Path, text: str) -> Iterator[Mistake]:

@@ -13,6 +13,7 @@ from runwright.runbook.base import (
     Model,
     Name,
     SavedName,
+    ServiceName,
     Template,
     Text,
     Words,
@@ -78,6 +79,12 @@ class Probe(Expectation):
     )
     delete: Template | None = example("${url.api}/customers/${saved.customer}", "The URL to DELETE.", None, apart=True)
     body: Any = example({"user": "${secret.smoke_user}"}, "The JSON body of a post.", None, apart=True)
+    inside: ServiceName | None = example(
+        "api",
+        "A service from inside of which it is asked, in the system's own network: by the python3, curl or node that it has. The address is as it is seen from there, such as http://localhost:8000/healthz or http://worker:8001/jobs.",
+        None,
+        apart=True,
+    )
     send_headers: dict[Text, Template] = example({"X-Run": "${release.id}"}, "Headers to send.", {})
     basic: Credentials | None = example(["admin", "${secret.admin_password}"], "A user and a password.", None)
     bearer: Template | None = example("${saved.token}", "A token, instead of a user and a password.", None, apart=True)
@@ -160,7 +167,7 @@ class Probe(Expectation):
     @property
     def what(self) -> str:
         """What is asked, in a few words with references."""
-        return f"{self.method} {self.url}"
+        return f"{self.method} {self.url}" + (f" inside of {self.inside}" if self.inside else "")
 
     @property
     def changes(self) -> bool:

@@ -6,6 +6,7 @@ Errors of ours are right: whoever asks takes them for blind. Everything else tha
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import unicodedata
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from runwright.metrics.shape import Measurement, What
 from runwright.platforms.compose.usage import parse_stats
 from runwright.policy.rules import assess
 from runwright.probes.asking import ask
+from runwright.probes.shape import World
 from runwright.probes.values import Values
 from runwright.reports.markdown import block, code, text
 from runwright.runbook.checks import Rule
@@ -106,6 +108,30 @@ def probe(data: bytes) -> None:
             assert _plain(found.reason) and len(found.reason) < 2000
 
 
+def inside(data: bytes) -> None:
+    """Read what a client inside of a service has printed, whole or cut, and whatever it exits with."""
+    one = Probe.model_validate(
+        {"id": "a", "get": "http://x/", "inside": "api", "json": {"value": 1}, "phases": {"dns": "1s"}}
+    )
+    world = World(lambda _: ("docker", "exec"))
+    whole = b"HTTP/1.1 200 OK\r\nx: " + data[:9] + b"\r\n\r\n" + data + b"\nrunwright-curl 0 0 0 0 0 0 0"
+    told = json.dumps(
+        {"status": len(data), "headers": {"x": data[:5].decode("latin-1")}, "body": data.decode("latin-1")}
+    ).encode()
+    for printed in (
+        data,
+        b"python\n" + data,
+        b"node\n" + told,
+        b"curl\n" + data,
+        b"curl\n" + whole,
+        b"curl\n" + whole[: len(data)],
+    ):
+        for exited in (0, 1):
+            found = ask(Answering(printed, code=exited), one, Values(), lambda: NOW, world=world)
+            assert found.state in ("pass", "fail", "blind") and _plain(found.reason)
+            assert all(math.isfinite(seconds) and seconds >= 0 for seconds in found.phases.values())
+
+
 def gates(data: bytes) -> None:
     """Ask GitHub and programs."""
     for status in (200, 301, 403, 404):
@@ -136,7 +162,7 @@ def shown(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    f.__name__: f for f in (prometheus, scrape, probe, gates, stats, env_file, shown)
+    f.__name__: f for f in (prometheus, scrape, probe, inside, gates, stats, env_file, shown)
 }
 
 

@@ -127,6 +127,18 @@ class Compose(Platform):
         """Return the words before a program that is to run inside the container of ``service``; stdin is passed on."""
         return ("docker", "compose", "-p", self.target.project, "exec", "-T", service)
 
+    def inside(self, do: Do, service: str, slot: str) -> tuple[str, ...]:
+        """Return the words before a program that is to run in a container of ``service``, in that of ``slot`` if it has colours."""
+        if service not in self._colours.services:
+            return self.exec_argv(service)
+        there = [c for c in containers_of(do, self.target.project) or () if c.service == service and c.running]
+        mine = [c.id for c in there if not c.oneoff and slot in ("", c.slot)]
+        if not mine:
+            raise ActionError(
+                f"No container of {service} runs{f' in {slot}' if slot else ''}.", state="Nothing was asked."
+            )
+        return ("docker", "exec", "-i", mine[0])
+
     @property
     def top(self) -> Path:
         """The user's folder that stands for the top of the repository."""

@@ -192,12 +192,15 @@ class PlatformConformance(Conformance):
     def test_a_program_can_be_run_where_a_service_runs_or_it_says_that_none_can(self, case: PlatformCase) -> None:
         """How a database is dumped that only containers reach."""
         case.started(0, case.slots[0])
-        try:
-            words = case.make().exec_argv(case.running(case.slots[0])[0].service)
-        except ActionError:
-            return
-        asked: Command[bytes] = Command(says="run a program there", argv=(*words, *case.echo, WORD), parse=_stdout)
-        assert Direct()(asked).decode().split()[-1:] == [WORD]
+        service = case.running(case.slots[0])[0].service
+        ways = (partial(case.make().exec_argv, service), partial(case.make().inside, Direct(), service, case.slots[0]))
+        for way in ways:
+            try:
+                words = way()
+            except ActionError:
+                continue
+            asked: Command[bytes] = Command(says="run a program there", argv=(*words, *case.echo, WORD), parse=_stdout)
+            assert Direct()(asked).decode().split()[-1:] == [WORD]
 
     def test_what_is_broken_on_purpose_is_put_right_by_starting_it_anew(self, case: PlatformCase) -> None:
         """In each of the ways that it names, and in no other; and it says if there is nothing to break."""
