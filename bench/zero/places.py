@@ -1,4 +1,4 @@
-"""The application in one place: its repository, its Compose project, and, where there is one, the team's own nginx before it."""
+"""The application in one place: its repository, its Compose project, and, where there is one, the team's own proxy before it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.machine import ROOT
 from bench.shop import call, free_port
+from bench.zero.fronts import Front
 
 APP = Path(__file__).with_name("app")
 READY_SECONDS = 60.0
@@ -29,31 +30,6 @@ _WEB = """\
       interval: 1s
       timeout: 3s
       retries: 30
-"""
-_ALONE = """services:
-{web}    ports: ["127.0.0.1:{port}:8000"]
-"""
-_NGINX = """services:
-  front:
-    image: nginx:1
-    ports: ["127.0.0.1:{port}:80"]
-    volumes: ["./front:/etc/nginx/conf.d:ro"]
-{web}"""
-SITE = """\
-map $http_upgrade $connection_upgrade { default upgrade; '' close; }
-server {
-    listen 80;
-    resolver 127.0.0.11 valid=1s;  # whoever scales up and down needs a proxy that looks names up again
-    set $web web:8000;
-    location / {
-        proxy_pass http://$web;
-        proxy_http_version 1.1;
-        proxy_set_header Host $host;
-        proxy_set_header Upgrade $http_upgrade;
-        proxy_set_header Connection $connection_upgrade;
-        proxy_buffering off;
-    }
-}
 """
 RUNBOOK = """\
 system: {project}
@@ -79,10 +55,10 @@ CANARY = "canary: {hold: 3s, min_requests: 20, slower: 20}\n"
 
 @dataclass
 class Place:
-    """One copy of the application; ``nginx``: with the team's own proxy before it."""
+    """One copy of the application, and who stands before it."""
 
     folder: Path
-    nginx: bool
+    front: Front
     project: str = field(default_factory=lambda: f"rw-bench-{secrets.token_hex(3)}")
     port: int = field(default_factory=free_port)
 
@@ -104,11 +80,11 @@ class Place:
     def make(self, versions: int) -> None:
         """Make the repository, with ``versions`` versions that differ by their number, and start the first one by hand."""
         copytree(APP, self.repo)
-        file = (_NGINX if self.nginx else _ALONE).format(web=_WEB.format(project=self.project), port=self.port)
+        file = self.front.compose(self.port).format(web=_WEB.format(project=self.project))
         (self.repo / "compose.yaml").write_text(file)
-        if self.nginx:
-            (self.repo / "front").mkdir()
-            (self.repo / "front" / "default.conf").write_text(SITE)
+        for name, text in self.front.files.items():
+            (path := self.repo / "front" / name).parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         git = ("git", "-C", str(self.repo), "-c", "user.name=Bench", "-c", "user.email=bench@example.com")
         call(*git, "init", "-q", "-b", "main")
         for number in range(1, versions + 1):
@@ -156,7 +132,7 @@ class Place:
             url=self.url,
             watch=watch,
             strategy=f", strategy: {strategy}, traffic: {{web: {{port: 8000}}}}" if routed else "",
-            router="    router: {kind: caddy}\n" if routed else "",
+            router=f"    router: {self.front.said(str(self.opt), self.project, self.url)}\n" if routed else "",
             canary=CANARY if routed else "",
         )
         (systems / f"{self.project}.yaml").write_text(text)
