@@ -29,6 +29,7 @@ from runwright.ledger.states import ENDED, ReleaseState
 from runwright.policy.supervision import STARTED_AGAIN, SUPERVISOR_TAG, TAG, Life, Seen, Step, answer, life
 from runwright.release.notify import ended as told
 from runwright.release.notify import notify
+from runwright.release.preview import is_planning
 from runwright.release.start_again import start_again
 from runwright.release.work import at_work
 from tasks.run import RUN
@@ -187,6 +188,8 @@ def look_after(
     abandoned = {r.id for r in here if life(r)[0] is Life.DEAD and r.procedure not in FIRES}
     over = [o for r in worked if r.run_id not in abandoned and (o := _ended_at(client, r.run_id))]
     quiet = (now - max([release.changed_at, *(r.at for r in worked), *over])).total_seconds()
+    if is_planning(ledger, release, quiet):
+        return []
     tried = ledger.releases.fact(release.id, "supervised") or 0
     held = ledger.leases.holder(release.system, release.environment) is not None
     changed = ledger.journal(release.id).changed(under_lease=True)

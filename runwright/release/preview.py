@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import uuid
+from dataclasses import asdict
 from typing import Any
 
+from runwright.engine.actions import Process
+from runwright.engine.effects.processes import alive, this_process
 from runwright.errors import RunwrightError
-from runwright.ledger import open_ledger
+from runwright.ledger import Ledger, open_ledger
+from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState
 from runwright.release import partial
 from runwright.release.begin import checked
@@ -18,6 +24,20 @@ from runwright.release.run import Run
 from runwright.release.work import Work, at_work
 from runwright.runbook.snapshot import to_json
 from runwright.versions import checked_ref
+
+_PLANNER = "planner"
+"""The fact of a plan: the process that makes it. No orchestrator knows of it, and it holds no environment."""
+_ELSEWHERE_SECONDS = 86400.0
+"""A plan that another machine makes is believed to be made for so long: its process cannot be asked from here."""
+
+
+def is_planning(ledger: Ledger, release: Release, quiet_seconds: float) -> bool:
+    """Return whether ``release`` is a plan that somebody makes just now: a build in it may be silent for an hour."""
+    planner = ledger.releases.fact(release.id, _PLANNER)
+    if planner is None:
+        return False
+    process = Process(**planner)
+    return alive(process) if process.host == socket.gethostname() else quiet_seconds < _ELSEWHERE_SECONDS
 
 
 def plan_only(
@@ -39,6 +59,7 @@ def plan_only(
             system, environment, version, procedure="plan", run_id=f"plan-{uuid.uuid4()}", runbook=to_json(runbook),
             parameters={"attestations": {}, partial.COMPONENTS: chosen}, deployer="",
         )  # fmt: skip
+        ledger.releases.set_fact(release.id, _PLANNER, asdict(this_process(os.getpid())))
         try:
             with at_work(release.id, run) as work:
                 return _planned(work, build)
