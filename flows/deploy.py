@@ -12,6 +12,7 @@ from tasks.close import close
 from tasks.look_again import look_again
 from tasks.migrate import migrate
 from tasks.plan import plan
+from tasks.publish import publish
 from tasks.put_back import in_hand
 from tasks.resolve import resolve
 from tasks.stage import stage
@@ -54,6 +55,7 @@ def deploy(
 
         with in_hand(release_id):
             look_again(release_id)
+            publish(release_id)
             back_up(release_id)
             migrate(release_id)
             stage(release_id)

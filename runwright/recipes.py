@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runwright.engine.actions import Do
-from runwright.runbook.model import Component
+from runwright.runbook.component import Component
 
 
 @dataclass(frozen=True)

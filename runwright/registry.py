@@ -160,6 +160,15 @@ METRICS = Room(
     },
     planned={"cloudwatch": "Amazon CloudWatch", "cloud_monitoring": "Google Cloud Monitoring"},
 )
+BUILDERS = Room(
+    "builder",
+    "runwright.builders",
+    "kind",
+    {
+        "docker": Line(f"{_M}.builders:DockerBuilder", "runwright.builders.docker:BUILDER"),
+        "folder": Line(f"{_M}.builders:FolderBuilder", "runwright.builders.command:BUILDER"),
+    },
+)
 CUTOVERS = {
     "recreate": "runwright.cutovers.recreate:Recreate",
     "blue_green": "runwright.cutovers.blue_green:BlueGreen",
@@ -217,4 +226,4 @@ def notifier(way: str) -> Any:
     return _found(NOTIFIERS[way])
 
 
-ROOMS = (PLATFORMS, ROUTERS, DATABASES, MIGRATORS, METRICS)
+ROOMS = (PLATFORMS, ROUTERS, DATABASES, MIGRATORS, METRICS, BUILDERS)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from runwright.artifacts import Note, note_of
+from runwright.builders.shape import Making
 from runwright.engine.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
-from runwright.runbook.model import Component
+from runwright.runbook.component import Component
 from runwright.versions import COMMIT, Artifact
 
 BUILD_SECONDS = 1800.0
@@ -64,6 +67,11 @@ class CommandBuilder:
     def build_others(self, do: Do, tree: Path, commit: str, key: str) -> None:
         """Do nothing: a host runs what the runbook names, and nothing else."""
 
+    def publish(
+        self, do: Do, artifact: Artifact, component: str, spec: Component, commit: str, version: str, key: str
+    ) -> None:
+        """Do nothing: nobody else looks for a folder."""
+
     def untag(self, do: Do, old: Collection[str], kept: Collection[str], key: str) -> None:
         """Do nothing: folders have no tags, and the platform that runs from them removes them."""
 
@@ -102,6 +110,20 @@ class CommandBuilder:
                 says=f"read the tree of {commit[:8]}" + (f" in {inside}" if inside else ""),
             )
         )
+
+
+class FolderKind:
+    """Folders of this machine."""
+
+    name = "folder"
+    makes: Literal["image", "folder"] = "folder"
+
+    def made(self, making: Making) -> CommandBuilder:
+        """Return the builder."""
+        return CommandBuilder(making.site.folders.artifacts, sys.executable)
+
+
+BUILDER = FolderKind()
 
 
 def _tree_id(output: Output) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from runwright.builders import engine
+from runwright.builders import engine, several, steps
 from runwright.builders.engine import BUILD, Image
 from runwright.builders.images import REVISION, SYSTEM, untag
 from runwright.builders.pulled import Pulled, Recorded
+from runwright.builders.shape import Making
 from runwright.engine.actions import Command, Do, WriteFile
 from runwright.errors import ActionError, InputError
 from runwright.recipes import Recipe, Recipes
+from runwright.runbook.component import Component
 from runwright.runbook.environment import Registry
-from runwright.runbook.model import Component
-from runwright.versions import Artifact, valid_tag
+from runwright.versions import Artifact, repository, valid_tag
 
 BUILD_SECONDS = 1800.0
 PUSH_SECONDS = 900.0
@@ -44,7 +45,7 @@ class Docker:
     Without a ``registry`` the id of an image that is built is its identity, kept by a tag of ours. state: our own folder.
     recipes: needed for components without a `context`. env: for docker itself, such as a DOCKER_CONFIG with the
     registry's login. recorded: what is known of components that are pulled. remarks: what a person should know about
-    what was pulled, a sentence each.
+    what was pulled, a sentence each. push: whether what is built goes to the registry; if not, its id is its identity.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Docker:
         recipes: Recipes | None = None,
         env: Mapping[str, str] | None = None,
         recorded: Mapping[str, Recorded] | None = None,
+        push: bool = True,
     ) -> None:
         self._system = system
         self._environment = environment
@@ -65,6 +67,7 @@ class Docker:
         self._recipes = recipes
         self._env = dict(env or {})
         self._recorded = dict(recorded or {})
+        self._push_too = push
         self.remarks: list[str] = []
 
     def build(
@@ -73,8 +76,9 @@ class Docker:
         """Build ``component`` from ``tree``, a clean checkout of ``commit``, and return the image; or pull it, if it has none.
 
         An image of that commit that is here, or in the registry, is used again if it was built as ``spec`` says now.
-        ``version`` becomes a label and a tag. Raise ActionError if it cannot be built, pushed or pulled, RefusedError if
-        the services of the component are not all started from the one image.
+        In the registry it has a name that only we know, until it is published. ``version`` becomes a label. Raise ActionError if
+        it cannot be built, pushed or pulled, or is too large, RefusedError if the services of the component are not all started
+        from the one image.
         """
         key = f"{key}/{component}"
         said = self._recipes.read(do, component) if self._recipes is not None else Recipe()
@@ -90,6 +94,24 @@ class Docker:
         for said in self._recipes.others(do) if self._recipes else ():
             if engine.look(do, said.image) is None:
                 self._by_recipe(do, tree, said, Component(), {REVISION: commit}, said.image, f"{key}/{said.service}")
+
+    def publish(
+        self, do: Do, artifact: Artifact, component: str, spec: Component, commit: str, version: str, key: str
+    ) -> None:
+        """Push the tags by which people know ``version``, of what was built and pushed here before. What CI has built has its
+        own. Raise ActionError if that fails."""
+        remote = f"{self._registry.prefix}/{self._name(component, spec)}" if self._registry else ""
+        if not remote or not artifact.reference.startswith(f"{remote}@") or spec.image:
+            return
+        members = several.members_of(do, artifact.reference, self._env) if len(spec.platforms) > 1 else []
+        for number, tag in enumerate(spec.tags_of(commit, version), 1):
+            if members:
+                several.push_list(
+                    do, f"{remote}:{tag}", [f"{remote}@{m}" for m in members], self._env, f"{key}/{component}/{number}"
+                )
+            else:
+                engine.tag(do, artifact.reference, f"{remote}:{tag}", f"{key}/{component}/{number}/tag")
+                self._pushed(do, f"{remote}:{tag}", f"{key}/{component}/{number}/push")
 
     def untag(self, do: Do, old: Collection[str], kept: Collection[str], key: str) -> None:
         """Take our tags from the images of the commits ``old``, but for those whose id is ``kept``."""
@@ -121,19 +143,24 @@ class Docker:
         version: str,
         key: str,
     ) -> Artifact:
-        name = component if not spec.per_environment else f"{component}-{self._environment}"
+        name = self._name(component, spec)
         source = _Source(commit, recipe(spec, "" if spec.context else said.build_key))
         keep_as = f"runwright/{self._system}-{name}:{source.tag}"
-        remote = f"{self._registry.prefix}/{name}" if self._registry else ""
-        image = _known(do, keep_as, source)
-        if image is None and remote and engine.in_registry(do, f"{remote}:{source.tag}", self._env, assume=False):
-            there = f"{remote}:{source.tag}"
-            engine.pull(do, there, self._env, f"pull {there}, which was built before", f"{key}/pull")
-            engine.tag(do, there, keep_as, f"{key}/keep")
-            image = _known(do, keep_as, source)
+        remote = f"{self._registry.prefix}/{name}" if self._registry and self._push_too else ""
+        # one machine can have one of them
+        platforms = spec.platforms if remote or len(spec.platforms) == 1 else []
+        image = self._there(do, keep_as, remote, source, several=len(platforms) > 1, key=key)
         if image is None:
             labels = {REVISION: commit, VERSION: version, SYSTEM: self._system, BUILD: source.recipe}
-            self._build(do, tree, component, spec, said, labels, keep_as, key)
+            steps.run(do, tree, component, spec, self._env, key)
+            for one in platforms or [""]:
+                tag = several.suffixed(keep_as, one) if len(platforms) > 1 else keep_as
+                at = f"{key}/{one}" if len(platforms) > 1 else key
+                alone = spec.model_copy(update={"platforms": [one] if one else []})
+                self._build(do, tree, component, alone, said, labels, tag, at)
+                _require_size(do, tag, component, spec)
+            if len(platforms) > 1:
+                self._push_several(do, keep_as, f"{remote}:{source.tag}", platforms, key)
             image = _known(do, keep_as, source, assume=Image("sha256:(not built yet)", commit, source.recipe))
         if image is None:
             raise ActionError(
@@ -144,7 +171,22 @@ class Docker:
         if not remote:
             engine.tag(do, keep_as, f"{keep_as.rpartition(':')[0]}:{valid_tag(version)}", f"{key}/tag")
             return Artifact(component, image.id, image.id)
-        return self._push(do, component, keep_as, remote, (source.tag, valid_tag(version)), key)
+        return self._push(do, component, keep_as, remote, source.tag, spec, key)
+
+    def _there(self, do: Do, keep_as: str, remote: str, source: _Source, *, several: bool, key: str) -> Image | None:
+        """Return what was built before: on this machine, or in the registry; of ``several`` platforms only there."""
+        image = _known(do, keep_as, source)
+        if not remote or (image is not None and not several):
+            return image
+        there = f"{remote}:{source.tag}"
+        if not engine.in_registry(do, there, self._env, assume=False):
+            return None
+        engine.pull(do, there, self._env, f"pull {there}, which was built before", f"{key}/pull")
+        engine.tag(do, there, keep_as, f"{key}/keep")
+        return _known(do, keep_as, source)
+
+    def _name(self, component: str, spec: Component) -> str:
+        return f"{component}-{self._environment}" if spec.per_environment else component
 
     # ---------------------------------------------------------------------------------------------------- building
 
@@ -160,7 +202,9 @@ class Docker:
         key: str,
     ) -> None:
         if spec.context is not None:
-            self._run(do, self._docker_build(tree, spec, spec.context, labels, tag), self._env, tag, labels, key)
+            # the older builder knows no platform but the engine's
+            env = {**self._env, **({"DOCKER_BUILDKIT": "1"} if spec.platforms else {})}
+            self._run(do, self._docker_build(tree, spec, spec.context, labels, tag), env, tag, labels, key)
         elif self._recipes is not None:
             self._by_recipe(do, tree, said, spec, labels, tag, key)
         else:
@@ -203,7 +247,8 @@ class Docker:
         self, tree: Path, spec: Component, context: str, labels: Mapping[str, str], tag: str
     ) -> tuple[str, ...]:
         folder = tree / context
-        words = ["docker", "build", "--tag", tag]
+        words = ["docker", "build", "--tag", tag, *(["--no-cache"] if spec.no_cache else [])]
+        words += [word for platform in spec.platforms for word in ("--platform", platform)]
         if spec.dockerfile:
             words += ["--file", str(folder / spec.dockerfile)]
         for flag, pairs in (("--label", labels), ("--build-arg", spec.build_args)):
@@ -213,28 +258,74 @@ class Docker:
 
     # ---------------------------------------------------------------------------------------------------- registry
 
-    def _push(self, do: Do, component: str, keep_as: str, remote: str, tags: tuple[str, ...], key: str) -> Artifact:
-        for number, tag in enumerate(dict.fromkeys(tags), 1):
-            engine.tag(do, keep_as, f"{remote}:{tag}", f"{key}/tag/{number}")
-            do(
-                Command(
-                    says=f"push {remote}:{tag}",
-                    key=f"{key}/push/{number}",
-                    argv=("docker", "push", "--quiet", f"{remote}:{tag}"),
-                    env=self._env,
-                    deadline_seconds=PUSH_SECONDS,
-                )
-            )
+    def _push(self, do: Do, component: str, keep_as: str, remote: str, tag: str, spec: Component, key: str) -> Artifact:
+        """Push what is kept as ``keep_as`` under a name that only we know, and return it by its digest."""
+        if len(spec.platforms) > 1:
+            digest = several.digest_of(do, f"{remote}:{tag}", self._env)
+            return Artifact(component, f"{remote}@{digest}", digest)
+        engine.tag(do, keep_as, f"{remote}:{tag}", f"{key}/tag")
+        self._pushed(do, f"{remote}:{tag}", f"{key}/push")
         unknown = f"{remote}@sha256:(not pushed yet)"
         image = engine.look(do, keep_as, assume=Image("", digests=(unknown,)))
         found = [d for d in (image.digests if image else ()) if d.startswith(f"{remote}@")]
         if len(found) != 1 or (found[0] != unknown and not engine.in_registry(do, found[0], self._env)):
             raise ActionError(
-                f"{remote}:{tags[0]} was pushed, and the registry does not have it under one digest.",
+                f"{remote}:{tag} was pushed, and the registry does not have it under one digest.",
                 state="Nothing was deployed.",
-                next=f"Run `docker manifest inspect {remote}:{tags[0]}` by hand and look at the registry's log.",
+                next=f"Run `docker manifest inspect {remote}:{tag}` by hand and look at the registry's log.",
             )
         return Artifact(component, found[0], found[0].partition("@")[2])
+
+    def _push_several(self, do: Do, keep_as: str, remote: str, platforms: Sequence[str], key: str) -> None:
+        """Push the images of all platforms and their list, and keep this machine's own as ``keep_as``."""
+        members = []
+        for platform in platforms:
+            member = several.suffixed(remote, platform)
+            engine.tag(do, several.suffixed(keep_as, platform), member, f"{key}/{platform}/tag")
+            self._pushed(do, member, f"{key}/{platform}/push")
+            # by digest, here and when it is published: docker lists them by their names, and the list is to be the same
+            members.append(f"{repository(remote)}@{several.digest_of(do, member, self._env)}")
+        several.push_list(do, remote, members, self._env, key)
+        several.digest_of(do, remote, self._env)
+        engine.tag(do, remote, keep_as, f"{key}/keep")
+
+    def _pushed(self, do: Do, name: str, key: str) -> None:
+        argv = ("docker", "push", "--quiet", name)
+        do(Command(says=f"push {name}", key=key, argv=argv, env=self._env, deadline_seconds=PUSH_SECONDS))
+
+
+class DockerKind:
+    """Images, by Docker."""
+
+    name = "docker"
+    makes: Literal["image", "folder"] = "image"
+
+    def made(self, making: Making) -> Docker:
+        """Return the builder."""
+        site = making.site
+        return Docker(
+            site.book.system,
+            site.environment,
+            site.folders.state,
+            registry=site.place.registry,
+            recipes=making.recipes,
+            env=making.env,
+            recorded=making.recorded,
+            push=making.push,
+        )
+
+
+BUILDER = DockerKind()
+
+
+def _require_size(do: Do, tag: str, component: str, spec: Component) -> None:
+    image = engine.look(do, tag, assume=Image("")) if spec.max_gigabytes is not None else None
+    if image is not None and spec.max_gigabytes is not None and image.size > spec.max_gigabytes * 1e9:
+        raise ActionError(
+            f"The image of {component} has {image.size / 1e9:.2f} GB; it may have {spec.max_gigabytes:g}.",
+            state="It was built, and nothing else was done with it.",
+            next=f"`docker history {tag}` shows which layer it is; or allow more by `max_gigabytes` of the component.",
+        )
 
 
 def _known(do: Do, tag: str, source: _Source, assume: Image | None = None) -> Image | None:
@@ -245,4 +336,7 @@ def _known(do: Do, tag: str, source: _Source, assume: Image | None = None) -> Im
 def recipe(spec: Component, build_key: str = "") -> str:
     """Return a SHA-256 of how ``spec`` says to build; ``build_key``: of how the Compose files do (`Build.key`)."""
     said: list[Any] = [spec.context, spec.dockerfile, sorted(spec.build_args.items()), build_key]
+    # only where there are any, so that what was built before these could be said is still the same
+    more = [[step.model_dump(mode="json") for step in spec.steps], sorted(spec.platforms), spec.no_cache]
+    said += [more] if any(more) else []
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -17,7 +17,7 @@ PULL_SECONDS = 900.0
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?/")
 # .ID and not .Id: with the latter docker falls back to untyped data, where what is empty is an error
 _FORMAT = (
-    '{"id":{{json .ID}},"digests":{{json .RepoDigests}},'
+    '{"id":{{json .ID}},"digests":{{json .RepoDigests}},"size":{{json .Size}},'
     f'"revision":{{{{json (index .Config.Labels "{REVISION}")}}}},'
     f'"build":{{{{json (index .Config.Labels "{BUILD}")}}}}}}'
 )
@@ -25,12 +25,13 @@ _FORMAT = (
 
 @dataclass(frozen=True)
 class Image:
-    """An image on this machine. commit, recipe: what its labels tell, "" without. digests: its names in registries."""
+    """An image on this machine. commit, recipe: what its labels tell, "" without. digests: its names in registries. size: in bytes."""
 
     id: str
     commit: str = ""
     recipe: str = ""
     digests: tuple[str, ...] = ()
+    size: int = 0
 
 
 def look(do: Do, reference: str, assume: Image | None = None) -> Image | None:
@@ -51,11 +52,10 @@ def look(do: Do, reference: str, assume: Image | None = None) -> Image | None:
 
 def in_registry(do: Do, reference: str, env: Mapping[str, str], assume: bool | None = None) -> bool:
     """Return whether its registry has ``reference``. Raise ObservationError if it could not be asked."""
-    insecure = ("--insecure",) if _LOOPBACK.match(reference) else ()
     return do(
         Command(
             says=f"ask the registry for {reference}",
-            argv=("docker", "manifest", "inspect", *insecure, reference),
+            argv=("docker", "manifest", "inspect", *insecure(reference), reference),
             env=env,
             ok=frozenset({0, 1}),
             parse=_manifest,
@@ -63,6 +63,11 @@ def in_registry(do: Do, reference: str, env: Mapping[str, str], assume: bool | N
             deadline_seconds=60.0,
         )
     )
+
+
+def insecure(reference: str) -> tuple[str, ...]:
+    """Return the flag with which `docker manifest` asks a registry of this machine, as the engine itself does: without TLS."""
+    return ("--insecure",) if _LOOPBACK.match(reference) else ()
 
 
 def pull(do: Do, reference: str, env: Mapping[str, str], says: str, key: str) -> None:
@@ -86,7 +91,9 @@ def _image(output: Output) -> Image | None:
             next="Run `docker images` by hand; if it fails too, the engine is not running or may not be used by this user.",
         )
     raw = json.loads(output.stdout)
-    return Image(raw["id"], raw["revision"] or "", raw["build"] or "", tuple(raw["digests"] or ()))
+    return Image(
+        raw["id"], raw["revision"] or "", raw["build"] or "", tuple(raw["digests"] or ()), raw.get("size") or 0
+    )
 
 
 def _manifest(output: Output) -> bool:

@@ -22,19 +22,24 @@ def build(work: Work) -> dict[str, str]:
     with logged_in(work):
         tree = work.folders.tree
         source.checkout(work.do, work.folders.mirror, work.version.commit, tree, key="prepare/tree")
-        builder = drivers.builder(work.site, recorded(work))
+        # a plan is no release: what it builds is not to be seen by others
+        builders = drivers.builders(work.site, recorded(work), push=work.release.procedure != "plan")
         artifacts, left_out = list[Artifact](), partial.left_out(work)
         for name, component in work.runbook.components.items():
             if name in left_out:
                 artifacts.append(left_out[name])
                 continue
             key = f"prepare/build/{name}"
+            builder = builders[name]
             artifacts.append(builder.build(work.do, tree, name, component, work.version.commit, work.release.ref, key))
             work.say(f"{name} is {artifacts[-1].identity}")
-        for remark in builder.remarks:
+        several = list({id(builder): builder for builder in builders.values()}.values())
+        remarks = [remark for builder in several for remark in builder.remarks]
+        for remark in remarks:
             work.say(remark, level="warning")
-        builder.build_others(work.do, tree, work.version.commit, "prepare/others")
-        made = replace(work.version, artifacts=tuple(artifacts), extra={"remarks": builder.remarks})
+        for builder in several:
+            builder.build_others(work.do, tree, work.version.commit, "prepare/others")
+        made = replace(work.version, artifacts=tuple(artifacts), extra={"remarks": remarks})
         version = work.platform.prepare(work.do, made, "prepare")
         with_version(work, artifacts=version.artifacts, extra=version.extra)
     folder = tree.parent

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from runwright import registry
-from runwright.builders.command import CommandBuilder
-from runwright.builders.docker import Docker
 from runwright.builders.pulled import Recorded
-from runwright.builders.shape import Builder
+from runwright.builders.shape import Builder, BuilderKind, Making
 from runwright.cutovers.shape import Cutover
 from runwright.databases.shape import Database, DatabaseKind
 from runwright.engine.actions import Do, Process
-from runwright.errors import NotBuiltError
+from runwright.errors import InputError, NotBuiltError
 from runwright.metrics.shape import Source, SourceKind
 from runwright.migrators.shape import Job, Migrator, MigratorKind
 from runwright.platforms.shape import Kind, Platform
@@ -27,6 +24,9 @@ from runwright.runbook.drill import Break
 from runwright.site import Site
 from runwright.traffic import Upstream
 from runwright.versions import Version
+
+_BUILT_BY = {"image": "docker", "folder": "folder"}
+"""Which builder makes what a platform runs, where a component does not say so."""
 
 RESERVED = (
     "database_password",
@@ -132,20 +132,25 @@ def database(site: Site, fill: Callable[[str], str], tables: Sequence[tuple[str 
     return maker.made(site, fill, lambda service: platform(site).exec_argv(service), tables)
 
 
-def builder(site: Site, recorded: Mapping[str, Recorded] | None = None) -> Builder:
-    """Return what makes the system's artifacts. recorded: what is known of its components that are pulled."""
+def builders(site: Site, recorded: Mapping[str, Recorded] | None = None, *, push: bool = True) -> dict[str, Builder]:
+    """Return what makes the artifact of each component. recorded: what is known of those that are pulled. push: whether what
+    is made may leave this machine. Raise InputError if the platform cannot run what one makes."""
     where = platform(site)
-    if where.artifacts == "folder":
-        return CommandBuilder(site.folders.artifacts, sys.executable)
-    return Docker(
-        site.book.system,
-        site.environment,
-        site.folders.state,
-        registry=site.place.registry,
-        recipes=where.recipes(),
-        env=registry_env(site),
-        recorded=recorded,
-    )
+    making = Making(site, where.recipes(), registry_env(site), recorded or {}, push)
+    made: dict[str, Builder] = {}
+    found = {}
+    for name, component in site.book.components.items():
+        one = component.builder.kind if component.builder else _BUILT_BY[where.artifacts]
+        if one not in made:
+            maker: BuilderKind = registry.BUILDERS.driver(one)
+            if maker.makes != where.artifacts:
+                raise InputError(
+                    f"{site.place.target.platform} runs no {maker.makes}: that is what the builder {one} of {name} makes.",
+                    next=f"Leave out `builder` of {name}, or name one that makes what is run there.",
+                )
+            made[one] = maker.made(making)
+        found[name] = made[one]
+    return found
 
 
 def migrator(site: Site) -> Migrator:

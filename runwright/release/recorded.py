@@ -8,7 +8,7 @@ from runwright.builders.pulled import Recorded
 from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState
 from runwright.release.work import Work
-from runwright.runbook.model import Component
+from runwright.runbook.component import Component
 from runwright.versions import Artifact
 
 

@@ -33,7 +33,8 @@ def tidy(work: Work) -> None:
         kept = needed(work)
         work.platform.tidy(work.do, kept, "tidy")
         if kept.old:
-            drivers.builder(work.site).untag(work.do, kept.old, kept.identities, "tidy")
+            for builder in {id(b): b for b in drivers.builders(work.site).values()}.values():
+                builder.untag(work.do, kept.old, kept.identities, "tidy")
     except (CancelledError, FencedError, LedgerError):
         raise
     except RunwrightError as error:

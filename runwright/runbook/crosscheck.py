@@ -73,11 +73,19 @@ def _services(book: Runbook) -> Iterator[Mistake]:
                 what = f"the service `{service}` belongs to the component `{first[service]}` already; a service runs one of them."
                 yield Mistake(path, what)
             first.setdefault(service, name)
-        if component.image and (component.context or component.build_args or component.dockerfile):
+        building = ("context", "build_args", "dockerfile", "steps", "platforms", "no_cache", "max_gigabytes", "tags")
+        if component.image and (said := [key for key in building if getattr(component, key)]):
             what = (
-                "an image that is pulled is not built: leave out `image`, or `context`, `dockerfile` and `build_args`."
+                f"an image that is pulled is not built: leave out `image`, or {', '.join(f'`{key}`' for key in said)}."
             )
             yield Mistake(("components", name, "image"), what)
+        if not any(place.registry for place in book.environments.values()):
+            for key in ("tags", *(["platforms"] if len(component.platforms) > 1 else [])):
+                if getattr(component, key):
+                    what = f"`{key}` need a registry: no environment has one, and one machine keeps one image of a version."
+                    yield Mistake(
+                        ("components", name, key), what, ("registry: {prefix: ghcr.io/acme}",), needs=("environments",)
+                    )
 
 
 def _environments(book: Runbook) -> Iterator[Mistake]:

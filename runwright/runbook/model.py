@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from runwright import registry
 from runwright.errors import InputError
 from runwright.runbook.base import (
-    REFERENCE,
     Duration,
-    EnvironmentKey,
     Model,
     Name,
-    ServiceName,
     Text,
-    Words,
     example,
-    references,
 )
 from runwright.runbook.canary import Canary
 from runwright.runbook.checks import Rule, Verify, Watch
+from runwright.runbook.component import Component
 from runwright.runbook.drill import Drills
 from runwright.runbook.environment import Environment
 from runwright.runbook.forms import Cron, TimeZone
@@ -32,7 +27,6 @@ from runwright.runbook.gates import Gate
 from runwright.runbook.migrators.shape import LaterMigrate, Migrate
 from runwright.runbook.probes import Probe
 from runwright.runbook.registered import one_of
-from runwright.versions import valid_tag
 
 if TYPE_CHECKING:
     AnyMigrate = Migrate
@@ -41,32 +35,6 @@ else:
 
 PRODUCTION_WATCH_SECONDS = 1800.0
 """Production is never watched for less: what only shows under load shows within thirty minutes, and no parameter may shorten that."""
-
-
-_IMAGE_FACTS = {
-    "version": "the version as it was asked for (v1.4.0)",
-    "number": "the same without its v (1.4.0)",
-    "commit": "the whole commit",
-    "short": "its first seven characters",
-}
-_IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*[a-z0-9](:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?")
-
-
-def _checked_image(text: str) -> str:
-    for kind, name in references(text):
-        if kind != "release" or name not in _IMAGE_FACTS:
-            there = "; ".join(f"${{release.{n}}} is {meaning}" for n, meaning in _IMAGE_FACTS.items())
-            raise ValueError(f"${{{kind}.{name}}} is unknown here. {there}")
-    if not _IMAGE.fullmatch(REFERENCE.sub("0", text)):
-        raise ValueError("the name of an image is meant: registry, path, and a tag or a digest")
-    return text
-
-
-ImageName = Annotated[
-    str,
-    AfterValidator(_checked_image),
-    Words("the name of an image, which may hold ${release.…}", "the name of an image"),
-]
 
 
 class Source(Model):
@@ -79,44 +47,6 @@ class Source(Model):
     token: Text | None = example(
         "github_token", "The name of the block's secret that may read a private repository over https.", None
     )
-
-
-class Component(Model):
-    """What is built once and deployed: one image (or one tree, on the host platform)."""
-
-    services: list[ServiceName] = example(
-        ["api", "worker"],
-        "The services that run it, in the order in which they are replaced. Default: the component's own name.",
-        [],
-    )
-    context: Text | None = example(
-        "./backend", "The folder to build. Default on Compose: as the first service's `build` says.", None
-    )
-    image: ImageName | None = example(
-        "ghcr.io/acme/api:${release.version}",
-        "An image that was built elsewhere, by CI, and is pulled; its digest is recorded and is what is deployed. "
-        "${release.version} is the version as it was asked for, ${release.number} the same without its v, ${release.commit} "
-        "the whole commit, ${release.short} its first seven characters. "
-        "Default on Compose, for services without `build`: what the version's Compose files say.",
-        None,
-        apart=True,
-    )
-    dockerfile: Text | None = example("docker/Dockerfile", "The Dockerfile, relative to the context.", None)
-    build_args: dict[EnvironmentKey, str] = example(
-        {"API_URL": "https://api.example.com"}, "Build arguments that are no secrets.", {}
-    )
-    command: list[Text] = example(
-        ["make", "build"], "On the host platform: a command that turns the tree into what runs.", []
-    )
-    per_environment: bool = example(
-        False, "Whether each environment needs a build of its own (a web front end with addresses baked in).", False
-    )
-
-    def image_of(self, commit: str, version: str) -> str:
-        """Return the name of the image that was built elsewhere for a version, "" if it is built here."""
-        number = version.removeprefix("v") if version[1:2].isdigit() else version
-        facts = {"version": valid_tag(version), "number": valid_tag(number), "commit": commit, "short": commit[:7]}
-        return REFERENCE.sub(lambda found: facts[found["name"]], self.image or "")
 
 
 class Backup(Model):

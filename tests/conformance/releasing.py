@@ -28,6 +28,7 @@ from runwright.release import (
     look_again,
     migrate,
     plan,
+    publish,
     put_back,
     resolve,
     stage,
@@ -40,7 +41,7 @@ from runwright.release.work import Work, at_work
 
 PREPARATION: tuple[Callable[[Work], Any], ...] = (resolve.resolve, check.check, build.build, plan.plan)
 CHANGES: tuple[Callable[[Work], Any], ...] = (
-    look_again.look_again, back_up.back_up, migrate.migrate, stage.stage, verify.verify_staged, switch.switch,
+    look_again.look_again, publish.publish, back_up.back_up, migrate.migrate, stage.stage, verify.verify_staged, switch.switch,
     verify.verify_live, watch.watch, close.close,
 )  # fmt: skip
 WAY_BACK: tuple[Callable[[Work], Any], ...] = (decide.decide_way, put_back.put_back, watch.watch_on, close.close)

@@ -16,13 +16,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from runwright.builders import engine, several
 from runwright.builders.docker import Docker as Builder
 from runwright.builders.docker import recipe
 from runwright.builders.pulled import Recorded
 from runwright.errors import ActionError, ObservationError
 from runwright.platforms.compose.build import ComposeBuild
+from runwright.runbook.component import BuildStep, Component
 from runwright.runbook.environment import Registry
-from runwright.runbook.model import Component
 from runwright.testing.direct import Direct
 from tests.fixtures.engine import Docker
 
@@ -217,7 +218,8 @@ def test_a_failed_build_leaves_nothing_that_looks_like_an_artifact(
 def test_with_a_registry_the_digest_is_the_identity_and_nobody_builds_again(
     docker: Docker, system: str, tree: Path, tmp_path: Path, registry: Login
 ) -> None:
-    """Pushed under commit and version, named by digest; a machine that lacks the image takes it from there."""
+    """Pushed under a name of ours, named by digest; a machine that lacks the image takes it from there. The version's own tag is
+    there once it is published."""
     # nothing to pack: what is pushed takes seconds otherwise, twice
     (tree / "app" / "Dockerfile").write_text("FROM scratch\nCOPY VERSION /\n")
     do = Direct()
@@ -228,6 +230,10 @@ def test_with_a_registry_the_digest_is_the_identity_and_nobody_builds_again(
     assert built.identity.startswith("sha256:")
     assert builder.exists(do, built)
     assert not builder.exists(do, replace(built, reference=f"{registry.host}/{system}/api-test@sha256:{'0' * 64}"))
+    named = f"{registry.host}/{system}/api-test:v1-2"
+    assert not engine.in_registry(do, named, registry.env)
+    builder.publish(do, built, "api", spec, COMMIT, "v1+2", "publish")
+    assert engine.in_registry(do, named, registry.env)
     ids = docker.run("images", "-q", "--no-trunc", "--filter", f"label=runwright.system={system}").split()
     docker.run("image", "rm", "-f", *sorted(set(ids)))
     elsewhere = Direct()
@@ -286,3 +292,24 @@ def test_an_image_of_ci_is_pulled_by_its_tag_and_gone_back_to_by_its_digest(
         Builder(system, "test", tmp_path, env={"DOCKER_CONFIG": str(tmp_path)}).build(
             Direct(), tree, "api", spec, COMMIT, "v1", "e"
         )
+
+
+def test_the_images_of_several_platforms_have_one_digest(
+    docker: Docker, system: str, tree: Path, tmp_path: Path, registry: Login
+) -> None:
+    """A list is pushed, deployed and tagged; what has to come out of a step before is in the image."""
+    (tree / "app" / "Dockerfile").write_text("FROM scratch\nCOPY made /\n")
+    step = BuildStep(run=["cp", "VERSION", "made"], makes=["made"])
+    spec = Component(context="app", steps=[step], platforms=["linux/amd64", "linux/arm64"], tags=["${release.number}"])
+    do, builder = (
+        Direct(),
+        Builder(system, "test", tmp_path, registry=Registry(prefix=f"{registry.host}/{system}"), env=registry.env),
+    )
+    built = builder.build(do, tree, "api", spec, COMMIT, "v1.4.0", "build")
+    builder.publish(do, built, "api", spec, COMMIT, "v1.4.0", "publish")
+    assert len(several.members_of(do, built.reference, registry.env)) == 2
+    for tag in ("v1.4.0", "1.4.0"):
+        assert several.digest_of(do, f"{registry.host}/{system}/api:{tag}", registry.env) == built.identity
+    again = Direct()
+    assert builder.build(again, tree, "api", spec, COMMIT, "v1.4.0", "build") == built
+    assert not any("step" in key or key.endswith("/build") for key in again.keys)

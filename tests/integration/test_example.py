@@ -25,8 +25,8 @@ from runwright.databases.sqlite import Sqlite
 from runwright.errors import ActionError, DeadlineError
 from runwright.platforms.host import Host
 from runwright.routers.caddy.driver import CaddyRouter
+from runwright.runbook.component import Component
 from runwright.runbook.loader import load
-from runwright.runbook.model import Component
 from runwright.runbook.platforms.host import HostTarget
 from runwright.runbook.routers.caddy import Caddy
 from runwright.testing.direct import Direct

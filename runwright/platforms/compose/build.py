@@ -16,7 +16,7 @@ from runwright.errors import InputError, RefusedError
 from runwright.platforms.compose.origins import Origin, awaited, misfits, origins
 from runwright.platforms.compose.refusal import refuse
 from runwright.recipes import Recipe
-from runwright.runbook.model import Component
+from runwright.runbook.component import Component
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class ComposeBuild:
         Raise InputError if it is built from what is not in the repository.
         """
         build: dict[str, Any] = {"labels": dict(labels), "args": dict(spec.build_args)}
+        build |= {"platforms": list(spec.platforms)} if spec.platforms else {}
+        build |= {"no_cache": True} if spec.no_cache else {}
         for name, folder in recipe.contexts.items():
             moved = _moved(folder, recipe.service, self.top, tree)
             if name == "":

@@ -76,7 +76,10 @@ class HostTarget(Target):
             yield Mistake(path, what, ("router: {kind: caddy, listen: 8080}",))
         yield from rungs_mistakes(self.strategy, self.rungs, (*path, "target"))
         for name, component in book.components.items():
-            if component.image:
-                yield Mistake(("components", name, "image"), "the host platform runs no images; leave it out.")
+            for key in ("image", "steps", "platforms", "max_gigabytes", "tags"):
+                if getattr(component, key):
+                    instead = " `command` turns the tree into what runs." if key == "steps" else ""
+                    what = f"the host platform runs no images; leave it out.{instead}"
+                    yield Mistake(("components", name, key), what)
         if "front" in place.urls:
             yield Mistake((*path, "urls", "front"), "`front` is the router's address by itself; leave it out.")

@@ -12,7 +12,7 @@ import pytest
 from runwright.builders.command import CommandBuilder
 from runwright.engine.actions import Command
 from runwright.errors import ActionError, InputError
-from runwright.runbook.model import Component
+from runwright.runbook.component import Component
 from runwright.testing.direct import Direct
 from runwright.versions import Artifact
 

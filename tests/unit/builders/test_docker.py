@@ -15,8 +15,8 @@ from runwright.engine.performer import Performer
 from runwright.engine.planning import Planner
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
 from runwright.platforms.compose.build import ComposeBuild, parse_build
+from runwright.runbook.component import Component
 from runwright.runbook.environment import Registry
-from runwright.runbook.model import Component
 from runwright.testing.replies import Replies
 from runwright.versions import Artifact, valid_tag
 
@@ -238,14 +238,15 @@ def test_what_cannot_be_built_is_told_before_anything_is_done() -> None:
 
 
 def test_pushed_is_what_the_registry_has_under_one_digest() -> None:
-    """Commit and version are pushed; the digest of that very repository is the identity."""
+    """It has a name there that only we know; the digest of that very repository is the identity."""
     digests = ["other.example.com/api@sha256:1", "r.example.com/shop/api@sha256:2"]
     do = Replies(
         {"docker image inspect": image(digests=digests), "docker manifest inspect": Output(0, b"{}", b"")}, lenient=True
     )
     artifact = builder("r.example.com/shop").build(do, TREE, "api", Component(context="."), COMMIT, "v1", "build")
     assert artifact == Artifact("api", "r.example.com/shop/api@sha256:2", "sha256:2")
-    assert do.keys == ["build/api/tag/1", "build/api/push/1", "build/api/tag/2", "build/api/push/2"]
+    assert do.keys == ["build/api/tag", "build/api/push"]
+    assert not any("v1" in word for action in do.changes if isinstance(action, Command) for word in action.argv)
     do = Replies({"docker image inspect": image(digests=digests[:1])}, lenient=True)
     with pytest.raises(ActionError, match="does not have it"):
         builder("r.example.com/shop").build(do, TREE, "api", Component(context="."), COMMIT, "v1", "build")
@@ -292,5 +293,70 @@ def test_a_plan_shows_every_build_and_push() -> None:
     maker.build(plan, TREE, "api", Component(context="."), COMMIT, "v1", "build")
     maker.build(plan, TREE, "web", Component(), COMMIT, "v1", "build")
     keys = [step.key for step in plan.steps]
-    assert keys[1:6] == [f"build/api/{k}" for k in ("build", "tag/1", "push/1", "tag/2", "push/2")]
-    assert keys[6:8] == ["build/web/override", "build/web/build"]
+    assert keys[1:4] == [f"build/api/{k}" for k in ("build", "tag", "push")]
+    assert keys[4:6] == ["build/web/override", "build/web/build"]
+
+
+PUSHED = Artifact("api", "r.example.com/shop/api@sha256:2", "sha256:2")
+
+
+def test_a_release_gets_its_tags_in_the_registry_when_nothing_stands_against_it() -> None:
+    """The version as it was asked for, and those of the runbook: each is pushed, of what was pushed before."""
+    spec = Component(context=".", tags=["${release.number}", "${release.minor}", "sha-${release.short}"])
+    do = Replies({}, lenient=True)
+    builder("r.example.com/shop").publish(do, PUSHED, "api", spec, COMMIT, "v1.4.0", "publish")
+    words = [action.argv for action in do.changes if isinstance(action, Command)]
+    names = [f"r.example.com/shop/api:{tag}" for tag in ("v1.4.0", "1.4.0", "1.4", "sha-0123456")]
+    assert [argv[-1] for argv in words if argv[1] == "push"] == names
+    assert [argv[2:] for argv in words if argv[1] == "tag"] == [(PUSHED.reference, name) for name in names]
+
+
+@pytest.mark.parametrize(
+    "artifact", [Artifact("api", "sha256:1", "sha256:1"), Artifact("api", "ghcr.io/ci/api@sha256:1", "sha256:1")]
+)
+def test_what_was_not_pushed_here_gets_no_tag_there(artifact: Artifact) -> None:
+    """What is on this machine alone, and what CI has built, which has its own."""
+    do = Replies({})
+    builder("r.example.com/shop").publish(do, artifact, "api", DOT, COMMIT, "v1", "publish")
+    assert do.changes == []
+
+
+def test_a_plan_pushes_nothing() -> None:
+    """What nobody has allowed yet is on this machine alone."""
+    do = Replies({"docker image inspect": [ABSENT, image()]}, lenient=True)
+    place = Registry(prefix="r.example.com/shop")
+    artifact = Docker("shop", "production", Path("/state"), registry=place, push=False).build(
+        do, TREE, "api", DOT, COMMIT, "v1", "build"
+    )
+    assert artifact == Artifact("api", "sha256:abc", "sha256:abc")
+    assert do.keys == ["build/api/build", "build/api/tag"]
+
+
+def test_too_large_an_image_is_not_released() -> None:
+    """By how much is said."""
+    large = Output(
+        0,
+        json.dumps(
+            {"id": "sha256:abc", "digests": None, "revision": COMMIT, "build": "x", "size": 2_500_000_000}
+        ).encode(),
+        b"",
+    )
+    spec = Component(context=".", max_gigabytes=1)
+    do = Replies({"docker image inspect": [ABSENT, large]}, lenient=True)
+    with pytest.raises(ActionError, match=r"api has 2\.50 GB; it may have 1"):
+        builder().build(do, TREE, "api", spec, COMMIT, "v1", "build")
+
+
+def test_how_it_is_built_is_said_to_docker_and_to_compose() -> None:
+    """For which platform, and without the cache; another platform makes another image."""
+    spec = Component(context=".", platforms=["linux/arm64"], no_cache=True)
+    do = Replies({"docker image inspect": [ABSENT, image(spec)]}, lenient=True)
+    builder().build(do, TREE, "api", spec, COMMIT, "v1", "build")
+    command = do.changes[0]
+    assert isinstance(command, Command)
+    assert command.argv[4:7] == ("--no-cache", "--platform", "linux/arm64") and command.env["DOCKER_BUILDKIT"] == "1"
+    compose = ComposeBuild(call, Path("/opt/shop"), {"api": ("api",)})
+    said = parse_build(config_of(api={"build": {"context": "/opt/shop"}}), "api", ("api",), Path("/opt/shop"))
+    made = yaml.safe_load(compose.override(said, spec, TREE, {}, "x"))["services"]["api"]["build"]
+    assert (made["platforms"], made["no_cache"]) == (["linux/arm64"], True)
+    assert recipe(spec) != recipe(DOT)

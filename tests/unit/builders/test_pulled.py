@@ -13,8 +13,8 @@ from runwright.builders.pulled import Recorded
 from runwright.engine.actions import Command, Output
 from runwright.errors import ActionError, InputError, ObservationError, RefusedError
 from runwright.platforms.compose.build import ComposeBuild
+from runwright.runbook.component import Component
 from runwright.runbook.environment import Registry
-from runwright.runbook.model import Component
 from runwright.testing.replies import Replies
 from runwright.versions import Artifact
 
