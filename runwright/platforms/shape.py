@@ -95,6 +95,15 @@ class Claim:
     project: str = ""
 
 
+@dataclass(frozen=True)
+class Checked:
+    """One run of a healthcheck. at: when it ended, as the platform writes it. code: what it exited with. said: what it printed."""
+
+    at: str
+    code: int
+    said: str
+
+
 State = Literal["ok", "warn", "fail"]
 
 
@@ -241,6 +250,14 @@ class Platform(ABC):
     def others(self, do: Do) -> tuple[str, ...]:  # noqa: ARG002
         """Return the names of what runs of the system besides the application's own services."""
         return ()
+
+    def staying(self, do: Do) -> tuple[ServiceFact, ...]:  # noqa: ARG002
+        """Return the instances of the system's services that no release replaces (database, cache, proxy), stopped ones too."""
+        return ()
+
+    def health_log(self, do: Do, instances: Sequence[str]) -> dict[str, tuple[Checked, ...]]:  # noqa: ARG002
+        """Return what the last runs of the healthchecks of ``instances`` said, by name, oldest first. May hold secrets."""
+        return {}
 
     def beside(self, do: Do, version: Version) -> Beside:  # noqa: ARG002
         """Return what lives beside the services of ``version``, which was prepared, and what becomes of it."""

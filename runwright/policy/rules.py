@@ -214,6 +214,8 @@ def _over(rule: Rule, streak: Sequence[_Judged], held: float) -> str:
 
 
 def _under(rule: Rule, sample: Measured) -> str:
+    if rule.staying is not None:
+        return f"{subject(rule)} are well"
     if rule.failures is not None:
         return f"{subject(rule)} passed"
     sign = "≥" if rule.below is not None else "≤"

@@ -214,6 +214,14 @@ def with_probe_rules(rules: Sequence[Rule], health: Iterable[Probe]) -> list[Rul
     return [*rules, *implied]
 
 
+def with_staying_rule(rules: Sequence[Rule], services: Sequence[str]) -> list[Rule]:
+    """Return the rules, and one for the ``services`` that stay, if there are any and no rule looks at them."""
+    if not services or any(rule.staying is not None for rule in rules):
+        return list(rules)
+    name = next(n for n in ("staying", "implied-staying") if n not in {rule.id for rule in rules})
+    return [*rules, Rule(id=name, staying=list(services), failures=IMPLIED_FAILURES)]
+
+
 def decide(verdicts: Mapping[str, Verdict], rules: Sequence[Rule]) -> Decision:
     """Return what the watch does next, given the newest verdict on each rule."""
     noted = tuple(
@@ -249,7 +257,10 @@ def conclude(watching: Watching, rules: Sequence[Rule]) -> Conclusion:
     if unclear:
         reason = f"still not clear after {as_time(progress.held_seconds)} more: {'; '.join(unclear)}"
         return Conclusion("freeze", reason, listed)
-    if not any(r.judged for _, r in records) and not any(p.asked > p.blind for p in watching.probes.values()):
+    # how a database fares says nothing of what was released
+    if not any(r.judged for rule, r in records if rule.staying is None) and not any(
+        p.asked > p.blind for p in watching.probes.values()
+    ):
         return Conclusion("freeze", "no rule could be judged and no probe was asked: there is no evidence", listed)
     for rule, record in records:
         if rule.requires_traffic and _too_little(record):

@@ -32,6 +32,8 @@ def subject(rule: Rule) -> str:
         if rule.phase is not None:
             return f"{_NAMES[rule.phase]} of probe {rule.probe}"
         return f"probe {rule.probe}" if rule.failures is not None else f"time of probe {rule.probe}"
+    if rule.staying is not None:
+        return "the services that stay"
     return _NAMES.get(rule.measure or rule.stats or "", rule.id)
 
 

@@ -13,7 +13,7 @@ from runwright.ledger.records import GateResult as Kept
 from runwright.ledger.states import ReleaseState
 from runwright.plural import plural
 from runwright.policy.gates import Checklist, GateResult, GateState, also, decide
-from runwright.release import drivers
+from runwright.release import drivers, staying
 from runwright.release.ahead import schema_left_ahead
 from runwright.release.database_gate import database_answers
 from runwright.release.pages import show_checklist
@@ -29,6 +29,7 @@ ROUTER = "router"
 def check(work: Work) -> str:
     """Ask every gate that needs no image. What is not proven blocks."""
     checklist = asked(work)
+    staying.remember(work)
     rows = [(r.id, r.state.value, r.reason) for r in checklist.results]
     work.write_down("checklist", rows)
     work.ledger.records.add_gate_results(

@@ -17,6 +17,7 @@ from runwright.policy.rules import Sample, SampleState
 from runwright.policy.watch import Conclusion, Watching
 from runwright.release import two_live
 from runwright.release.downtime import downtimes
+from runwright.release.staying import HEALTH_LOG
 from runwright.release.work import Work, watch_seconds
 from runwright.reports import charts
 from runwright.reports import checklist as checklists
@@ -182,6 +183,11 @@ def show_log(work: Work) -> None:
         },
         times=times,
         results=work.fact("verification") or {},
+        health_log=[
+            f"{name}: {at}, exit code {code}{f', {said}' if said else ''}"
+            for name, runs in (work.fact(HEALTH_LOG) or {}).items()
+            for at, code, said in runs[-1:]
+        ],
         issues=[
             *(work.fact("listed") or []),
             *downtimes(work),

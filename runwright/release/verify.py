@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from runwright.plural import plural
 from runwright.probes.asking import ask, ask_until, cleanup
 from runwright.probes.shape import ProbeResult
 from runwright.probes.values import Values
-from runwright.release import ahead, cutover
+from runwright.release import ahead, cutover, staying
 from runwright.release.downtime import SERVED, note_downtime
 from runwright.release.work import Work
 from runwright.runbook.base import references
@@ -52,6 +53,8 @@ def verify_live(work: Work) -> str:
     work.forward(ReleaseState.VERIFYING, "users reach the new version")
     runs_what_was_asked(work, work.version, work.do, cutover.new_slot(work, work.do))
     results: list[ProbeResult] = []
+    until = time.monotonic() + work.runbook.verify.deadline
+    stays = ""
     try:
         prove(
             work,
@@ -62,8 +65,13 @@ def verify_live(work: Work) -> str:
             results=results,
             serves=lambda: _serves(work),
         )
+        stays = staying.verify(work, until - time.monotonic())
+    except VerificationError:
+        staying.keep_health_log(work)
+        raise
     finally:
-        keep(work, results)
+        keep(work, results, stays)
+    staying.keep_health_log(work)
     return summary(results)
 
 
@@ -73,7 +81,7 @@ def _serves(work: Work) -> None:
         work.write_down(SERVED, now().isoformat())
 
 
-def keep(work: Work, results: list[ProbeResult]) -> None:
+def keep(work: Work, results: list[ProbeResult], stays: str = "") -> None:
     """Keep what was asked so far, right or wrong, for the deployment log."""
     health = {p.id for p in work.runbook.verify.health}
     ready = {p.id for p in work.runbook.verify.health if READY.search(f"{p.id} {p.get}")}
@@ -83,6 +91,8 @@ def keep(work: Work, results: list[ProbeResult]) -> None:
         "smoke": [r for r in results if r.id not in health],
     }
     found = {kind: listed(some) for kind, some in asked.items() if some}
+    if stays:
+        found["staying"] = stays
     work.write_down("verification", {**found, "services": f"every service runs {work.version.name}"})
 
 

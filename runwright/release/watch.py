@@ -28,7 +28,7 @@ from runwright.policy.rollback import Serving, Way
 from runwright.policy.rules import Sample, SampleState, Verdict, assess, from_probe
 from runwright.probes.asking import ask
 from runwright.probes.shape import ProbeResult
-from runwright.release import drivers
+from runwright.release import drivers, staying
 from runwright.release.ahead import stays_ahead
 from runwright.release.decide import serving
 from runwright.release.drill import noticed, unnoticed
@@ -112,6 +112,7 @@ class Watcher:
         self.source: Source | None = drivers.metrics(
             work.site, work.values().fill, self.clock, work.fact("scrape") or ()
         )
+        self.staying = staying.Watched(work)
         self.shown = ShownWatch(work, self.rules, self.started_at)
 
     def _health(self) -> list[Any]:
@@ -226,6 +227,8 @@ class Watcher:
             result = results.get(rule.probe) or self._asked(rule.probe, len(self.samples[rule.id]))
             results[rule.probe] = result
             return from_probe(rule, self.clock(), result)
+        if rule.staying is not None:
+            return self.staying.sample(rule, self.clock())
         if rule.stats is not None:
             return drivers.stats(self.work.site, self.work.do, rule, self.clock())
         if self.source is None:

@@ -20,8 +20,9 @@ from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import ReleaseState, reached
 from runwright.platforms.shape import Platform
+from runwright.policy.staying import Stays, judged
 from runwright.policy.support import unsupported
-from runwright.policy.watch import with_probe_rules
+from runwright.policy.watch import with_probe_rules, with_staying_rule
 from runwright.probes.shape import World
 from runwright.probes.values import Values
 from runwright.release import drivers
@@ -42,6 +43,8 @@ BREAK_KEY = "drill"
 """What the keys of a drill's changes that break what it released begin with."""
 
 
+STAYING = "staying"
+"""The fact with how the services that stay fared before the release."""
 REVISION_TABLES = "revision-tables"
 TOLD_LATELY = 5
 """How many releases back it is looked where the database keeps its revisions: the newest that came to its plan knows."""
@@ -266,7 +269,10 @@ def watch_seconds(work: Work) -> float:
 
 
 def watch_rules(work: Work) -> list[Rule]:
-    """Return the rules that a release is watched by: the runbook's, and one for each health probe that has none."""
+    """Return the rules that a release is watched by: the runbook's, and one for each health probe, and for the services
+    that stay, if there is none."""
     environment = work.release.environment
     health = [p for p in work.runbook.probes_of(environment) if p in work.runbook.verify.health]
-    return with_probe_rules(work.runbook.rules_of(environment), health)
+    rules = with_probe_rules(work.runbook.rules_of(environment), health)
+    before = {name: Stays.from_json(name, data) for name, data in (work.fact(STAYING) or {}).items()}
+    return with_staying_rule(rules, judged(before, work.runbook.verify.staying))

@@ -25,13 +25,14 @@ RESULTS: Mapping[str, str] = {
     "readiness": "Readiness check",
     "smoke": "Smoke tests",
     "services": "Service status",
+    "staying": "Services that stay",
 }
 
 
 @dataclass(frozen=True)
 class Entry:
     """One deployment. checks: (done, evidence) by name, None where nobody knows. times: when each step was over, None
-    if it did not happen. results: what each verification found; what was not asked is missing."""
+    if it did not happen. results: what each verification found; what was not asked is missing. health_log: what the healthchecks said last."""
 
     date: datetime
     deployer: str
@@ -41,6 +42,7 @@ class Entry:
     checks: Mapping[str, tuple[bool | None, str]] = field(default_factory=dict)
     times: Mapping[Times, datetime | None] = field(default_factory=dict)
     results: Mapping[str, str] = field(default_factory=dict)
+    health_log: Sequence[str] = ()
     issues: Sequence[str] = ()
     rolled_back: bool = False
     rollback_reason: str = ""
@@ -62,6 +64,7 @@ def log(entry: Entry) -> str:
         "## Deployment steps (UTC)\n\n" + bullets(_time(entry, name) for name in TIMES),
         "## Verification results\n\n"
         + bullets(f"{label}: {text(entry.results.get(name, 'not asked'))}" for name, label in RESULTS.items()),
+        "## Health log\n\n" + bullets(text(line) for line in entry.health_log) if entry.health_log else "",
         "## Issues and notes\n\n" + bullets([text(issue) for issue in entry.issues] or ["None."]),
         "## Rollback\n\n" + bullets(_rollback(entry)),
     )

@@ -35,6 +35,12 @@ __all__ = [
 ]
 
 
+Staying = Annotated[
+    Literal["all"] | list[ServiceName],
+    Words("`all`, or a list of services", "all, or services"),
+]
+
+
 class Verify(Model):
     """How a release is proven right after it was started, and again while it is watched."""
 
@@ -51,17 +57,22 @@ class Verify(Model):
         "Asked once, in this order, after health. Its probes are written as those of health.",
         [],
     )
+    staying: Staying = example(
+        ["db", "redis"],
+        "The services that are not replaced (database, cache, proxy) and must run and be healthy after a release, and while it is watched. Default: all that ran and were not unhealthy before it; [] for none.",
+        "all",
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------- rules
 
-SOURCES = ("measure", "promql", "probe", "stats", "cloudwatch")
+SOURCES = ("measure", "promql", "probe", "stats", "staying", "cloudwatch")
 LIMITS = ("above", "below", "failures")
 _LONGEST_PLAIN_SECONDS = 60
 
 
 class Rule(Model):
-    """What must not happen while a release is watched. Exactly one of measure, promql, probe, stats, cloudwatch."""
+    """What must not happen while a release is watched. Exactly one of measure, promql, probe, stats, staying, cloudwatch."""
 
     id: Name = example("errors", "Its name.")
     measure: Literal["error_ratio", "latency_p50", "latency_p95", "latency_p99", "request_rate"] | None = example(
@@ -91,6 +102,12 @@ class Rule(Model):
     stats: Literal["cpu_percent", "memory_percent", "restarts"] | None = example(
         "memory_percent",
         "What the platform knows of the services' containers or processes; the worst of them counts.",
+        None,
+        apart=True,
+    )
+    staying: Staying | None = example(
+        ["db", "redis"],
+        "Services that the release does not replace: a look at which one of them does not run, is not healthy, or was restarted since the last look, is a failure (`failures`). Without such a rule, all that `verify.staying` names are watched, and three failures in a row put the release back.",
         None,
         apart=True,
     )
@@ -136,13 +153,15 @@ class Rule(Model):
     @model_validator(mode="after")
     def _one_source_and_a_limit(self) -> Rule:
         if sum(getattr(self, name) is not None for name in SOURCES) != 1:
-            raise ValueError("a rule needs exactly one of measure, promql, probe, stats, cloudwatch")
+            raise ValueError(f"a rule needs exactly one of {', '.join(SOURCES)}")
         if sum(getattr(self, name) is not None for name in LIMITS) != 1:
             raise ValueError(
                 "a rule needs exactly one of above, below, failures: without a limit it could never be breached"
             )
-        if self.failures is not None and self.probe is None:
+        if self.failures is not None and self.probe is None and self.staying is None:
             raise ValueError("failures counts a probe's failures in a row; name the probe")
+        if self.staying is not None and self.failures is None:
+            raise ValueError("staying counts the looks in a row at which a service was not well: say `failures`")
         if (self.number or self.phase) and (self.probe is None or self.failures is not None):
             raise ValueError("number and phase are for a probe with `above` or `below`: name the probe")
         if self.number and self.phase:

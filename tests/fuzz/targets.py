@@ -21,7 +21,7 @@ from runwright.gates.tool import tool_there
 from runwright.metrics.prometheus import PrometheusSource
 from runwright.metrics.scrape import ScrapeSource
 from runwright.metrics.shape import Measurement, What
-from runwright.platforms.compose.usage import parse_stats
+from runwright.platforms.compose.usage import parse_health, parse_stats
 from runwright.policy.rules import assess
 from runwright.probes.asking import ask
 from runwright.probes.shape import World
@@ -146,6 +146,10 @@ def stats(data: bytes) -> None:
     with contextlib.suppress(RunwrightError):
         used = Answering(data)(Command(says="measure", argv=("docker",), parse=parse_stats))
         assert all(math.isfinite(value) and value >= 0 for pair in used.values() for value in pair)
+
+    with contextlib.suppress(RunwrightError):
+        told = Answering(data)(Command(says="look", argv=("docker",), parse=parse_health))
+        assert all(isinstance(one.code, int) for runs in told.values() for one in runs)
 
 
 def env_file(data: bytes) -> None:

@@ -33,8 +33,8 @@ from runwright.platforms.compose.printed import printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
 from runwright.platforms.compose.sources import compose_files, top_of
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
-from runwright.platforms.compose.usage import stats
-from runwright.platforms.shape import Beside, Claim, KeysSeen, Observed, Platform, ServiceFact, Usage
+from runwright.platforms.compose.usage import health_log, stats
+from runwright.platforms.shape import Beside, Checked, Claim, KeysSeen, Observed, Platform, ServiceFact, Usage
 from runwright.plural import few
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.platforms.compose import ComposeTarget
@@ -161,6 +161,15 @@ class Compose(Platform):
         """Return the names of the project's containers that run and are none of the application's own services."""
         there = containers_of(do, self.target.project) or ()
         return tuple(c.name for c in there if c.running and not c.oneoff and c.service not in self._all)
+
+    def staying(self, do: Do) -> tuple[ServiceFact, ...]:
+        """Return the containers of the project's services that are none of the application's own, as facts."""
+        there = containers_of(do, self.target.project) or ()
+        return tuple(c.fact() for c in there if c.service and not c.oneoff and c.service not in self._all)
+
+    def health_log(self, do: Do, instances: Sequence[str]) -> dict[str, tuple[Checked, ...]]:
+        """Return what the last runs of the healthchecks of the containers ``instances`` said, by name."""
+        return health_log(do, instances)
 
     def beside(self, do: Do, version: Version) -> Beside:
         """Return what lives beside the services of ``version``, which was prepared, and what becomes of it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runwright.engine.actions import Command, Do, Output
 from runwright.errors import ObservationError
-from runwright.platforms.shape import Usage
+from runwright.platforms.shape import Checked, Usage
 
+_HEALTH = '{"name":{{json .Name}},"log":{{if .State.Health}}{{json .State.Health.Log}}{{else}}null{{end}}}'
 STATS_SECONDS = 60.0
 """Docker measures for about two seconds, longer on a busy machine."""
 
@@ -126,3 +127,31 @@ def _percent(text: str) -> float:
             f"docker stats printed {text[:20]!r} where a percentage is meant.",
             next="Run `docker stats --no-stream` by hand and look at the column.",
         ) from error
+
+
+def health_log(do: Do, containers: Sequence[str]) -> dict[str, tuple[Checked, ...]]:
+    """Return what the last runs of their healthchecks said, by name. One that is gone, or has none, is left out."""
+    if not containers:
+        return {}
+    read: Command[dict[str, tuple[Checked, ...]]] = Command(
+        says="read what the healthchecks said last",
+        argv=("docker", "container", "inspect", "--format", _HEALTH, *containers),
+        ok=frozenset({0, 1}),
+        parse=parse_health,
+        assume={},
+    )
+    return do(read)
+
+
+def parse_health(output: Output) -> dict[str, tuple[Checked, ...]]:
+    """Return {name: runs, oldest first} from what docker printed, a line a container."""
+    found: dict[str, tuple[Checked, ...]] = {}
+    for line in output.text.splitlines():
+        if line.strip():
+            told = json.loads(line)
+            runs = tuple(
+                Checked(str(one["End"]), int(one["ExitCode"]), str(one["Output"])) for one in told["log"] or ()
+            )
+            if runs:
+                found[str(told["name"]).removeprefix("/")] = runs
+    return found

@@ -20,6 +20,7 @@ from runwright.policy.watch import (
     conclude,
     decide,
     with_probe_rules,
+    with_staying_rule,
 )
 from runwright.runbook.checks import Rule
 from runwright.runbook.probes import Probe
@@ -182,3 +183,12 @@ def test_a_health_probe_without_a_rule_gets_one() -> None:
     found = with_probe_rules(rules, health)
     assert [(r.id, r.probe, r.failures) for r in found[3:]] == [("implied-web", "web", 3)]
     assert found[:3] == rules
+
+
+def test_how_the_database_fares_is_no_evidence_for_a_release() -> None:
+    """A watch in which nothing of the release was looked at proves nothing, however well the services are that stay."""
+    rules = with_staying_rule([], ["db"])
+    watching = Watching(Progress(60.0, 30.0, watched_seconds=60.0))
+    watching = watching.stepped(30.0, {"staying": Verdict("staying", "pass", "well")}, {}, counts=True)
+    assert conclude(watching, rules).state == "freeze"
+    assert [rule.id for rule in with_staying_rule(rules, ["db"])] == ["staying"] and with_staying_rule([], []) == []
