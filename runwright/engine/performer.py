@@ -26,7 +26,7 @@ from runwright.engine.actions import (
     nothing,
 )
 from runwright.engine.effects import commands, fences, files, processes, requests
-from runwright.engine.effects.deadlines import within
+from runwright.engine.effects.deadlines import LateError, within
 from runwright.engine.effects.reasons import reason_of
 from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, RunwrightError
 
@@ -135,7 +135,7 @@ class Performer:
         left = max(READ_SECONDS, action.deadline_seconds - (time.monotonic() - begun))
         try:
             return self._understood(action, lambda: within(left, lambda: parse(given), action.says))
-        except DeadlineError:
+        except LateError:  # and not what the parser itself found out: that something else took too long
             raise ObservationError(
                 f"What it answered could not be read within {left:.0f} s: {action.says}.",
                 state="Nothing was decided from it.",

@@ -13,8 +13,12 @@ from runwright.errors import DeadlineError
 T = TypeVar("T")
 
 
+class LateError(DeadlineError):
+    """What was given up here, unlike a DeadlineError that the function itself raised."""
+
+
 def within(seconds: float, function: Callable[[], T], says: str, *, give_up: Callable[[], None] = lambda: None) -> T:
-    """Return what ``function`` returns, or raise what it raises. Raise DeadlineError if that takes longer than ``seconds``.
+    """Return what ``function`` returns, or raise what it raises. Raise LateError if that takes longer than ``seconds``.
 
     It runs on a thread of its own. A thread cannot be ended from outside: ``give_up`` is called for one that is late, to
     take away what it waits for. What goes on all the same keeps no process from exiting.
@@ -36,7 +40,7 @@ def within(seconds: float, function: Callable[[], T], says: str, *, give_up: Cal
         raise
     if late:
         give_up()
-        raise DeadlineError(
+        raise LateError(
             f"No answer within {seconds:g} s: {says}.",
             next="Look at whether the server is overloaded or unreachable.",
         )

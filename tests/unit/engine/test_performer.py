@@ -156,13 +156,14 @@ def test_an_answer_that_takes_too_long_to_read_is_given_up() -> None:
     never.set()
 
 
-def test_an_error_of_ours_passes_a_parser_unchanged() -> None:
-    """Given a parser that knows what is wrong, its own error arrives."""
+@pytest.mark.parametrize("error", [VerificationError, DeadlineError])
+def test_an_error_of_ours_passes_a_parser_unchanged(error: type[RunwrightError]) -> None:
+    """Given a parser that knows what is wrong, its own error arrives, also that something else took too long."""
 
     def parse(_: Reply | Output) -> None:
-        raise VerificationError("It is another server.")
+        raise error("It is another server.")
 
-    with pytest.raises(VerificationError, match="another server"):
+    with pytest.raises(error, match="another server"):
         Direct()(Command(says="ask", argv=("true",), parse=parse))
 
 
