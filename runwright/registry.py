@@ -173,6 +173,7 @@ CUTOVERS = {
     "recreate": "runwright.cutovers.recreate:Recreate",
     "blue_green": "runwright.cutovers.blue_green:BlueGreen",
     "canary": "runwright.cutovers.canary:Canary",
+    "rolling": "runwright.cutovers.rolling:Rolling",
 }
 """The strategies that any platform can offer, with a router where they need one. Those of one platform alone are its kind's."""
 

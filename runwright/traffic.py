@@ -17,12 +17,14 @@ class Upstream:
     """Where traffic can be sent: an address, and the slot ("blue", "green") that serves there.
 
     more: the other addresses (host, port) of the same slot, where several instances of one version share its load.
+    part: which of them are meant ("to-2"), "" for all.
     """
 
     slot: str
     host: str
     port: int
     more: tuple[tuple[str, int], ...] = ()
+    part: str = ""
 
     @property
     def url(self) -> str:
@@ -90,9 +92,24 @@ class Counted:
         )
 
 
-def reached(service: str, slot: str) -> str:
-    """Return the name by which a router reaches the containers of ``service`` in ``slot``."""
-    return f"{service}-{slot}"
+def reached(service: str, slot: str, part: str = "") -> str:
+    """Return the name by which a router reaches the containers of ``service`` in ``slot``, or only a part of them."""
+    return "-".join(word for word in (service, slot, part) if word)
+
+
+def up_to(row: int | str) -> str:
+    """Return the part of a slot that its first ``row`` rows are."""
+    return f"to-{row}"
+
+
+def since(row: int) -> str:
+    """Return the part of a slot that begins with ``row``."""
+    return f"from-{row}"
+
+
+def next_after(row: int | str) -> str:
+    """Return the part of a slot that the one row after ``row`` is."""
+    return f"after-{row}"
 
 
 def status_of(port: int, path: str, host: str = LOOPBACK) -> int | None:

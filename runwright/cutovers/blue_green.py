@@ -38,7 +38,7 @@ class BlueGreen(Cutover):
         live = self.router.target(do)
         if live is None:
             return second if self.platform.plain(do, running=False) else first
-        return first if live.slot == second else second
+        return self._beside(live.slot)
 
     def stage(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
         """Start ``version`` in ``slot``; what ran there before is stopped first, but never what this release has started."""
@@ -90,12 +90,16 @@ class BlueGreen(Cutover):
     def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> int | None:  # noqa: ARG002
         """Let the router send every new request to ``slot``, and replace what does not run in slots."""
         left = self._send(do, slot, key)
+        self._rest(do, version, going, key)
+        return left
+
+    def _rest(self, do: Do, version: Version, going: Going, key: str) -> None:
+        """Replace what does not run in slots, and see to what is there from before there were any."""
         self.platform.replace_others(do, version, key, going.release_id, anew=going.anew)
         if going.previous is not None:
             self.platform.leave(do, going.previous, key)  # what was stopped for migrations from before there were slots
         else:
             self.platform.start_rest(do, version, key)
-        return left
 
     def served(self, do: Do) -> str | None:
         """Return the slot that the router names."""
@@ -114,9 +118,10 @@ class BlueGreen(Cutover):
         return self.router.counted(do)
 
     def traffic(self, do: Do) -> list[str | int] | None:
-        """Return the slot and the port that the router names."""
+        """Return the slot and the port that the router names, and the shares if two have one."""
         target = self.router.target(do)
-        return [target.slot, target.port] if target is not None else None
+        shares = sorted(self.router.facts(do).shares.items())
+        return [target.slot, target.port, *(word for one in shares for word in one)] if target is not None else None
 
     def home(self, do: Do, previous: Version, own: str) -> str:
         """Return the slot in which ``previous`` runs, or ran last; else the one beside ``own``. "": it serves as it did before
@@ -134,8 +139,11 @@ class BlueGreen(Cutover):
                 and fact.commit == previous.commit
             ):
                 return fact.slot
+        return self._beside(own or self.platform.slots[0])
+
+    def _beside(self, slot: str) -> str:
         first, second = self.platform.slots[:2]
-        return second if (own or first) == first else first
+        return second if slot == first else first
 
     def at_once(self, do: Do, previous: Version, slot: str, key: str) -> None:
         """Let the router send every new request to ``slot``, if nothing but ``previous`` runs there, and is not sick."""

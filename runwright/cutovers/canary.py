@@ -45,13 +45,3 @@ class Canary(BlueGreen):
         self.router.ensure(do, f"{key}/{share}/router", stays)
         self.router.switch(do, to, f"{key}/{share}/switch", share, stays)
         return None
-
-    def _beside(self, slot: str) -> str:
-        first, second = self.platform.slots[:2]
-        return second if slot == first else first
-
-    def traffic(self, do: Do) -> list[str | int] | None:
-        """Return the slot and the port that the router names, and the shares if two have one."""
-        alone = super().traffic(do)
-        shares = self.router.facts(do).shares
-        return [*alone, *(word for one in sorted(shares.items()) for word in one)] if alone is not None else None

@@ -31,6 +31,10 @@ class Cutover(ABC):
     warm: ClassVar[bool]
     """Whether the old version keeps running after the shift, so that the way back is to move the users."""
 
+    grows: ClassVar[bool] = False
+    """Whether more of the new version is started for each share, and verified before users are sent there; else a share is
+    held until it can be judged by what users met."""
+
     rungs: tuple[int, ...] = (ALL,)
     """The shares of the new requests, in percent, that the new version gets one after the other. The last one is all."""
 
@@ -48,6 +52,13 @@ class Cutover(ABC):
     @abstractmethod
     def door(self, do: Do, slot: str) -> Upstream | None:
         """Return where ``slot`` can be asked before users reach it. None: only live. Raise VerificationError if it does not run."""
+
+    def shares_of(self, do: Do, version: Version, slot: str, release_id: str) -> tuple[int, ...]:  # noqa: ARG002
+        """Return `rungs`, or what they are for what runs now. They are gone through in their order."""
+        return self.rungs
+
+    def grow(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int) -> None:  # noqa: B027
+        """Start, where no user reaches it, what ``share`` needs besides what is staged, and the shares before it."""
 
     @abstractmethod
     def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> int | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from runwright.engine.actions import Do, Process
+from runwright.engine.actions import Action, Do, Process
 from runwright.errors import ActionError, RunwrightError
 from runwright.recipes import Recipes
 from runwright.runbook.drill import Break
@@ -26,6 +26,8 @@ from runwright.versions import Version
 
 if TYPE_CHECKING:
     from runwright.testing.truth import Truth
+
+T = TypeVar("T")
 
 Variables = Iterable[tuple[str, str]]
 """(name, value) of environment variables; may hold secrets."""
@@ -186,6 +188,33 @@ class Going:
     anew: bool = False
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What runs in a slot, row by row: a row is one instance of each service, as far as that has so many.
+
+    count: how many there are. row: the one that is meant. each: {service: its number of instances}. old_apart: whether what
+    runs beside can be sent users, and stopped, row by row as well; else it goes as a whole when all rows are there.
+    """
+
+    count: int = 1
+    row: int = 1
+    each: Mapping[str, int] = field(default_factory=dict)
+    old_apart: bool = True
+
+
+def reading(do: Do, reads: Do) -> Do:
+    """Return what performs actions by ``do``, and asks by ``reads`` before the first change: for a plan that comes to what no
+    change before it has touched."""
+    ask = reads
+
+    def perform(action: Action[T]) -> T:
+        nonlocal ask
+        ask = do if action.key is not None else ask
+        return ask(action)
+
+    return perform
+
+
 class Platform(ABC):
     """Where a system runs. All methods aim at an absolute target: done twice, they change nothing the second time.
 
@@ -198,6 +227,8 @@ class Platform(ABC):
     """The ways in which it can break what it runs, for a drill."""
     slots: tuple[str, ...] = ()
     """The places in which two versions can run side by side."""
+    rows_apart: ClassVar[bool] = False
+    """Whether there may be several rows in a slot (see `Rows`)."""
     artifacts: Literal["image", "folder"] = "image"
     """What it runs, and so what has to be built for it."""
     python: str = "python"
@@ -358,6 +389,23 @@ class Platform(ABC):
         keep: what runs of ``version`` already, and ``release_id`` did not start, stays as it is. anew: it is replaced all the
         same, but for what is kept. beside: as `beside` returned it. Raise DeadlineError if it does not get healthy.
         """
+
+    def rows(self, do: Do, version: Version, slot: str, release_id: str) -> Rows:  # noqa: ARG002
+        """Return the rows that ``version`` has, or gets, in ``slot``."""
+        return Rows()
+
+    def start_row(self, do: Do, version: Version, slot: str, rows: Rows, prefix: str, release_id: str) -> None:  # noqa: ARG002
+        """Make one row of ``version`` run in ``slot`` and wait until it is healthy; those before it run."""
+        self.start(do, version, slot, prefix, release_id)
+
+    def stop_rows(self, do: Do, reads: Do, slot: str, rows: Rows, prefix: str, seconds: float) -> int | None:  # noqa: ARG002
+        """Stop the rows of ``slot`` up to the one that is meant, which get no new requests, as soon as nothing is open on them; at
+        the latest after ``seconds``. Return how many connections were open then, None if that is not known.
+
+        reads: asks for real, also where only the plan is written.
+        """
+        self.stop(reading(do, reads), slot, prefix)
+        return None
 
     def plain(self, do: Do, *, running: bool = True) -> bool:  # noqa: ARG002
         """Return whether something serves as it did before there were slots: then it is moved into one first.

@@ -41,8 +41,18 @@ def stage(work: Work, do: Do, version: Version, slot: str) -> None:
 
 
 def shares(work: Work) -> list[int]:
-    """Return the shares of the users that the new version gets one after the other before it gets all; none at a first release."""
-    return [share for share in work.cutover.rungs if share < ALL] if work.release.previous_id is not None else []
+    """Return the shares of the users that the new version gets one after the other before it gets all; none where nothing serves
+    beside it: at a first release, or after what served was stopped for migrations."""
+    read = work.fact("migrations")
+    if work.release.previous_id is None or two_live.goes_dark(work, MigrationPlan.from_json(read) if read else None):
+        return []
+    slot = new_slot(work, work.do)
+    return [share for share in work.cutover.shares_of(work.do, work.version, slot, work.id) if share < ALL]
+
+
+def grow(work: Work, do: Do, version: Version, slot: str, share: int) -> None:
+    """Start, where no user reaches it, what a share needs besides what is staged."""
+    work.cutover.grow(do, version, slot, going(work), "deploy", share)
 
 
 def shift(work: Work, do: Do, version: Version, slot: str, share: int) -> None:

@@ -96,7 +96,7 @@ def note_downtime(work: Work, course: str, serves: str) -> None:
         return
     served = course == "deploy" or work.fact(SERVED) is not None
     courses = (course,) if served else ("deploy", course)
-    takes = STOPS_FOR_MIGRATIONS if drivers.keeps_warm(work.site) else TAKES_AWAY
+    takes = STOPS_FOR_MIGRATIONS if drivers.runs_two(work.site) else TAKES_AWAY
     since = away_since(work.ledger.journal(work.id).entries(), *courses, moved=not served, takes=takes)
     if since is None:
         return

@@ -87,11 +87,11 @@ def strategy(site: Site) -> str:
     return getattr(site.place.target, "strategy", None) or kind(site).strategies[0]
 
 
-def keeps_warm(site: Site) -> bool:
-    """Return whether the strategy keeps the old version running beside the new one."""
+def runs_two(site: Site) -> bool:
+    """Return whether the strategy lets two versions run side by side."""
     name = strategy(site)
     made = kind(site).own_cutovers().get(name) or registry.cutover(name)
-    return bool(getattr(made, "warm", False))
+    return bool(getattr(made, "stages", False))
 
 
 def cutover(site: Site, where: Platform, token: int | None = None) -> Cutover:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from runwright.cutovers.shape import ALL
 from runwright.engine.planning import DependsError, Planner, Step
 from runwright.errors import RefusedError
 from runwright.ledger.states import ReleaseState, reached
@@ -181,7 +182,9 @@ def changes(work: Work, migrations: MigrationPlan | None, slot: str) -> tuple[li
         cutover.migrate(work, planner, work.version, migrations)
         cutover.stage(work, planner, work.version, slot)
         for share in cutover.shares(work):
+            cutover.grow(work, planner, work.version, slot, share)
             cutover.shift(work, planner, work.version, slot, share)
+        cutover.grow(work, planner, work.version, slot, ALL)
         cutover.switch(work, planner, work.version, slot)
     except DependsError as depends:
         return planner.steps, depends.what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 from runwright.engine.actions import UNKNOWN, Do, Fence, Read, Wait, WriteFile
 from runwright.engine.effects import fences
@@ -26,11 +27,12 @@ class TargetFile(ABC):
     log: Path
     """Where it says what went wrong."""
     slots: tuple[str, ...] = ("blue", "green")
+    parts: ClassVar[bool] = False
     mode = 0o600
     """Of the files that it reads."""
 
     def __init__(self, drain_seconds: float, fence: Path, token: int | None = None) -> None:
-        self._drain_seconds = drain_seconds
+        self.drain_seconds = drain_seconds
         self._token = token
         self._fence = fence
         self._told: Target | None = None  # what a plan has written into the target file
@@ -217,7 +219,7 @@ class TargetFile(ABC):
             read=self._count(),
             until=lambda found: not _elsewhere(found, to.slot),
             every_seconds=POLL_SECONDS,
-            deadline_seconds=self._drain_seconds,
+            deadline_seconds=self.drain_seconds,
             says=f"wait until nothing is in flight but on {to.slot}",
             assume=UNKNOWN,
         )

@@ -26,6 +26,16 @@ class Paired:
         """The ways in which what users get can be spoilt."""
         return self.front.breaks
 
+    @property
+    def parts(self) -> bool:
+        """Whether both can send to a part of a slot."""
+        return self.front.parts and self.inside.parts
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long both wait for what is in flight elsewhere."""
+        return max(self.front.drain_seconds, self.inside.drain_seconds)
+
     def facts(self, do: Do) -> RouterFacts:
         """Return what users reach, and with it what callers inside do."""
         return replace(self.front.facts(do), inside=self.inside.facts(do))

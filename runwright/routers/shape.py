@@ -86,6 +86,16 @@ class Router(Protocol):
         """The ways in which it can spoil what it serves, for a drill."""
         ...
 
+    @property
+    def parts(self) -> bool:
+        """Whether it can send requests to a part of what runs in a slot (`Upstream.part`)."""
+        ...
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long requests in flight elsewhere are waited for."""
+        ...
+
     def facts(self, do: Do) -> RouterFacts:
         """Return what it serves and what its target file names. A router that is down is a fact, not an error."""
         ...

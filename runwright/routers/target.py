@@ -55,4 +55,4 @@ class Target:
 
 
 def _words(to: Upstream) -> str:
-    return f"{to.slot} ({to.host}:{to.port})"
+    return f"{f'a part of {to.slot}' if to.part else to.slot} ({to.host}:{to.port})"

@@ -11,6 +11,7 @@ import pytest
 
 from runwright.cutovers.blue_green import BlueGreen
 from runwright.cutovers.canary import Canary
+from runwright.cutovers.rolling import Rolling
 from runwright.platforms.host import SLOTS, Host
 from runwright.routers.caddy import CaddyRouter
 from runwright.runbook.platforms.host import HostTarget
@@ -86,3 +87,7 @@ class TestBlueGreen(CutoverConformance):
 
 class TestCanary(TestBlueGreen):
     cutover: ClassVar[type[BlueGreen]] = Canary
+
+
+class TestRolling(TestBlueGreen):
+    cutover: ClassVar[type[BlueGreen]] = Rolling

@@ -28,7 +28,7 @@ class ComposeKind(Kind):
     """A Compose project on this machine."""
 
     name = "compose"
-    strategies = ("recreate", "blue_green", "canary")
+    strategies = ("recreate", "blue_green", "canary", "rolling")
 
     def made(
         self, site: Site, env: Mapping[str, str], before: Version | None = None, version: Version | None = None

@@ -22,7 +22,7 @@ class HostKind(Kind):
     """Processes on this machine, in two colours."""
 
     name = "host"
-    strategies = ("blue_green", "canary")
+    strategies = ("blue_green", "canary", "rolling")
 
     def made(
         self,

@@ -14,7 +14,7 @@ from typing import Any
 
 from runwright.routers.caddy import configuration
 from runwright.routers.caddy.configuration import FRONT, MARKS, TARGET, UPSTREAM, Way
-from runwright.traffic import Entry, Stand, reached
+from runwright.traffic import Entry, Stand, next_after, reached, up_to
 
 PROJECT, SERVICE, MADE = (f"runwright.switch{name}" for name in ("", ".service", ".made"))
 """Labels of a container of ours: whose it is, what it stands for, and of which make it is."""
@@ -97,7 +97,7 @@ class Standing:
                 f":{self.entry.port}", configuration.routes(target, [self._way(slot) for slot in MARKS])
             ),
             **{
-                f"door-{slot}": configuration.server(f":{self.door(slot)}", [{"handle": [self._way(slot).handler]}])
+                f"door-{slot}": configuration.server(f":{self.door(slot)}", self._candidate(slot, target))
                 for slot in MARKS
             },
         }
@@ -105,10 +105,25 @@ class Standing:
         return configuration.whole({name: server | common for name, server in servers.items()} | own)
 
     def _way(self, slot: str) -> Way:
-        host, port = reached(self.entry.service, slot), str(self.entry.port)
+        mine = {"vars_regexp": {TARGET: {"name": slot, "pattern": rf"^{slot}(-\S+)?$"}}}
+        host = f"{reached(self.entry.service, slot)}{{http.regexp.{slot}.1}}"
+        return Way(slot, mine, f"{host}:{self.entry.port}", self._to(host))
+
+    def _to(self, host: str) -> dict[str, Any]:
+        port = str(self.entry.port)
         source = {"source": "a", "name": host, "port": port, "refresh": REFRESH, "versions": {"ipv4": True}}
-        mine = {"vars": {TARGET: [slot]}}
-        return Way(slot, mine, f"{host}:{port}", _OF_CONTAINERS | {"dynamic_upstreams": source})
+        return _OF_CONTAINERS | {"dynamic_upstreams": source}
+
+    def _candidate(self, slot: str, target: str) -> list[dict[str, Any]]:
+        """Return the routes of a slot's door: to all of it; while users reach its first rows, to the one that comes next."""
+        host = reached(self.entry.service, slot)
+        rows = {"vars_regexp": {TARGET: {"name": "rows", "pattern": rf"^{slot}-{up_to('([0-9]+)')} "}}}
+        newest = self._to(f"{host}-{next_after('{http.regexp.rows.1}')}")
+        return [
+            {"handle": [{"handler": "vars", TARGET: f"{{file.{target}}}"}]},
+            {"match": [rows], "handle": [newest], "terminal": True},
+            {"handle": [self._to(host)]},
+        ]
 
     def create(self, user: str) -> tuple[str, ...]:
         """Return the command that makes its container, on the network between alone; it does not run yet."""

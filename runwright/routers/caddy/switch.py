@@ -15,7 +15,7 @@ from runwright.routers.caddy import configuration, containers, fault, state
 from runwright.routers.caddy.containers import Found
 from runwright.routers.caddy.standing import CONFIG, CURRENT, RUN, SHARED, Standing
 from runwright.routers.caddy.state import EVERYWHERE
-from runwright.routers.caddy.target import line
+from runwright.routers.caddy.target import line, word
 from runwright.routers.target import Target
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.routers.shape import Router as Spec
@@ -32,6 +32,7 @@ class CaddySwitch(TargetFile):
     """The Caddys of a `Stand`, which share one target file and so change all at once, by one rename."""
 
     breaks: ClassVar[frozenset[Break]] = frozenset({"errors", "latency"})
+    parts: ClassVar[bool] = True
 
     def __init__(self, spec: Spec, folder: Path, python: str, stand: Stand, token: int | None = None) -> None:
         super().__init__(spec.drain_timeout, folder / "fence", token)
@@ -48,14 +49,15 @@ class CaddySwitch(TargetFile):
         """The file that names the target of all services."""
         return self._folder / SHARED / configuration.TARGET
 
-    def at(self, slot: str) -> Upstream:
-        """Return where the first service's containers of ``slot`` are, on the network between."""
+    def at(self, called: str) -> Upstream:
+        """Return where the first service's containers of a slot, or of a part of one, are on the network between."""
         entry = self._stand.entries[0]
-        return Upstream(slot, reached(entry.service, slot), entry.port)
+        slot, _, part = called.partition("-")
+        return Upstream(slot, reached(entry.service, slot, part), entry.port, part=part)
 
     def known(self, target: Target) -> Target:
         """Return ``target`` with the addresses that slots always have here."""
-        return Target(self.at(target.to.slot), target.share, self.at(target.stays.slot) if target.stays else None)
+        return target.moved(lambda to: self.at(word(to)))
 
     def named(self) -> Target | None:
         """Return what the target file names."""

@@ -25,7 +25,7 @@ def line(target: Target, *, addressed: bool = True) -> bytes:
 
     def one(to: Upstream) -> str:
         host = f"[{to.host}]" if ":" in to.host else to.host
-        return f"{to.slot} {host}:{to.port}" if addressed else to.slot
+        return f"{to.slot} {host}:{to.port}" if addressed else word(to)
 
     if target.stays is None:
         return f"{one(target.to)}\n".encode()
@@ -33,10 +33,15 @@ def line(target: Target, *, addressed: bool = True) -> bytes:
     return f"{one(target.to)} {bound:04x} {one(target.stays)}\n".encode()
 
 
+def word(to: Upstream) -> str:
+    """Return what a file without addresses calls it: its slot, and which part of it if not all is meant."""
+    return f"{to.slot}-{to.part}" if to.part else to.slot
+
+
 def read(text: str, at: Callable[[str], Upstream] | None = None) -> Target | None:
     """Return what the content of a file says, None if it is empty. Raise ObservationError if it is not understood.
 
-    at: where a slot is, if the file does not say it.
+    at: where a slot, or a part of one, is by its `word`, if the file does not say it.
     """
     if not text.strip():
         return None
@@ -48,8 +53,8 @@ def read(text: str, at: Callable[[str], Upstream] | None = None) -> Target | Non
             to, bound, stays = _upstream(*found.group(1, 2, 3)), found[4], found.group(5, 6, 7)
             other = _upstream(*stays) if bound else None
         else:
-            to, bound = at(_slot(found[1])), found[2]
-            other = at(_slot(found[3])) if bound else None
+            to, bound = at(_known(found[1])), found[2]
+            other = at(_known(found[3])) if bound else None
         return Target.of(to, round(int(bound, 16) * ALL / _BOUNDS) if bound else ALL, other)
     except ValueError as error:
         example = "blue 127.0.0.1:20001" if at is None else "blue"
@@ -58,6 +63,11 @@ def read(text: str, at: Callable[[str], Upstream] | None = None) -> Target | Non
             state="Nothing was changed; clients get 503 while it is so.",
             next=f"It is one line, such as `{example}`. Write it so, with what shall serve.",
         ) from error
+
+
+def _known(word: str) -> str:
+    _slot(word.partition("-")[0])
+    return word
 
 
 def _slot(slot: str) -> str:

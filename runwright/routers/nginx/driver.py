@@ -273,7 +273,7 @@ class NginxRouter(TargetFile):
             read=open_there,
             until=lambda found: not found,
             every_seconds=POLL_SECONDS,
-            deadline_seconds=self._drain_seconds,
+            deadline_seconds=self.drain_seconds,
             says=f"wait until nothing is in flight but on {to.slot}",
             assume=0,
         )

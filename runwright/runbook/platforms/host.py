@@ -49,9 +49,9 @@ class HostTarget(Target):
         "",
     )
     ready_timeout: Duration = example("60s", "How long a version may take until it is ready.", 60.0)
-    strategy: Literal["blue_green", "canary"] = example(
+    strategy: Literal["blue_green", "canary", "rolling"] = example(
         "blue_green",
-        "How one version gets the users of another. blue_green: all at once, when the new one has proven itself. canary: a part of the requests goes to it first.",
+        "How one version gets the users of another. blue_green: all at once, when the new one has proven itself. canary: a part of the requests goes to it first. rolling: as blue_green, but the old one is stopped at once, and started again on the way back.",
         "blue_green",
     )
     rungs: Rungs = example([5, 25, 50], SAYS, [], apart=True)

@@ -91,10 +91,24 @@ class Release:
         """Send it the users, or a share of them."""
         self.case.make().shift(do, self.version, self.slot, self.going(do), self.key, share)
 
+    def grow(self, do: Do, share: int) -> None:
+        """Start what a share needs."""
+        self.case.make().grow(do, self.version, self.slot, self.going(do), self.key, share)
+
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """The shares that it gets one after the other, the last one all; all at once where nothing serves."""
+        found = only_reads(lambda do: self.case.make().shares_of(do, self.version, self.slot, self.id))
+        return found if self.previous is not None else (ALL,)
+
     def forward(self, do: Do) -> None:
-        """Do both."""
+        """Do it all, share by share where more is started for each."""
         self.stage(do)
-        self.shift(do)
+        now = only_reads(self.case.make().shares).get(self.slot, 0)
+        for share in self.shares if self.case.make().grows else (ALL,):
+            if share >= now:
+                self.grow(do, share)
+                self.shift(do, share)
 
     def back(self, do: Do) -> None:
         """Send the users back to the version before."""
@@ -167,13 +181,14 @@ class CutoverConformance(Conformance):
 
     def test_each_share_on_the_way_is_absolute_and_told_and_all_go_back_at_once(self, case: CutoverCase) -> None:
         """The last rung is all. While two share the users neither is retired, and it is the old version that serves."""
-        rungs = case.make().rungs
-        assert rungs[-1] == ALL
-        assert list(rungs) == sorted(set(rungs))
         first = case.release(0, FIRST).served()
         second = case.release(1, SECOND, first.version, "next")
+        rungs = second.shares
+        assert rungs[-1] == ALL
+        assert list(rungs) == sorted(set(rungs))
         second.stage(Direct())
         for share in rungs[:-1]:
+            second.grow(Direct(), share)
             assert changes(partial(second.shift, share=share), "next")
             changes_nothing(partial(second.shift, share=share), case.look_at_all)
             assert only_reads(case.make().shares) == {first.slot: ALL - share, second.slot: share}
@@ -235,8 +250,11 @@ class CutoverConformance(Conformance):
         second = case.release(1, SECOND, first.version, "next")
 
         def forward(do: Do) -> None:
-            case.make().stage(do, second.version, second.slot, Going(SECOND, Direct(), first.version), "next")
-            case.make().shift(do, second.version, second.slot, Going(SECOND, Direct(), first.version), "next")
+            going, shares = Going(SECOND, Direct(), first.version), second.shares if case.make().grows else (ALL,)
+            case.make().stage(do, second.version, second.slot, going, "next")
+            for share in shares:
+                case.make().grow(do, second.version, second.slot, going, "next", share)
+                case.make().shift(do, second.version, second.slot, going, "next", share)
 
         assert keeps_its_plan(forward, case.look)
         _serves(case, second)
