@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from runwright.ledger.states import ReleaseState
 from runwright.plural import plural
 from runwright.release import cutover
-from runwright.release.rungs import climb
 from runwright.release.downtime import asking
+from runwright.release.rungs import climb
 from runwright.release.work import Work
 
 DRAINED = "drain"

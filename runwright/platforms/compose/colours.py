@@ -7,16 +7,13 @@ service's name before it is meant to be reached.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
-from runwright.engine.actions import Command, Do, Output
-from runwright.errors import InputError, VerificationError
+from runwright.engine.actions import Command, Do
+from runwright.errors import VerificationError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project
-from runwright.platforms.compose.config import refusal, rendered
+from runwright.platforms.compose.colour_file import colour_file, network_of, rendered_file
 from runwright.platforms.compose.containers import Container, containers_of
 from runwright.platforms.compose.neighbours import Neighbours
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, restarts
@@ -27,34 +24,6 @@ from runwright.traffic import Entry, Stand, Upstream, reached
 from runwright.versions import Version
 
 SLOTS = ("blue", "green")
-_NOT_TWICE = (
-    "build",
-    "ports",
-    "container_name",
-    "depends_on",
-    "links",
-    "external_links",
-    "scale",
-    "profiles",
-    "mac_address",
-)
-"""What the file says of a service that its colours do not have: two cannot have it, or it is seen to otherwise."""
-_OF_ONE = ("aliases", "ipv4_address", "ipv6_address", "link_local_ips", "mac_address")
-
-
-class Said:
-    """What Compose's rendered file says. It holds every secret, so nothing of it is ever shown."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data = data
-
-    def __repr__(self) -> str:
-        return "Said(...)"
-
-
-def network_of(project: str) -> str:
-    """Return the name of the network on which the switch reaches the colours. Nothing leaves it, so no route changes."""
-    return f"{project}_runwright"
 
 
 class Colours:
@@ -258,7 +227,7 @@ class Colours:
         *,
         anew: bool,
     ) -> None:
-        content = do(_said(project))
+        content = do(rendered_file(project))
         labels = {containers.RELEASE: release_id, containers.COMMIT: version.commit}
         file = colour_file(content.data, self.services, slot, labels, network_of(project.name)) if content else b""
         names = [reached(name, slot) for name in self.services]
@@ -298,125 +267,3 @@ def _whole(mine: Iterable[Container], version: Version, service: str, count: int
     mine = tuple(mine)
     image = version.extra["images"].get(service)
     return len(mine) == count and all(c.image == image and c.commit == version.commit for c in mine)
-
-
-def _said(project: Project) -> Command[Said | None]:
-    def parse(output: Output) -> Said | None:
-        refusal(output)
-        return Said(json.loads(output.stdout))
-
-    command: Command[Said | None] = rendered(project, parse, interpolate=True)
-    return Command(**{**command.__dict__, "assume": None})
-
-
-def colour_file(
-    config: Mapping[str, Any], services: Iterable[str], slot: str, labels: Mapping[str, str], network: str
-) -> bytes:
-    """Return the Compose file of a colour, as JSON: ``services`` of the rendered ``config``, each under its colour's name."""
-    made = {reached(name, slot): _colour(config["services"][name], name, slot, labels) for name in services}
-    whole = {
-        "services": made,
-        "networks": {**(config.get("networks") or {}), "runwright": {"name": network, "internal": True}},
-        **{section: config[section] for section in ("volumes", "secrets", "configs") if config.get(section)},
-    }
-    return json.dumps(whole).encode()
-
-
-def _colour(raw: Mapping[str, Any], service: str, slot: str, labels: Mapping[str, str]) -> dict[str, Any]:
-    said = {key: value for key, value in raw.items() if key not in _NOT_TWICE}
-    if deploy := {key: value for key, value in (said.get("deploy") or {}).items() if key != "replicas"}:
-        said["deploy"] = deploy
-    else:
-        said.pop("deploy", None)
-    networks = said.get("networks") or {"default": None}
-    if isinstance(networks, list):
-        networks = dict.fromkeys(networks)
-    said["networks"] = {
-        name: {key: value for key, value in (how or {}).items() if key not in _OF_ONE} or None
-        for name, how in networks.items()
-    } | {"runwright": {"aliases": [reached(service, slot)]}}
-    mine = {containers.SERVICE: service, containers.SLOT: slot, **labels}
-    said["labels"] = {**_pairs(said.get("labels")), **{key: value.replace("$", "$$") for key, value in mine.items()}}
-    return said
-
-
-def entries(config: Mapping[str, Any], target: ComposeTarget) -> dict[str, dict[str, Any]]:
-    """Return {service: {"names": {network: names}, "published": [(address, port)]}} of what the switch takes over.
-
-    Raise InputError for a service that cannot run twice, with the reason.
-    """
-    found = {}
-    for name, traffic in target.traffic.items():
-        raw = (config.get("services") or {}).get(name)
-        if raw is None:
-            raise InputError(
-                f"The Compose files have no service {name}, which `traffic` names.",
-                next="Correct `traffic` of the target, or enable the service's profile with `profiles`.",
-            )
-        if mode := str(raw.get("network_mode") or ""):
-            raise _not_twice(name, f"its network is `{mode}`, which two cannot share")
-        if finds := _found_by(raw):
-            raise _not_twice(
-                name, f"a proxy finds its containers by {finds}, and would send users to an unverified version"
-            )
-        if raw.get("volumes_from"):
-            raise _not_twice(name, "it takes its volumes from another service (`volumes_from`)")
-        networks = raw.get("networks") or {"default": None}
-        nets = config.get("networks") or {}
-        calls = [name, *([raw["container_name"]] if raw.get("container_name") else [])]
-        names = {
-            str((nets.get(net) or {}).get("name") or net): [*calls, *((how or {}).get("aliases") or ())]
-            for net, how in (networks.items() if isinstance(networks, Mapping) else dict.fromkeys(networks).items())
-        }
-        published = []
-        for port in raw.get("ports") or ():
-            if not port.get("published"):
-                continue
-            if int(port["target"]) != traffic.port or port.get("protocol", "tcp") != "tcp":
-                raise _not_twice(
-                    name, f"it publishes its port {port['target']} as {port['published']} too, which two cannot share"
-                )
-            if not str(port["published"]).isdigit():
-                raise _not_twice(name, f"it publishes a range of ports ({port['published']})")
-            published.append([str(port.get("host_ip") or ""), int(port["published"])])
-        found[name] = {"names": names, "published": published}
-    return found
-
-
-def _found_by(raw: Mapping[str, Any]) -> str:
-    """Return by what of a service a proxy that watches Docker finds its containers as soon as they run, "" if by nothing."""
-    labels, variables = (_pairs(raw.get(key)) for key in ("labels", "environment"))
-    told = next((key for key in labels if key.startswith("traefik.") or re.fullmatch(r"caddy(_\d+)?(\..*)?", key)), "")
-    if told and str(labels.get("traefik.enable", "")).lower() != "false":
-        return f"the label {told}"
-    return next(
-        (f"the variable {name}" for name in ("VIRTUAL_HOST", "VIRTUAL_HOST_MULTIPORTS") if variables.get(name)), ""
-    )
-
-
-def _pairs(raw: Any) -> dict[str, Any]:
-    """Return labels or variables, which a file may give as a list, as {name: value}."""
-    return dict(raw) if isinstance(raw, Mapping) else dict(str(entry).partition("=")[::2] for entry in raw or ())
-
-
-def _not_twice(service: str, why: str) -> InputError:
-    return InputError(
-        f"{service} cannot run in two colours: {why}.",
-        next="Take that out of the service in the Compose file, take the service out of `traffic`, or use `strategy: recreate`.",
-    )
-
-
-def read_entries(do: Do, project: Project, target: ComposeTarget) -> dict[str, dict[str, Any]]:
-    """Return `entries` of what the files of ``project`` say. Raise InputError, or ActionError if Compose refuses them."""
-
-    def parse(output: Output) -> dict[str, dict[str, Any]] | InputError:
-        refusal(output)
-        try:
-            return entries(json.loads(output.stdout), target)
-        except InputError as error:
-            return error
-
-    found = do(rendered(project, parse, interpolate=True))
-    if isinstance(found, InputError):
-        raise found
-    return found

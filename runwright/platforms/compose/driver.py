@@ -20,10 +20,11 @@ from runwright.platforms.compose.adopt import adopt
 from runwright.platforms.compose.build import ComposeBuild
 from runwright.platforms.compose.claims import claims, has_data
 from runwright.platforms.compose.cli import Project
-from runwright.platforms.compose.colours import SLOTS, Colours, read_entries
+from runwright.platforms.compose.colours import SLOTS, Colours
 from runwright.platforms.compose.config import ComposeConfig, read_config
 from runwright.platforms.compose.containers import Container, containers_of, volumes_of
 from runwright.platforms.compose.copies import Place
+from runwright.platforms.compose.entries import read_entries
 from runwright.platforms.compose.environment import Variables, carried, configured, keys_seen
 from runwright.platforms.compose.faults import inject
 from runwright.platforms.compose.images import Image, image_of

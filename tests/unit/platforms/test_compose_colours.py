@@ -9,8 +9,10 @@ import pytest
 
 from runwright.errors import InputError
 from runwright.platforms.compose import PLATFORM
-from runwright.platforms.compose.colours import colour_file, entries, of
+from runwright.platforms.compose.colour_file import colour_file
+from runwright.platforms.compose.colours import of
 from runwright.platforms.compose.containers import Container
+from runwright.platforms.compose.entries import entries
 from runwright.runbook.environment import Environment
 from runwright.runbook.platforms.compose import ComposeTarget
 
