@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runwright.engine.actions import Command, Output
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import refusal, rendered
+from runwright.platforms.compose.rows import Place, names
 from runwright.traffic import reached
 
 _NOT_TWICE = (
@@ -52,10 +53,20 @@ def rendered_file(project: Project) -> Command[Said | None]:
 
 
 def colour_file(
-    config: Mapping[str, Any], services: Iterable[str], slot: str, labels: Mapping[str, str], network: str
+    config: Mapping[str, Any],
+    services: Mapping[str, Place | None],
+    slot: str,
+    labels: Mapping[str, str],
+    network: str,
 ) -> bytes:
-    """Return the Compose file of a colour, as JSON: ``services`` of the rendered ``config``, each under its colour's name."""
-    made = {reached(name, slot): _colour(config["services"][name], name, slot, labels) for name in services}
+    """Return the Compose file of a colour, as JSON: ``services`` of the rendered ``config``, each under its colour's name.
+
+    services: {service: where the container that is made of it stands, None if all of it are made at once}.
+    """
+    made = {
+        reached(name, slot): _colour(config["services"][name], name, slot, place, labels)
+        for name, place in services.items()
+    }
     whole = {
         "services": made,
         "networks": {**(config.get("networks") or {}), "runwright": {"name": network, "internal": True}},
@@ -64,7 +75,9 @@ def colour_file(
     return json.dumps(whole).encode()
 
 
-def _colour(raw: Mapping[str, Any], service: str, slot: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def _colour(
+    raw: Mapping[str, Any], service: str, slot: str, place: Place | None, labels: Mapping[str, str]
+) -> dict[str, Any]:
     said = {key: value for key, value in raw.items() if key not in _NOT_TWICE}
     if deploy := {key: value for key, value in (said.get("deploy") or {}).items() if key != "replicas"}:
         said["deploy"] = deploy
@@ -76,8 +89,10 @@ def _colour(raw: Mapping[str, Any], service: str, slot: str, labels: Mapping[str
     said["networks"] = {
         name: {key: value for key, value in (how or {}).items() if key not in _OF_ONE} or None
         for name, how in networks.items()
-    } | {"runwright": {"aliases": [reached(service, slot)]}}
+    } | {"runwright": {"aliases": names(service, slot, place)}}
     mine = {containers.SERVICE: service, containers.SLOT: slot, **labels}
+    if place is not None:
+        mine[containers.ROW] = str(place)
     said["labels"] = {**pairs(said.get("labels")), **{key: value.replace("$", "$$") for key, value in mine.items()}}
     return said
 

@@ -8,16 +8,19 @@ service's name before it is meant to be reached.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from runwright.engine.actions import Command, Do
 from runwright.errors import VerificationError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.colour_file import colour_file, network_of, rendered_file
+from runwright.platforms.compose.connections import await_quiet
 from runwright.platforms.compose.containers import Container, containers_of
 from runwright.platforms.compose.neighbours import Neighbours
+from runwright.platforms.compose.rows import Place, layout, place_of
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, restarts
-from runwright.platforms.shape import Beside
+from runwright.platforms.shape import Beside, Rows
 from runwright.plural import few, plural
 from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.traffic import Entry, Stand, Upstream, reached
@@ -87,6 +90,8 @@ class Colours:
         self._starting.others(do, project, version.extra["dependencies"], there, f"{prefix}/dependencies")
         counts = self.counts(there, version, slot)
         here = [c for name in self.services for c in of(there, name, slot)]
+        if keep:  # users may share both colours now: what is there of it is what there was
+            counts = {name: len(of(there, name, slot)) or count for name, count in counts.items()}
         if keep and all(_whole(of(there, name, slot), version, name, counts[name]) for name in self.services):
             stopped = [c for c in here if not c.running]
             if not stopped and all(c.health in (None, "healthy") for c in here):
@@ -100,6 +105,11 @@ class Colours:
                         deadline_seconds=STOP_SECONDS,
                     )
                 )
+        elif self._target.strategy == "rolling" and not keep:
+            rows = self.rows(there, version, slot, release_id)
+            for row in range(1, rows.count + 1):
+                self.start_row(do, version, project, slot, replace(rows, row=row), f"{prefix}/{row}", release_id)
+            return
         elif anew or not all(
             self._runs(there, version, name, slot, counts[name], release_id) for name in self.services
         ):
@@ -124,6 +134,77 @@ class Colours:
                     deadline_seconds=STOP_SECONDS,
                 )
             )
+
+    def rows(self, there: Iterable[Container] | None, version: Version, slot: str, release_id: str) -> Rows:
+        """Return the rows that ``version`` has, or gets, in ``slot``."""
+        found = [c for name in self.services for c in of(there, name, slot)]
+        beside = [c for name in self.services for other in SLOTS if other != slot for c in of(there, name, other)]
+        mine = [c for c in found if _made(c, version, release_id)]
+        return layout(mine, beside, self.counts(there, version, slot), enters=bool(self.plain(there)))
+
+    def start_row(
+        self, do: Do, version: Version, project: Project, slot: str, rows: Rows, prefix: str, release_id: str
+    ) -> None:
+        """Make a row of ``version`` run in ``slot``, and wait until it is healthy. What is left there of another is removed: one
+        more container of a service is one more of what there is."""
+        there = containers_of(do, self._target.project)
+        before = restarts(there)
+        self._starting.others(do, project, version.extra["dependencies"], there, f"{prefix}/dependencies")
+        places = {
+            name: Place(rows.row, rows.each[name], rows.count) for name in self.services if rows.row <= rows.each[name]
+        }
+        here = [c for name in self.services for c in of(there, name, slot)]
+        strange = [c for c in here if not _made(c, version, release_id) or place_of(c) is None]
+        if strange:
+            says = f"remove {few(c.name for c in strange)}, which {'is' if len(strange) == 1 else 'are'} of another version"
+            argv = ("docker", "rm", "--force", *(c.id for c in strange))
+            do(Command(says=says, key=f"{prefix}/{slot}/gone", argv=argv, deadline_seconds=STOP_SECONDS))
+        mine = {c.service: c for c in here if c not in strange and place_of(c) == places.get(c.service)}
+        if stopped := [c for c in mine.values() if not c.running]:
+            says, argv = f"start {few(c.name for c in stopped)}", ("docker", "start", *(c.id for c in stopped))
+            do(Command(says=says, key=f"{prefix}/{slot}/begin", argv=argv, deadline_seconds=STOP_SECONDS))
+        if missing := [name for name in places if name not in mine]:
+            mine_now = [c for c in here if c not in strange]
+            counts = {
+                name: rows.row if there is None else 1 + sum(c.service == name for c in mine_now) for name in missing
+            }
+            made = {name: places[name] for name in missing}
+            self._up(do, version, project, slot, counts, f"{prefix}/{slot}/up", release_id, made=made)
+        now = containers_of(do, self._target.project)
+        if now is None:
+            return
+        ids = {n: [c for c in of(now, n, slot) if place_of(c) == place] for n, place in places.items()}
+        self._starting.wait(
+            do, [c.id for some in ids.values() for c in some], list(places), self._target.settle, before
+        )
+        self._require(do, version, slot, dict.fromkeys(places, 1), places)
+
+    def stop_rows(self, do: Do, reads: Do, slot: str, rows: Rows, prefix: str, seconds: float) -> int | None:
+        """Stop the rows of ``slot`` up to the one that is meant as soon as nothing is open on them."""
+        there = containers_of(do, self._target.project)
+        if there is None:  # a plan, in which the rows before it are gone
+            there = containers_of(reads, self._target.project)
+            goes: Callable[[Place], bool] = lambda place: place.goes_with(rows)  # noqa: E731
+        else:
+            goes = lambda place: place.within(rows)  # noqa: E731
+        going = {
+            c: self._target.traffic[name].port
+            for name in self.services
+            for c in of(there, name, slot)
+            if c.running and (rows.row >= rows.count if (place := place_of(c)) is None else goes(place))
+        }
+        if not going:
+            return 0
+        left = await_quiet(do, going, seconds)
+        do(
+            Command(
+                says=f"stop {few(c.name for c in going)}, in whose place new ones serve",
+                key=f"{prefix}/{slot}/stop",
+                argv=("docker", "stop", *(c.id for c in going)),
+                deadline_seconds=STOP_SECONDS,
+            )
+        )
+        return left
 
     def make_way(self, do: Do, prefix: str) -> None:
         """Stop what holds a port that the switch is to take over: from here until it listens, nobody is served."""
@@ -225,30 +306,43 @@ class Colours:
         key: str,
         release_id: str,
         *,
-        anew: bool,
+        anew: bool = False,
+        made: Mapping[str, Place | None] | None = None,
     ) -> None:
+        """Let Compose see to it that there are ``counts`` containers of each service. made: the one row that is made, and then
+        nothing else is touched."""
         content = do(rendered_file(project))
         labels = {containers.RELEASE: release_id, containers.COMMIT: version.commit}
-        file = colour_file(content.data, self.services, slot, labels, network_of(project.name)) if content else b""
-        names = [reached(name, slot) for name in self.services]
-        scale = [word for name in self.services for word in ("--scale", f"{reached(name, slot)}={counts[name]}")]
+        places = dict.fromkeys(self.services) if made is None else made
+        file = colour_file(content.data, places, slot, labels, network_of(project.name)) if content else b""
+        scale = [word for name in places for word in ("--scale", f"{reached(name, slot)}={counts[name]}")]
         call = ("docker", "compose", "-p", project.name, "--project-directory", str(project.directory), "-f", "-")
-        flags = ("--no-deps", "--no-build", "--remove-orphans=false", *(["--force-recreate"] if anew else []), *scale)
+        how = ["--no-recreate"] if made is not None else ["--force-recreate"] if anew else []
+        flags = ("--no-deps", "--no-build", "--remove-orphans=false", *how, *scale)
+        what = few(f"{counts[n]} x {n}" if made is None and counts[n] > 1 else n for n in places)
         do(
             Command(
-                says=f"start {few(f'{counts[n]} x {n}' if counts[n] > 1 else n for n in self.services)} in {slot}, beside what serves",
+                says=f"start {what if made is None else f'one more {what}'} in {slot}, beside what serves",
                 key=key,
-                argv=(*call, "up", "-d", *flags, *names),
+                argv=(*call, "up", "-d", *flags, *(reached(name, slot) for name in places)),
                 stdin=file,
                 env=project.env,
                 deadline_seconds=self._target.ready_timeout + STOP_SECONDS,
             )
         )
 
-    def _require(self, do: Do, version: Version, slot: str, counts: Mapping[str, int]) -> None:
+    def _require(
+        self,
+        do: Do,
+        version: Version,
+        slot: str,
+        counts: Mapping[str, int],
+        places: Mapping[str, Place] | None = None,
+    ) -> None:
+        """Raise VerificationError unless so many containers of ``version`` run (at those ``places``)."""
         there = containers_of(do, self._target.project)
-        for name in self.services if there is not None else ():
-            mine = of(there, name, slot)
+        for name in counts if there is not None else ():
+            mine = [c for c in of(there, name, slot) if places is None or place_of(c) == places[name]]
             if not _whole(mine, version, name, counts[name]) or not all(c.running for c in mine):
                 raise VerificationError(
                     f"{slot} of {name} is not {counts[name]} running containers of {version.name}: "
@@ -261,6 +355,12 @@ class Colours:
 def of(there: Iterable[Container] | None, service: str, slot: str) -> tuple[Container, ...]:
     """Return the containers of ``service`` in ``slot`` ("": in none), without those of one-off jobs."""
     return tuple(c for c in there or () if c.service == service and c.slot == slot and not c.oneoff)
+
+
+def _made(container: Container, version: Version, release_id: str) -> bool:
+    """Return whether ``release_id`` made it of ``version``."""
+    image = version.extra["images"].get(container.service)
+    return (container.release, container.commit, container.image) == (release_id, version.commit, image)
 
 
 def _whole(mine: Iterable[Container], version: Version, service: str, count: int) -> bool:

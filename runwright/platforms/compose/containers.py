@@ -15,8 +15,9 @@ from runwright.platforms.shape import ServiceFact
 from runwright.plural import few
 
 PROJECT = "com.docker.compose.project"
-RELEASE, COMMIT, SYSTEM, ENVIRONMENT, KEY, BESIDE, SERVICE, SLOT = (
-    f"runwright.{name}" for name in ("release", "commit", "system", "environment", "key", "beside", "service", "slot")
+RELEASE, COMMIT, SYSTEM, ENVIRONMENT, KEY, BESIDE, SERVICE, SLOT, ROW = (
+    f"runwright.{name}"
+    for name in ("release", "commit", "system", "environment", "key", "beside", "service", "slot", "row")
 )
 _LABELS = {
     "project": PROJECT,
@@ -31,6 +32,7 @@ _LABELS = {
     "environment": ENVIRONMENT,
     "of": SERVICE,
     "slot": SLOT,
+    "row": ROW,
 }
 # .ID and not .Id: with the latter docker falls back to untyped data, where a missing healthcheck is an error
 _FORMAT = (
@@ -59,7 +61,7 @@ class Container:
     created, started: ISO 8601. files, directory, env_files: what Compose wrote down when it made it.
     project: "" if it is not Compose's. networks: their names. published: (address, port) of this machine.
     shares: ids or names of the containers whose network, processes or memory it uses. slot: the colour of its service, "" if
-    that has none.
+    that has none. row: where it stands in its colour, as its label says.
     """
 
     id: str
@@ -89,6 +91,7 @@ class Container:
     published: tuple[tuple[str, int], ...] = ()
     shares: tuple[str, ...] = ()
     slot: str = ""
+    row: str = ""
 
     @property
     def running(self) -> bool:
@@ -221,7 +224,7 @@ def parse_containers(output: Output) -> tuple[Container, ...]:
 def _container(raw: dict[str, object]) -> Container:
     mounts, published = raw.pop("mounts", None), _published(raw.pop("ports"))
     networks, shares = raw.pop("networks"), raw.pop("shares")
-    of, slot = raw.pop("of", None), raw.pop("slot", None)
+    of, slot, row = raw.pop("of", None), raw.pop("slot", None), raw.pop("row", None)
     raw["service"] = of or raw["service"]
     given = {name: value for name, value in raw.items() if name not in ("name", "oneoff", "files", "env_files")}
     return Container(
@@ -237,6 +240,7 @@ def _container(raw: dict[str, object]) -> Container:
         published=published,
         shares=_shared(shares),
         slot=str(slot or ""),
+        row=str(row or ""),
     )
 
 

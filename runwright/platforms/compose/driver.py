@@ -35,7 +35,7 @@ from runwright.platforms.compose.release import env_of, project_in_tree, pull_mi
 from runwright.platforms.compose.sources import compose_files, top_of
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
 from runwright.platforms.compose.usage import health_log, stats
-from runwright.platforms.shape import Beside, Checked, Claim, KeysSeen, Observed, Platform, ServiceFact, Usage
+from runwright.platforms.shape import Beside, Checked, Claim, KeysSeen, Observed, Platform, Rows, ServiceFact, Usage
 from runwright.plural import few
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.platforms.compose import ComposeTarget
@@ -53,6 +53,7 @@ class Compose(Platform):
     """
 
     breaks: ClassVar[frozenset[Break]] = frozenset({"kill", "errors", "latency"})
+    rows_apart: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -331,6 +332,19 @@ class Compose(Platform):
             return
         there = NOBODY if beside is None else beside.what
         self._starting.replace(do, version, self._project(version), prefix, release_id, there, keep=keep, anew=anew)
+
+    def rows(self, do: Do, version: Version, slot: str, release_id: str) -> Rows:
+        """Return the rows that ``version``, which was prepared, has or gets in ``slot``: as many as what serves has."""
+        return self._colours.rows(containers_of(do, self.target.project), version, slot, release_id)
+
+    def start_row(self, do: Do, version: Version, slot: str, rows: Rows, prefix: str, release_id: str) -> None:
+        """Make one more container of each service run in ``slot``, as far as it has so many, and wait until it is healthy."""
+        self._require_images(do, version)
+        self._colours.start_row(do, version, self._project(version), slot, rows, prefix, release_id)
+
+    def stop_rows(self, do: Do, reads: Do, slot: str, rows: Rows, prefix: str, seconds: float) -> int | None:
+        """Stop the rows of ``slot`` up to the one that is meant as soon as no connection is open on them."""
+        return self._colours.stop_rows(do, reads, slot, rows, prefix, seconds)
 
     def start_rest(self, do: Do, version: Version, prefix: str) -> None:
         """Start what has no container yet besides the application (a proxy, mostly), as `docker compose up` would.

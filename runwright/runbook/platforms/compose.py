@@ -71,9 +71,9 @@ class ComposeTarget(Target):
         "What becomes of a mount that hides files which the image has from the repository and whose own files git does not know: keep it, or leave it out. By the path in the repository, an absolute path, or the volume's name; the plan says so. Without it the release is refused.",
         {},
     )
-    strategy: Literal["recreate", "blue_green", "canary"] = example(
+    strategy: Literal["recreate", "blue_green", "canary", "rolling"] = example(
         "blue_green",
-        "How one version gets the users of another. recreate: the services are replaced in place. blue_green: the services in `traffic` run twice for a while, and users are moved when the new ones have proven themselves; all others are replaced in place. canary: the same, but a part of the requests goes to the new ones first.",
+        "How one version gets the users of another. recreate: the services are replaced in place. blue_green: the services in `traffic` run twice for a while, and users are moved when the new ones have proven themselves; all others are replaced in place. canary: the same, but a part of the requests goes to the new ones first. rolling: one more container at a time is started beside the old ones, verified, and takes the place of one of them, which is stopped.",
         "recreate",
         apart=True,
     )
@@ -134,6 +134,9 @@ class ComposeTarget(Target):
         if place.router is None:
             what = f"`strategy: {self.strategy}` needs a `router` that sends users to one of two colours."
             yield Mistake(path, what, ("router: {kind: caddy}",))
+        elif self.strategy == "rolling" and not place.router.parts:
+            what = f"`strategy: rolling` needs a router that can send users to some of a version's containers, and {place.router.title} cannot."
+            yield Mistake((*path, "router"), what, ("router: {kind: caddy}",))
         for service, traffic in self.traffic.items():
             if service not in services:
                 yield Mistake((*here, service), unknown("service", service, services), needs=("components",))

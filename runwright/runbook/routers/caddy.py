@@ -15,6 +15,7 @@ class Caddy(Router):
     in a container stands before each service that gets requests, with the service's own names and ports."""
 
     title: ClassVar[str] = "Caddy"
+    parts: ClassVar[bool] = True
 
     kind: Literal["caddy"]
     listen: Annotated[int, Field(ge=0, le=65535)] = example(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from runwright.runbook.base import Duration, Registered, Text, example
 
 
 class Router(Registered):
     """Who sends an environment its traffic. ``kind`` is a `Literal` of one name in each."""
+
+    parts: ClassVar[bool] = False
+    """Whether it can send requests to some of a version's instances, as `rolling` needs it."""
 
     kind: str
     drain_timeout: Duration = example(

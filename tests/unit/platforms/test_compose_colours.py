@@ -57,7 +57,7 @@ def changed(**more: Any) -> dict[str, Any]:
 def test_a_colour_is_the_service_but_for_what_two_cannot_share() -> None:
     """Environment, volumes, limits and healthcheck are the user's; names, ports and dependencies are not started twice."""
     made = json.loads(
-        colour_file(CONFIG, ["web"], "green", {"runwright.release": "r1", "runwright.commit": "a$b"}, "net")
+        colour_file(CONFIG, {"web": None}, "green", {"runwright.release": "r1", "runwright.commit": "a$b"}, "net")
     )
     assert list(made["services"]) == ["web-green"]
     web = made["services"]["web-green"]
