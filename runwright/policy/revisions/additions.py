@@ -19,8 +19,13 @@ def add_table(findings: Findings, table: str | None, refers: Iterable[str], *, m
         findings.new.add(table)
 
 
-def add_column(findings: Findings, table: str | None, column: Column, *, in_batch: bool = False) -> None:
-    """Note that ``column`` is added to ``table``: it only adds if the old version can go on inserting rows without it."""
+def add_column(
+    findings: Findings, table: str | None, column: Column, *, in_batch: bool = False, may_exist: bool = False
+) -> None:
+    """Note that ``column`` is added to ``table``: it only adds if the old version can go on inserting rows without it.
+
+    Unless it may exist already, filling it later only adds as well.
+    """
     shown = f"{table or SOMEWHERE}.{column.name}"
     defaulted = column.default in ("constant", "expression")
     if table in findings.new:
@@ -43,6 +48,17 @@ def add_column(findings: Findings, table: str | None, column: Column, *, in_batc
         findings.harms(f"adds column {shown} with a computed default, in a batch", COPIED)
     else:
         findings.adds(f"adds column {shown} with a default" if defaulted else f"adds nullable column {shown}")
+        if not may_exist:
+            findings.new_column(table, column.name, defaulted=defaulted)
+
+
+def forbid_empty(findings: Findings, table: str | None, column: str, *, in_batch: bool = False) -> None:
+    """Note that a column may not be empty any more: rows of the old version keep to that if a new column has a default."""
+    says = f"forbids that column {table or SOMEWHERE}.{column} is empty"
+    if findings.is_new_column(table, column, defaulted=True) and not in_batch:
+        findings.adds(f"{says} (it is new, and has a default)")
+    else:
+        findings.harms(says, "rows that the old version writes would be refused")
 
 
 def add_index(
@@ -82,13 +98,20 @@ def add_rule(findings: Findings, table: str | None, says: str, why: str) -> None
 
 
 def write(findings: Findings, statement: Write) -> None:
-    """Note a change of rows: it only adds if it inserts into a new table."""
+    """Note a change of rows: it only adds if it inserts into a new table, or fills new columns."""
     table = statement.table or SOMEWHERE
     if statement.kind == "insert" and statement.table in findings.new:
         findings.adds(f"inserts rows into {table}")
     elif statement.kind == "insert":
         findings.harms(f"inserts rows into {table}", "the old version reads them, and they stay after the way back")
+    elif statement.kind == "update" and _fills(findings, statement):
+        findings.adds(f"fills new column {', '.join(f'{table}.{name}' for name in sorted(statement.columns))}")
     elif statement.kind == "update":
         findings.harms(f"changes rows of {table}", "the values before are lost")
     else:
         findings.harms(f"deletes rows of {table} (loses data)", "they are lost")
+
+
+def _fills(findings: Findings, update: Write) -> bool:
+    """Whether an update sets nothing but columns that no version before has ever read or written."""
+    return bool(update.columns) and all(findings.is_new_column(update.table, name) for name in update.columns)

@@ -256,7 +256,7 @@ class Expressions:
         if isinstance(of, Table) and name in ("insert", "update", "delete"):
             return Write(name, of.name)
         if isinstance(of, Write) and name in _SQL_METHODS:
-            return of
+            return of.setting(arguments) if name == "values" else of
         if isinstance(of, Opaque | EnumType | SqlText | Method | Table) and name in _SQL_METHODS:
             return Opaque(f"sqlalchemy.{name}")
         if of == Opaque("logging") and name in ("debug", "info", "warning", "error", "exception", "log"):

@@ -13,7 +13,8 @@ class CannotRead(Exception):
 class Findings:
     """Collects the operations of one migration as short sentences, and the reasons why it does more than add.
 
-    ``new`` holds the tables that are certain not to exist for the version before: whatever happens to them only adds.
+    ``new`` holds the tables that are certain not to exist for the version before: whatever happens to them only adds. It
+    also holds the columns (see `new_column`) that were added to tables which do exist.
     """
 
     def __init__(self, new: frozenset[str] = frozenset()) -> None:
@@ -21,6 +22,15 @@ class Findings:
         self.reasons: list[str] = []
         self.new = set(new)
         self._exits: list[set[str]] = []
+
+    def new_column(self, table: str | None, column: str, *, defaulted: bool) -> None:
+        """Note that the version before does not know a column, and whether its rows get a value there all the same."""
+        if table:
+            self.new |= {_key(table, column)} | ({_key(table, column, "default")} if defaulted else set())
+
+    def is_new_column(self, table: str | None, column: str, *, defaulted: bool = False) -> bool:
+        """Return whether the version before certainly does not know this column; ``defaulted``: and need not fill it."""
+        return table is not None and _key(table, column, *(["default"] if defaulted else [])) in self.new
 
     def adds(self, says: str) -> None:
         """Note an operation that the version before does not notice."""
@@ -49,6 +59,10 @@ class Findings:
         before = set(self.new)
         yield
         self.new &= before
+
+
+def _key(*parts: str) -> str:
+    return "\0".join(parts)  # which stands in no name, so that it is no table's
 
 
 def _append_once(lines: list[str], line: str) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from runwright.policy.revisions.additions import COPIED, SOMEWHERE, add_column, add_index, add_rule, add_table, write
+from runwright.policy.revisions.additions import (
+    COPIED,
+    SOMEWHERE,
+    add_column,
+    add_index,
+    add_rule,
+    add_table,
+    forbid_empty,
+    write,
+)
 from runwright.policy.revisions.findings import CannotRead, Findings
 from runwright.policy.revisions.sql import harmless_expression, judge_sql
 from runwright.policy.revisions.values import (
@@ -105,7 +114,8 @@ def _add_column(findings: Findings, table: str | None, given: dict[str, Any], ba
     column = given.get("column")
     if not isinstance(column, Column):
         raise CannotRead(f"a column that is added to {table or SOMEWHERE}")
-    add_column(findings, table, column, in_batch=batch is not None)
+    may_exist = given.get("if_not_exists", False) is not False
+    add_column(findings, table, column, in_batch=batch is not None, may_exist=may_exist)
 
 
 def _create_index(findings: Findings, table: str | None, given: dict[str, Any], _: Batch | None) -> None:
@@ -165,6 +175,8 @@ def _alter_column(findings: Findings, table: str | None, given: dict[str, Any], 
             findings.harms(f"comments on column {shown}, in a batch", COPIED)
         else:
             findings.adds(f"comments on column {shown}")
+    elif changes == {"nullable"} and given["nullable"] is not True and isinstance(column, str):
+        forbid_empty(findings, table, column, in_batch=batch is not None)
     else:
         for says, why in _alterations(shown, given, changes):
             findings.harms(says, why)

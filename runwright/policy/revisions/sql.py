@@ -9,7 +9,15 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from runwright.policy.revisions.additions import SOMEWHERE, add_column, add_index, add_rule, add_table, write
+from runwright.policy.revisions.additions import (
+    SOMEWHERE,
+    add_column,
+    add_index,
+    add_rule,
+    add_table,
+    forbid_empty,
+    write,
+)
 from runwright.policy.revisions.findings import CannotRead, Findings
 from runwright.policy.revisions.values import Column, Write
 
@@ -73,7 +81,7 @@ def _judge(findings: Findings, statement: exp.Expression) -> None:
     elif isinstance(statement, exp.Insert):
         _insert(findings, statement)
     elif isinstance(statement, exp.Update | exp.Delete | exp.TruncateTable):
-        write(findings, Write("update" if isinstance(statement, exp.Update) else "delete", _table(statement)))
+        write(findings, _changes(statement))
     elif isinstance(statement, exp.Comment):
         findings.adds(f"comments on {str(statement.args.get('kind') or '').lower()} {statement.this.sql('postgres')}")
     elif (isinstance(statement, exp.Set) and _sets_limits(statement)) or isinstance(statement, exp.Analyze):
@@ -169,10 +177,12 @@ def _alter(findings: Findings, statement: exp.Alter) -> None:
     kind = str(statement.args.get("kind") or "").upper()
     for action in statement.args.get("actions") or [statement]:
         if kind == "TABLE" and isinstance(action, exp.ColumnDef):
-            add_column(findings, table, _column(action))
+            add_column(findings, table, _column(action), may_exist=bool(action.args.get("exists")))
         elif kind == "TABLE" and isinstance(action, exp.AddConstraint):
             says = f"adds a rule to {shown}: {_short(action.sql('postgres'))}"
             add_rule(findings, table, says, "the old version's writes can be refused")
+        elif isinstance(action, exp.AlterColumn) and action.args.get("allow_null") is False:
+            forbid_empty(findings, table, _name(action.this))
         elif isinstance(action, exp.Drop):
             what = str(action.args.get("kind") or "part").lower()
             names = ", ".join(t.name for t in action.args.get("tables") or [] if t is not None) or action.name
@@ -209,6 +219,22 @@ def _only_reads(tree: exp.Expression | None) -> bool:
         return True
     writes = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Command, exp.Anonymous, exp.Into)
     return not any(isinstance(node, writes) for node in tree.walk() if node is not tree)
+
+
+def _changes(statement: exp.Update | exp.Delete | exp.TruncateTable) -> Write:
+    """Return what changes or deletes rows, with the columns that it sets if it does nothing else."""
+    if not isinstance(statement, exp.Update):
+        return Write("delete", _table(statement))
+    given = statement.expressions
+    plain = all(isinstance(one, exp.EQ) and isinstance(one.this, exp.Column) for one in given) and _only_reads(
+        statement
+    )
+    return Write("update", _table(statement.this), tuple(_name(one.this) for one in given) if plain else ())
+
+
+def _name(column: exp.Expression) -> str:
+    part = column.this if isinstance(column, exp.Column) else column
+    return part.name if part.args.get("quoted") else part.name.lower()
 
 
 def _insert(findings: Findings, statement: exp.Insert) -> None:

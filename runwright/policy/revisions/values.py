@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -65,10 +65,19 @@ class Table:
 
 @dataclass(frozen=True)
 class Write:
-    """A statement built with SQLAlchemy: "insert", "update" or "delete" on a table."""
+    """A statement that changes rows: "insert", "update" or "delete" on a table. ``columns``: those that an update sets to
+    what is computed without side effects; empty if that is not known."""
 
     kind: str
     table: str | None
+    columns: tuple[str, ...] = ()
+
+    def setting(self, arguments: Arguments) -> Write:
+        """Return this update with what `values` was called with: plain data by the columns' names, or it is not known."""
+        given = [*arguments.positional, arguments.named]
+        known = all(isinstance(one, dict) and is_constant(one) for one in given)
+        names = [name if known and isinstance(name, str) else "?" for one in given for name in (one if known else "?")]
+        return replace(self, columns=(*self.columns, *names))
 
 
 @dataclass(frozen=True)

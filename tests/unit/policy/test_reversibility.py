@@ -114,6 +114,32 @@ ADDS = [
         """,
         ("adds table kinds", "inserts rows into kinds"),
     ),
+    (
+        """
+        op.add_column("shop", sa.Column("mode", sa.Text(), nullable=True, server_default="once"))
+        for old, new in {"a": "once", "b": "often"}.items():
+            op.get_bind().execute(sa.text(f"UPDATE shop SET mode = '{new}' WHERE kind::text = '{old}'"))
+        op.execute(sa.table("shop").update().where(sa.column("mode").is_(None)).values(mode="once"))
+        op.execute(sa.table("shop").update().values({"mode": "once"}))
+        op.alter_column("shop", "mode", nullable=False)
+        """,
+        (
+            "adds column shop.mode with a default",
+            "fills new column shop.mode",
+            "forbids that column shop.mode is empty (it is new, and has a default)",
+        ),
+    ),
+    (
+        """
+        op.execute("ALTER TABLE shop ADD COLUMN mode text DEFAULT 'once'")
+        op.execute("UPDATE shop SET mode = lower(kind); ALTER TABLE shop ALTER COLUMN mode SET NOT NULL")
+        """,
+        (
+            "adds column shop.mode with a default",
+            "fills new column shop.mode",
+            "forbids that column shop.mode is empty (it is new, and has a default)",
+        ),
+    ),
     ('op.create_table_comment("shop", "what it is")', ("comments on table shop",)),
     ('op.alter_column("shop", "a", comment="x", existing_type=sa.Text())', ("comments on column shop.a",)),
     ('postgresql.ENUM("a", "b", name="mood").create(op.get_bind(), checkfirst=True)', ("adds type mood",)),
@@ -151,7 +177,29 @@ def test_what_only_adds_is_l1(upgrade: str, operations: tuple[str, ...]) -> None
     assert found.operations == operations
 
 
+_NEW = 'op.add_column("shop", sa.Column("n", sa.Integer, server_default="0"))\n'
+_MAYBE = "ALTER TABLE shop ADD COLUMN IF NOT EXISTS n int DEFAULT 0; "
+
 HARMS = [
+    (f'{_NEW}op.execute("UPDATE shop SET n = 1, a = 2")', "changes rows of shop: the values before are lost"),
+    (f'{_NEW}op.execute("UPDATE store SET n = 1")', "changes rows of store"),
+    (f'{_NEW}op.execute("UPDATE shop SET (n, a) = (1, 2)")', "changes rows of shop"),
+    (f'{_NEW}op.execute("UPDATE shop SET n = take_next()")', "changes rows of shop"),
+    (
+        f'{_NEW}op.execute("WITH x AS (DELETE FROM shop RETURNING a) UPDATE shop SET n = 1 FROM x")',
+        "changes rows of shop",
+    ),
+    (f'{_NEW}op.execute(sa.table("shop").update().values(n=sa.func.f()))', "changes rows of shop"),
+    (f'op.execute("{_MAYBE}UPDATE shop SET n = 1")', "changes rows of shop"),
+    (f'op.execute("{_MAYBE}ALTER TABLE shop ALTER COLUMN n SET NOT NULL")', "forbids that column shop.n is empty"),
+    (
+        f'if True:\n    {_NEW}op.execute("UPDATE shop SET n = 1")\nop.execute("UPDATE shop SET a = n")',
+        "changes rows of shop",
+    ),
+    (
+        'op.add_column("shop", sa.Column("n", sa.Integer))\nop.alter_column("shop", "n", nullable=False)',
+        "forbids that column shop.n is empty: rows that the old version writes would be refused",
+    ),
     ('op.drop_column("shop", "note")', "drops column shop.note (loses data)"),
     ('op.drop_table("shop")', "drops table shop (loses data)"),
     ('op.drop_index("ix", "shop")', "drops index ix"),
