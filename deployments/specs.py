@@ -130,6 +130,8 @@ def specs_of(runbook: Runbook) -> list[Spec]:
                 )
             )
         found.append(spec("watch", f"Go on watching the newest release of {runbook.system} in {environment}."))
+        if place.target.climbs:
+            found.append(spec("canary", f"Set the share of a canary of {runbook.system} in {environment} by hand."))
         if place.router is not None:
             found.append(spec("retire", f"End what the newest release of {runbook.system} replaced in {environment}."))
         if runbook.backup is not None and place.database is not None:

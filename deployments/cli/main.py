@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deployments.cli import (
+    by_hand,
     deploying,
     doctor,
     drilling,
@@ -61,6 +62,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "follow": run_commands.follow_run,
     "cancel": run_commands.cancel,
     "rollback": rolling_back.rollback,
+    "canary": by_hand.canary,
     "drill": drilling.drill,
     "status": status.status,
     "history": history.history,

@@ -23,6 +23,7 @@ class Canary(BlueGreen):
     """
 
     strategy: ClassVar[str] = "canary"
+    climbs: ClassVar[bool] = True
 
     def __init__(self, platform: Platform, router: Router | None, rungs: Sequence[int] = ()) -> None:
         super().__init__(platform, router)

@@ -35,6 +35,8 @@ class Cutover(ABC):
     """Whether more of the new version is started for each share, and verified before users are sent there; else a share is
     held until it can be judged by what users met."""
 
+    climbs: ClassVar[bool] = False
+    """Whether a person can set the share of a release that is under way."""
     rungs: tuple[int, ...] = (ALL,)
     """The shares of the new requests, in percent, that the new version gets one after the other. The last one is all."""
 

@@ -55,9 +55,9 @@ def grow(work: Work, do: Do, version: Version, slot: str, share: int) -> None:
     work.cutover.grow(do, version, slot, going(work), "deploy", share)
 
 
-def shift(work: Work, do: Do, version: Version, slot: str, share: int) -> None:
+def shift(work: Work, do: Do, version: Version, slot: str, share: int, key: str = "deploy") -> None:
     """Send a share of the users to the new version."""
-    work.cutover.shift(do, version, slot, going(work), "deploy", share)
+    work.cutover.shift(do, version, slot, going(work), key, share)
 
 
 def switch(work: Work, do: Do, version: Version, slot: str) -> int | None:

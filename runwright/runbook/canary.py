@@ -19,6 +19,9 @@ class Canary(Model):
     wait: Duration = example(
         "5m", "How long is waited for those requests; then the release is taken back, since nobody can judge it.", 300.0
     )
+    manual: list[Annotated[int, Field(ge=1, le=99)]] = example(
+        [50], "Shares of `rungs` at which a person decides, after they are passed: `runwright canary PLACE on`.", []
+    )
     errors: Annotated[float, Field(ge=0, le=1)] = example(
         0.01,
         "Taken back when its share of failed requests (500 and above) is this much above the old version's: 0.01 is a percentage point.",

@@ -18,6 +18,7 @@ def mistakes(book: Runbook) -> Iterator[Mistake]:
     checks = (
         _names,
         _services,
+        _canary,
         _environments,
         _migrate,
         _backup,
@@ -86,6 +87,14 @@ def _services(book: Runbook) -> Iterator[Mistake]:
                     yield Mistake(
                         ("components", name, key), what, ("registry: {prefix: ghcr.io/acme}",), needs=("environments",)
                     )
+
+
+def _canary(book: Runbook) -> Iterator[Mistake]:
+    shares = {share for place in book.environments.values() for share in getattr(place.target, "rungs", ())}
+    for i, share in enumerate(book.canary.manual):
+        if shares and share not in shares:
+            what = f"no target has the share {share} in its `rungs`: nobody would ever be asked."
+            yield Mistake(("canary", "manual", i), what, needs=("environments",))
 
 
 def _environments(book: Runbook) -> Iterator[Mistake]:

@@ -32,7 +32,7 @@ from tests.docs.pages import (
 )
 
 COMMANDS = typer.main.get_command(app)
-FLOWS = ("deploy", "rollback", "watch", "retire", "backup")
+FLOWS = ("deploy", "rollback", "watch", "retire", "backup", "canary")
 YAML_BLOCKS = [fence for page in written() for fence in fences(page) if fence.language == "yaml"]
 RUNBOOK_KEYS = set(Runbook.model_fields)
 BASE: dict[str, Any] = {

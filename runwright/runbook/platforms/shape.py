@@ -32,6 +32,11 @@ class Target(Registered):
         """Whether users are sent to one of two versions by the environment's ``router``; if not, it has none."""
         return False
 
+    @property
+    def climbs(self) -> bool:
+        """Whether a new version gets its users share by share."""
+        return bool(getattr(registry.cutover(str(getattr(self, "strategy", ""))), "climbs", False))
+
     def service_names(self, book: Runbook) -> list[str]:
         """Return the names of what runs here, as other parts of the runbook may name them."""
         return list(book.services())

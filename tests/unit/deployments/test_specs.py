@@ -36,6 +36,7 @@ def test_every_environment_can_be_released_put_back_and_watched(path: Path) -> N
         assert {f"{flow}/{name}" for flow in ("deploy", "rollback", "watch")} <= names
         assert (f"backup/{name}" in names) == (book.backup is not None and place.database is not None)
         assert (f"retire/{name}" in names) == (place.router is not None)
+        assert (f"canary/{name}" in names) == place.target.climbs
 
 
 def test_names_are_unique() -> None:

@@ -1,0 +1,155 @@
+"""The way up of a canary: a share of the users, judged, and then a larger one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runwright.cutovers.shape import ALL
+from runwright.errors import BreachError, VerificationError
+from runwright.policy.canary import Judged, judge, measured, since
+from runwright.release import by_hand, cutover
+from runwright.release.lease import renewed
+from runwright.release.notify import notify
+from runwright.release.work import Work
+from runwright.traffic import Counted
+
+EVERY_SECONDS = 1.0
+FACT = "rungs"
+"""The fact with what each share was judged by: [{"share", "at", "measured", "reason"}]."""
+
+
+def climb(work: Work, slot: str) -> None:
+    """Hold each share until it can be judged. Nothing where the strategy has but one.
+
+    At each look it does what a person has asked for meanwhile. Raise BreachError as soon as it does worse than the old one, or
+    somebody asks for the way back; VerificationError if too few requests came to judge it.
+    """
+    rungs = cutover.shares(work)
+    if not rungs:
+        return
+    done: list[dict[str, Any]] = work.fact(FACT) or []
+    past, at = dict(work.cutover.counted(work.do)), done[-1]["share"] if done else 0
+    while at < ALL and (share := next((rung for rung in rungs if rung > at), None)) is not None:
+        # after a person had set a lower one, what was set before is set again: that is a change of its own
+        again = f"/again{len(done)}" if work.fact(by_hand.PASSED) else ""
+        held = Rung(work, slot, share, past, f"deploy{again}").held()
+        at = ALL if held.promoted else held.share
+        done = [*done, held.as_json()]
+        work.write_down(FACT, done)
+        work.ledger.records.add_note(work.id, "canary", f"{held}.")
+        work.say(f"{held}.")
+    work.write_down(by_hand.AT, None)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A share that was passed: what the new version really had, and why it was passed. promoted: a person wants no other one."""
+
+    share: int
+    measured: str
+    reason: str
+    promoted: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.share} % is passed: it really had {self.measured}; {self.reason}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "share": self.share if not self.promoted else ALL,
+            "at": datetime.now(UTC).isoformat(),
+            "measured": self.measured,
+            "reason": self.reason,
+        }
+
+
+class Rung:
+    """One share, until it is passed. past: what was counted of the old version before the release. key: starts those of its change."""
+
+    def __init__(self, work: Work, slot: str, share: int, past: dict[str, Counted], key: str) -> None:
+        self._work, self._slot, self._past, self._key = work, slot, past, key
+        self._wanted = work.runbook.canary
+        self._asked = by_hand.share_by_hand(work)
+        self._manual = share in self._wanted.manual  # whatever share a person sets meanwhile
+        self._told = False
+        self._set(self._asked.share if self._asked else share)
+
+    def _set(self, share: int) -> None:
+        """Send ``share`` to the new version, and count from here on."""
+        work, self.share = self._work, share
+        key = f"deploy/by-hand/{self._asked.id}" if self._asked else self._key
+        cutover.shift(work, work.do, work.version, self._slot, share, key)
+        work.write_down(by_hand.AT, share)
+        work.say(f"{share} % of new requests go to {work.version.name}.")
+        self._first, self._began = dict(work.cutover.counted(work.do)), time.monotonic()
+
+    def held(self) -> Held:
+        """Hold the share until it can be judged, and by whom the runbook wants; return how it was passed."""
+        while True:
+            # a canary changes nothing for minutes: nothing else would tell it that it lost the lease
+            renewed(self._work.id)
+            judged, told, few = self._judged()
+            if (asked := by_hand.taken(self._work)) is not None and (passed := self._done(asked, told)) is not None:
+                return self._passed(passed)
+            if judged.step == "breach":
+                raise BreachError(
+                    f"With {self.share} % of the users, {judged.reason}.",
+                    state="The old version is put back now.",
+                    next="The run's log shows each share and what it was judged by.",
+                )
+            if judged.step == "on" and not self._waits(judged):
+                return self._passed(Held(self.share, told, judged.reason))
+            if few:
+                raise VerificationError(
+                    f"With {self.share} % of the users it could not be judged: {judged.reason}, for {self._wanted.wait:.0f} s.",
+                    next="Release when there is traffic, lower `canary.min_requests`, or use `strategy: blue_green`.",
+                )
+            time.sleep(EVERY_SECONDS)
+
+    def _judged(self) -> tuple[Judged, str, bool]:
+        """Return the verdict, what the share really was, and whether it was waited for requests for long enough."""
+        now, held = self._work.cutover.counted(self._work.do), time.monotonic() - self._began
+        new = since(now.get(self._slot, Counted()), self._first.get(self._slot, Counted()))
+        others = [name for name in now if name != self._slot]
+        old = sum((since(now[name], self._first.get(name, Counted())) for name in others), Counted())
+        before = sum((self._past.get(name, Counted()) for name in others), Counted())
+        wanted = self._wanted
+        few = held >= max(wanted.wait, wanted.hold) and new.requests < wanted.min_requests
+        return judge(new, old, before, wanted, held), measured(new, old), few
+
+    def _waits(self, judged: Judged) -> bool:
+        """Return whether a person has to decide at this share; they are told once."""
+        if not self._manual:
+            return False
+        if not self._told:
+            self._told, release = True, self._work.release
+            where = f"{release.system}/{release.environment}"
+            text = (
+                f"{where}: {self.share} % of the users have {release.ref}, and a person decides: {judged.reason}. "
+                f"`runwright canary {where} on`, `promote` or `back`."
+            )
+            self._work.say(text, level="warning")
+            notify(self._work, text)
+        return True
+
+    def _done(self, asked: by_hand.Asked, told: str) -> Held | None:
+        """Do what a person asks for; return how the share was passed, None if it is held on. Raise BreachError to go back."""
+        match asked.what:
+            case "back":
+                raise BreachError(
+                    f"With {self.share} % of the users, {asked}.", state="The old version is put back now."
+                )
+            case "share":
+                self._asked = asked
+                self._set(asked.share)
+                return None
+            case _:
+                return Held(self.share, told, str(asked), promoted=asked.what == "promote")
+
+    def _passed(self, held: Held) -> Held:
+        if self._asked is not None:
+            self._work.write_down(by_hand.PASSED, self._asked.id)
+        return held
