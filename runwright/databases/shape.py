@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runwright.engine.actions import Do
 from runwright.errors import InputError, RefusedError
-from runwright.site import Site
+
+if TYPE_CHECKING:
+    from runwright.site import Site
 
 LAST_SUCCESS = "LAST_SUCCESS.txt"
 """Beside the backups of an environment: when the newest proven one was taken, so that monitoring can watch its age.
