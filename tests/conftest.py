@@ -19,4 +19,5 @@ pytest_plugins = [
     "tests.fixtures.scheduling",
     "tests.fixtures.prefect",
     "tests.fixtures.compose_shop",
+    "tests.fixtures.up",
 ]

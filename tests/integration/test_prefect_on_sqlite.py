@@ -13,27 +13,26 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from deployments.specs import SILENT, supervise_spec
-from tests.fixtures.prefect import end, started
+from deployments.own_server import login
+from deployments.running import Running
 
 CLIENTS = 4
 SECONDS = 5.0
 SETTLE_SECONDS = 60.0
-FIRES = "it failed"
+FIRES, TRIGGERED = "it failed", "prefect.automation.triggered"
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[httpx.Client, Path]]:
-    """A client of a server on SQLite that evaluates two automations, and the server's log."""
-    process, url = started(tmp_path)
-    try:
-        # a slash at the end, or the first part of each path is lost
-        with httpx.Client(base_url=f"{url}/", timeout=120, trust_env=False) as client:
-            client.post("automations/", json=automation(FIRES, FAILED)).raise_for_status()
-            client.post("automations/", json=automation(SILENT, silent())).raise_for_status()
-            yield client, tmp_path / "server.log"
-    finally:
-        end(process)
+def server(running: Running, home_of_up: Path) -> Iterator[tuple[httpx.Client, Path]]:
+    """A client of the server, with one automation more than `up` has registered, and the server's log."""
+    auth = httpx.BasicAuth(*login().split(":", 1))
+    # a slash at the end, or the first part of each path is lost
+    with httpx.Client(base_url=f"{running.api_url}/", auth=auth, timeout=120, trust_env=False) as client:
+        made = client.post("automations/", json=automation(FIRES, FAILED)).raise_for_status().json()
+        yield client, home_of_up / "logs" / "prefect-server.log"
+        client.delete(f"automations/{made['id']}").raise_for_status()
 
 
 FAILED: dict[str, Any] = {
@@ -44,12 +43,6 @@ FAILED: dict[str, Any] = {
     "threshold": 1,
     "within": 0,
 }
-
-
-def silent() -> dict[str, Any]:
-    """The trigger that counts every heartbeat of every run."""
-    told = ("name", "description", "enabled", "parameters")
-    return {name: value for name, value in supervise_spec().triggers[0].items() if name not in told}
 
 
 def automation(name: str, trigger: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +90,7 @@ def test_every_failed_run_fires_its_automation_and_nobody_waits(server: tuple[ht
     """No request is refused, none waits for a lock that nobody gives back, and no event is dropped."""
     client, log = server
     flow = client.post("flows/", json={"name": "deploy"}).json()["id"]
+    before = count(client, TRIGGERED)
     until = time.monotonic() + SECONDS
     with ThreadPoolExecutor(CLIENTS) as clients:
         seen = list(clients.map(lambda _: runs_that_fail(client, flow, until), range(CLIENTS)))
@@ -105,7 +99,7 @@ def test_every_failed_run_fires_its_automation_and_nobody_waits(server: tuple[ht
     assert max(took for _, all_of_one in seen for took in all_of_one) < 30
 
     until = time.monotonic() + SETTLE_SECONDS
-    while (fired := count(client, "prefect.automation.triggered")) < failed and time.monotonic() < until:
+    while (fired := count(client, TRIGGERED) - before) < failed and time.monotonic() < until:
         time.sleep(0.5)
     assert fired == failed
     assert "database is locked" not in log.read_text(errors="replace")

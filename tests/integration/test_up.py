@@ -11,8 +11,6 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,16 +18,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import websockets
-from typer.testing import CliRunner, Result
 
 from deployments import server
-from deployments.cli.main import app
 from deployments.own_server import CLIENT_LOGIN, _freed, login, login_file, own_url, profiles_file
-from deployments.running import Running, read_running
-from examples.make_repository import make
+from deployments.running import Running
 from runwright.engine.actions import Process
 from runwright.engine.effects.processes import alive, environment_of
-from tests.fixtures.example import patient_example
+from tests.fixtures.up import Here
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -43,70 +38,6 @@ SOCKETS = (
     "task_runs/subscriptions/scheduled",
     "work_pools/runwright/workers/connect",
 )
-
-
-@dataclass
-class Here:
-    """A folder of a user's, in which `up` was run."""
-
-    folder: Path
-
-    def call(self, *words: str) -> Result:
-        """Run a command, which leaves its own surroundings behind."""
-        before = dict(os.environ)
-        try:
-            return CliRunner().invoke(app, list(words))
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-            from prefect.context import refresh_global_settings_context
-
-            refresh_global_settings_context()
-
-    def up(self) -> Running:
-        """Run `up`; `doctor` is content with what there is then."""
-        done = self.call("up")
-        assert done.exit_code == 0, done.output
-        assert login() not in done.output
-        found = read_running()
-        assert found is not None and found.serves
-        assert self.wrong() == []
-        return found
-
-    def wrong(self) -> list[str]:
-        """Return what `doctor` finds wrong in Prefect."""
-        findings = json.loads(self.call("doctor", "--json").stdout)["findings"]
-        about = ("prefect", "login", "worker", "worker here", "server here", "deployments")
-        return [f"{f['about']}: {f['found']}" for f in findings if f["about"] in about and f["state"] != "ok"]
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    folder = tmp_path_factory.mktemp("up")
-    make(folder / "shop")
-    (folder / "systems").mkdir()
-    text = patient_example().replace("../.runwright/example/shop", str(folder / "shop"))
-    (folder / "systems" / "shop.yaml").write_text(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RUNWRIGHT_HOME", str(folder / "home"))
-        patch.setenv("RUNWRIGHT_SYSTEMS", str(folder / "systems"))
-        patch.setattr("deployments.running.code_changed_at", lambda: 0.0)  # somebody may be at work on it meanwhile
-        yield Here(folder)
-        server.end()
-
-
-@pytest.fixture(autouse=True)
-def runwright_home(here: Here, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """RUNWRIGHT_HOME of the module, in place of the empty one that other tests have."""
-    monkeypatch.setenv("RUNWRIGHT_HOME", str(here.folder / "home"))
-    monkeypatch.setenv("RUNWRIGHT_SYSTEMS", str(here.folder / "systems"))
-    return here.folder / "home"
-
-
-@pytest.fixture
-def running(here: Here) -> Running:
-    found = read_running()
-    return found if found and found.serves and found.worker and alive(found.worker) else here.up()
 
 
 def test_who_has_no_login_learns_nothing(running: Running) -> None:
