@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runwright.policy.drills import Drill
+from runwright.testing.invariants import violations
 from tests.chaos.choice import SLOW
 from tests.e2e.place import Place
 
@@ -43,6 +44,7 @@ def test_what_is_broken_is_noticed_and_put_back_by_the_run_itself(place: Place, 
     assert place.ledger.releases.live(place.system, "local") == before
     assert place.fired_by(run) == [], "a drill that passed fires nothing"
     assert place.ledger.releases.quarantined(place.system, "local", before.commit) is None
+    assert violations(place.ledger, place.system, "local") == []
 
 
 @SLOW
@@ -58,6 +60,7 @@ def test_a_drill_that_is_not_noticed_fails_and_is_put_back_all_the_same(place: P
     place.rolled_back(run)
 
 
+@SLOW  # that its automation fires is told where all of them are, and a run that dies is put back by the same rollback
 def test_a_drill_whose_process_dies_is_put_back_by_the_automation(place: Place) -> None:
     """Half-way through, with users on what was going to be broken."""
     place.serving(SERVES)

@@ -126,7 +126,7 @@ def test_prefects_own_command_registers_the_same(place: Place, client: SyncPrefe
 
 
 def test_the_automation_fires_for_each_bad_end_of_a_deploy_and_for_no_end_of_a_rollback(place: Place) -> None:
-    """Failed, crashed, timed out, cancelled: one rollback each, told which run it was and why. A failed rollback: none."""
+    """Failed, crashed, timed out, cancelled: one rollback each, told which run it was and why; a drill's too. A failed rollback: none."""
     ends = {
         "Failed": Failed(message="it broke"),
         "Crashed": Crashed(message="it died"),
@@ -134,11 +134,14 @@ def test_the_automation_fires_for_each_bad_end_of_a_deploy_and_for_no_end_of_a_r
         "Cancelled": State(type=StateType.CANCELLED, name="Cancelled", message="somebody stopped it"),
     }
     runs = {name: place.pending("deploy", version="v1.0.0") for name in ends}
+    drill = place.pending("drill", by="errors")
     rollback = place.pending("rollback", failed_run_id="00000000-0000-0000-0000-000000000000")
     with place.held():  # what the rollbacks of such runs do is told by the stories of releases
         place.client.set_flow_run_state(UUID(rollback), Failed(message="it broke"), force=True)
         for name, run in runs.items():
             place.client.set_flow_run_state(UUID(run), ends[name], force=True)
+        place.client.set_flow_run_state(UUID(drill), ends["Crashed"], force=True)
+        assert place.fired_for(drill).parameters["reason"] == "Crashed: it died"
         for name, run in runs.items():
             assert place.fired_for(run).parameters == {
                 "system": place.system,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from prefect.client.schemas.objects import FlowRun
+
 from examples.client import Client
+from tests.chaos.choice import SLOW
 from tests.e2e.place import Place
 
 
@@ -23,6 +26,7 @@ def test_of_two_deploys_at_once_one_is_proven_and_one_is_told_who_was_faster(pla
     assert place.fired_by(winners[0]) == [], "a good release fires nothing"
 
 
+@SLOW  # that a failed migration is put back in the run is told by the story of secrets, and by the chaos matrix
 def test_a_failed_migration_is_put_back_in_the_run_and_the_rollback_finds_nothing_to_do(place: Place) -> None:
     """The automation passes on which run failed and how; the rollback that it starts changes nothing."""
     place.serving("v1.1.0")
@@ -32,17 +36,21 @@ def test_a_failed_migration_is_put_back_in_the_run_and_the_rollback_finds_nothin
 
     fired = place.rolled_back(run)
     assert fired.state is not None and fired.state.is_completed(), fired.state
+    _nothing_to_do(place, run, fired, "Migration 0003_prices")
+    assert place.version() == "v1.1.0"
+
+
+def _nothing_to_do(place: Place, run: str, fired: FlowRun, why: str) -> None:
+    """The automation has passed on which run failed and how, and the rollback that it started has changed nothing."""
     given = fired.parameters
     assert (given["system"], given["environment"], given["deployer"]) == (place.system, "local", "the automation")
-    assert given["reason"].startswith("Failed: ") and "Migration 0003_prices" in given["reason"]
+    assert given["reason"].startswith("Failed: ") and why in given["reason"]
     assert fired.created_by is not None and fired.created_by.type == "AUTOMATION"
-
     release = place.release_of(run)
     assert release.state.value == "rolled_back"
     procedures = [r.procedure for r in place.ledger.releases.runs(release.id)]
     assert procedures[:2] == ["deploy", "rollback"] and set(procedures[2:]) <= {"rollback"}, procedures
     assert place.changes_by(str(fired.id)) == []
-    assert place.version() == "v1.1.0"
 
 
 def test_errors_after_the_switch_breach_the_watch_and_the_old_version_serves_again(place: Place) -> None:
@@ -57,13 +65,11 @@ def test_errors_after_the_switch_breach_the_watch_and_the_old_version_serves_aga
         assert client.counts()["failed"] == before, "after the way back nothing fails"
 
     assert state.is_failed()
-    release = place.release_of(run)
-    assert release.state.value == "rolled_back"
-    breach = str(place.ledger.releases.fact(release.id, "breach"))
+    breach = str(place.ledger.releases.fact(place.release_of(run).id, "breach"))
     assert "rule errors" in breach and "requests" in breach and "%" in breach
     fired = place.rolled_back(run)
     assert fired.state is not None and fired.state.is_completed(), fired.state
-    assert place.changes_by(str(fired.id)) == []
+    _nothing_to_do(place, run, fired, "rule errors")
     assert place.version() == "v1.1.0"
 
 

@@ -105,12 +105,13 @@ def test_no_secret_is_written_logged_or_passed_as_an_argument(
         try:
             run = place.start("v9.0.0-leaky")
             state = place.ended(run)
-            place.rolled_back(run)
+            fired = place.rolled_back(run)
         finally:
             place.runbook_file.write_text(text)
     assert state.is_failed()
     assert "[secret SHOP_SIGNING_KEY]" in (state.message or ""), "the migration had it, and did print it"
-    assert place.version() == "v1.1.0"
+    assert (place.version(), place.state_of(run)) == ("v1.1.0", "rolled_back")
+    assert place.changes_by(str(fired.id)) == [], "the run had put it back, and its rollback found nothing to do"
     assert arguments == []
 
     base = tmp_path_factory.getbasetemp()
