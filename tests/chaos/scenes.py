@@ -46,11 +46,13 @@ def switched_and_killed(world: World) -> Started:
 
 
 def keys_made(world: World, scene: Scene) -> list[str]:
-    """Play a scene in which nothing else goes wrong, and return the changes at which a fault of that scene may strike.
-
-    What differs from run to run is written as ``*``.
-    """
+    """Play a scene in which nothing else goes wrong, and return the changes at which a fault of that scene may strike."""
     _, deploy, _ = struck(world, scene, "fail@before:nothing")
+    return keys_of(world, deploy, scene)
+
+
+def keys_of(world: World, deploy: Started, scene: Scene) -> list[str]:
+    """Return the changes of a scene that was played. What differs from run to run is written as ``*``."""
     with world.ledger() as ledger:
         release = ledger.releases.of_run(deploy.run_id)
         assert release is not None, deploy.log
