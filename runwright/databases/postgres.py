@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,9 +37,13 @@ _COUNT_TABLES = (
 DEFAULT_TABLE = (None, "alembic_version")
 _OURS = "NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
 # Everything that a migration can leave behind, a line each; alembic_version's rows are no part of it.
+# Each with its schema, and without it where it is found by that.
 _TABLES = f"""
-SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-               WHERE c.relkind IN ('r', 'p') AND n.nspname {_OURS} AND c.relname <> 'alembic_version')
+SELECT coalesce(jsonb_agg(name), '[]') FROM (
+    SELECT unnest(ARRAY[n.nspname || '.' || c.relname, CASE WHEN pg_table_is_visible(c.oid) THEN c.relname END])
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND n.nspname {_OURS} AND c.relname <> 'alembic_version'
+) AS found (name) WHERE name IS NOT NULL
 """  # noqa: S608 - nothing in it is from outside
 _SCHEMA = f"""
 SELECT md5(coalesce(string_agg(line, E'\\n' ORDER BY line), '')) FROM (
@@ -122,11 +127,13 @@ class Postgres:
         """Return a fingerprint of the schema: its columns, defaults, indexes, constraints and enums."""
         return do(self._client.query(_SCHEMA, self._name, says="read the schema", parse=first_line))
 
-    def holds_tables(self, do: Do) -> bool:
-        """Return whether there is any table besides alembic_version."""
-        says = "see whether the database holds any table"
+    def tables(self, do: Do) -> frozenset[str]:
+        """Return the tables besides alembic_version: "public.users", and "users" if it is found by that."""
+        says = "see which tables the database holds"
         return do(
-            self._client.query(_TABLES, self._name, says=says, parse=lambda o: first_line(o) == "t", assume=False)
+            self._client.query(
+                _TABLES, self._name, says=says, parse=lambda o: frozenset(json.loads(first_line(o))), assume=frozenset()
+            )
         )
 
     def unfinished(self, do: Do) -> tuple[Unfinished, ...]:

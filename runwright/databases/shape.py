@@ -143,8 +143,9 @@ class Database(Protocol):
         and types are the same. What alembic_version holds is no part of it."""
         ...
 
-    def holds_tables(self, do: Do) -> bool:
-        """Return whether there is any table besides ``alembic_version``: no revision and no table is what makes it new."""
+    def tables(self, do: Do) -> frozenset[str]:
+        """Return the tables besides ``alembic_version``, by the names that a migration may call them; none, and no
+        revision, is what makes it new."""
         ...
 
     def unfinished(self, do: Do) -> tuple[Unfinished, ...]:

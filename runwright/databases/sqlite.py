@@ -67,9 +67,9 @@ class Sqlite:
         """Return a fingerprint of the schema: the text of everything in sqlite_master."""
         return do(Read(says=f"read the schema of {self._path}", function=self._schema))
 
-    def holds_tables(self, do: Do) -> bool:
-        """Return whether there is any table besides alembic_version."""
-        return do(Read(says=f"see whether {self._path} holds any table", function=self._tables, assume=False))
+    def tables(self, do: Do) -> frozenset[str]:
+        """Return the names of the tables besides alembic_version."""
+        return do(Read(says=f"see which tables {self._path} holds", function=self._tables, assume=frozenset()))
 
     def unfinished(self, do: Do) -> tuple[Unfinished, ...]:  # noqa: ARG002 - nothing has to be asked
         """Return (): in SQLite a statement has happened, or has not."""
@@ -194,9 +194,13 @@ class Sqlite:
         lines = self._ask(_master) if self._holds_anything() else []
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def _tables(self) -> bool:
-        query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT IN ('alembic_version', 'sqlite_sequence')"
-        return self._holds_anything() and bool(self._ask(lambda connection: connection.execute(query).fetchone()[0]))
+    def _tables(self) -> frozenset[str]:
+        query = (
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('alembic_version', 'sqlite_sequence')"
+        )
+        if not self._holds_anything():
+            return frozenset()
+        return self._ask(lambda connection: frozenset(row[0] for row in connection.execute(query)))
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         try:

@@ -146,6 +146,7 @@ def _planned(found: dict[str, Any], current: tuple[str, ...]) -> MigrationPlan:
                 level=one.level,
                 reasons=one.reasons,
                 operations=one.operations,
+                creates=one.creates,
             )
             for item, one in zip(found["pending"], classified, strict=True)
         )

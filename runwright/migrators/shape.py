@@ -28,6 +28,7 @@ class Migration:
 
     revision, down_revisions: its id, and the ids that it follows. path: its file, relative to the artifact's folder.
     level, reasons: what the way back costs, and why it costs more than L1. operations: what it does, a sentence each.
+    creates: the tables that it makes for certain, and fails if they are there.
     """
 
     revision: str
@@ -37,6 +38,7 @@ class Migration:
     level: Level
     reasons: tuple[str, ...]
     operations: tuple[str, ...]
+    creates: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""

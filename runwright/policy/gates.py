@@ -21,6 +21,7 @@ STATEMENTS: Final = {
     "both-versions": "The version that serves can live with the schema of the new one",
     "downtime": "Users may be without service while this release changes the schema",
     "remove-invalid-indexes": "The invalid indexes that the plan names may be removed",
+    "tables-are-there": "The migrations expect the tables that are there already",
     "schema-ahead": "The version may run on the schema that is ahead of it",
 }
 """What a person is asked for where a release needs it, whatever its runbook says: given by name, as for a gate."""

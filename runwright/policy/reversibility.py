@@ -16,12 +16,16 @@ from runwright.policy.revisions.findings import CannotRead, Findings
 
 @dataclass(frozen=True)
 class Classified:
-    """One migration: its level, why it is not lower, what it does in short sentences, and the tables that it makes."""
+    """One migration: its level, why it is not lower, what it does in short sentences, and the tables that it makes for certain.
+
+    new: what the version before the whole release does not know once this one ran.
+    """
 
     level: Level
     reasons: tuple[str, ...]
     operations: tuple[str, ...]
-    creates: frozenset[str] = frozenset()
+    new: frozenset[str] = frozenset()
+    creates: tuple[str, ...] = ()
 
 
 class HasLevel(Protocol):
@@ -50,7 +54,8 @@ def classify(source: str, new_tables: frozenset[str] = frozenset()) -> Classifie
         findings.unread("a migration that is nested too deeply")
     level = Level.L3 if findings.reasons else Level.L1
     created = findings.certain() if level is Level.L1 else findings.certain() & findings.new
-    return Classified(level, tuple(findings.reasons), tuple(findings.operations), created)
+    tables = tuple(sorted(findings.tables(created - new_tables)))
+    return Classified(level, tuple(findings.reasons), tuple(findings.operations), created, tables)
 
 
 def classify_all(sources: Iterable[str]) -> list[Classified]:
@@ -59,7 +64,7 @@ def classify_all(sources: Iterable[str]) -> list[Classified]:
     new: frozenset[str] = frozenset()
     for source in sources:
         one = classify(source, new)
-        new = one.creates
+        new = one.new
         found.append(one)
     return found
 

@@ -65,6 +65,11 @@ def notes(version: Version, migrate: Migrate | None) -> list[str]:
     return said
 
 
+def only_adds(version: Version) -> tuple[str, str] | None:
+    """Return a service that makes the tables that are missing when it starts, and where that is written."""
+    return next(((s, str(one)) for s, one in _found(version, _AT_START) if one.tool == ONLY_ADDS), None)
+
+
 def _advice(found: list[Found], migrate: Migrate | None) -> str:
     if migrate is None and any(one.tool == "alembic" for one in found):
         return (

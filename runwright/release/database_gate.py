@@ -17,13 +17,18 @@ def database_answers(work: Work) -> tuple[GateState, str]:
         return GateState.PASS, "Nothing of the system was ever started here: this release makes its database."
     engine = work.database.reachable(work.do)
     revisions = current_revisions(work, work.do)
-    at = f", at revision {', '.join(revisions)}" if revisions else ", new" if revisions is not None else ""
+    at = f", at revision {', '.join(revisions)}" if revisions else _unversioned(work) if revisions is not None else ""
     state, unknown = _known(work, revisions or ())
     left = work.database.unfinished(work.do)
     remark = f"It holds {unfinished.told(left)}. {unfinished.remedy(work, left)}" if left else ""
     if left and state is GateState.PASS:
         state = GateState.WARN
     return state, " ".join(said for said in (f"{engine} answers{at}.", unknown, remark) if said)
+
+
+def _unversioned(work: Work) -> str:
+    assert work.database is not None
+    return ", with tables and no revision" if work.database.tables(work.do) else ", new"
 
 
 def _known(work: Work, revisions: tuple[str, ...]) -> tuple[GateState, str]:

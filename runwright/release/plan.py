@@ -22,6 +22,7 @@ from runwright.release import (
     partial,
     revision_tables,
     schema,
+    there_already,
     two_live,
     unfinished,
 )
@@ -58,6 +59,7 @@ def make_plan(work: Work) -> dict[str, Any]:
     unfinished.note(work)
     migrations = read_migrations(work, seen)
     unfinished.require_no_clash(work, migrations)
+    there = there_already.require(work, migrations)
     level = level_of(migrations, new=previous is None and bool(work.fact("new-database")))
     migrate = work.runbook.migrate
     if refuses := cannot_return(previous.version if previous else None, migrations, migrate):
@@ -86,6 +88,7 @@ def make_plan(work: Work) -> dict[str, Any]:
             *brought.notes(new),
             *ahead.remark(work),
             *unfinished.remark(work),
+            *there,
             *lives,
             *beside.says,
         ],

@@ -43,7 +43,7 @@ def new_database(work: Work, do: Do, revisions: tuple[str, ...] | None) -> bool:
         return False
     if work.fact(MAKES_DATABASE) or makes_database(work, do):
         return True
-    return work.database is not None and work.runbook.migrate is not None and not work.database.holds_tables(do)
+    return work.database is not None and work.runbook.migrate is not None and not work.database.tables(do)
 
 
 def makes_database(work: Work, do: Do) -> bool:

@@ -81,12 +81,15 @@ def test_a_database_without_alembic_has_no_revisions(postgres_database: str, pos
         port=postgres_server.port,
     )  # fmt: skip
     database, do = Postgres(place, None, postgres_server.password), Direct()
-    assert (database.revisions(do), database.holds_tables(do)) == ((), False)
+    assert (database.revisions(do), database.tables(do)) == ((), frozenset())
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num text)")
-        assert not database.holds_tables(do)
-        connection.execute("CREATE TABLE customers (name text)")
-    assert (database.revisions(do), database.holds_tables(do)) == ((), True)
+        assert not database.tables(do)
+        connection.execute(
+            'CREATE SCHEMA away; CREATE TABLE "Old, \n""ones" (a int); CREATE TABLE away.customers (name text)'
+        )
+    odd = 'Old, \n"ones'
+    assert (database.revisions(do), database.tables(do)) == ((), {odd, f"public.{odd}", "away.customers"})
 
 
 BROKEN_OFF = """

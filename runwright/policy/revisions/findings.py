@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -48,6 +48,11 @@ class Findings:
     def leaves(self) -> None:
         """Note that the migration may end (or go on with its loop) here; what comes later may then never happen."""
         self._exits.append(set(self.new))
+
+    @staticmethod
+    def tables(new: Iterable[str]) -> Iterator[str]:
+        """Yield those of ``new`` that are tables, and no columns."""
+        return (one for one in new if "\0" not in one)
 
     def certain(self) -> frozenset[str]:
         """Return the tables that are new whichever way the migration took."""

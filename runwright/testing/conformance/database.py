@@ -88,7 +88,7 @@ class DatabaseConformance(Conformance):
         """Server, revisions, whether it is new, what is unfinished: all only read."""
         assert only_reads(case.make().reachable, backups.seen)
         assert only_reads(case.make().revisions, backups.seen) == tuple(sorted(case.revisions))
-        assert only_reads(case.make().holds_tables, backups.seen)
+        assert only_reads(case.make().tables, backups.seen)
         assert only_reads(case.make().unfinished, backups.seen) == ()
 
     def test_the_fingerprint_is_of_the_schema_and_not_of_what_it_holds(

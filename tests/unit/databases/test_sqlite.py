@@ -73,7 +73,7 @@ def test_where_there_is_nothing_there_is_no_backup(tmp_path: Path, content: byte
     database, do = Sqlite(path, sys.executable), Direct()
     assert database.backup(do, tmp_path / "b", "one", "backup") is None
     assert database.revisions(do) == ()
-    assert not database.holds_tables(do)
+    assert database.tables(do) == frozenset()
     assert ("(no file yet)" in database.reachable(do)) is (content is None)
     assert not (tmp_path / "b").exists() and path.exists() is (content is not None)
 
