@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from runwright.versions import Artifact, repository, valid_tag
 BUILD_SECONDS = 1800.0
 PUSH_SECONDS = 900.0
 VERSION = "org.opencontainers.image.version"
+_MISSING = re.compile(r'"/([^"\n]+)":? not found')
+"""How both builders say that a file which the Dockerfile copies is not in what they were given."""
 
 
 @dataclass(frozen=True)
@@ -233,15 +236,13 @@ class Docker:
     def _run(
         self, do: Do, argv: tuple[str, ...], env: Mapping[str, str], tag: str, labels: Mapping[str, str], key: str
     ) -> None:
-        do(
-            Command(
-                says=f"build {tag} from commit {labels[REVISION][:12]}",
-                key=f"{key}/build",
-                argv=argv,
-                env=env,
-                deadline_seconds=BUILD_SECONDS,
-            )
-        )
+        says = f"build {tag} from commit {labels[REVISION][:12]}"
+        try:
+            do(Command(says=says, key=f"{key}/build", argv=argv, env=env, deadline_seconds=BUILD_SECONDS))
+        except ActionError as error:
+            if type(error) is not ActionError or not (missing := _MISSING.search(error.what)):
+                raise
+            raise ActionError(error.what, state="Nothing was deployed.", next=_not_in_commit(missing[1])) from None
 
     def _docker_build(
         self, tree: Path, spec: Component, context: str, labels: Mapping[str, str], tag: str
@@ -316,6 +317,14 @@ class DockerKind:
 
 
 BUILDER = DockerKind()
+
+
+def _not_in_commit(path: str) -> str:
+    return (
+        f"The Dockerfile copies {path}, and the commit does not hold it: an image is built from a clean copy of the commit, not from "
+        f"the folder that somebody works in. Commit it (`git check-ignore -v {path}` tells what keeps it out of git), see that no .dockerignore leaves it out, "
+        f"or copy it no more."
+    )
 
 
 def _require_size(do: Do, tag: str, component: str, spec: Component) -> None:

@@ -52,6 +52,27 @@ def test_a_version_becomes_a_valid_tag(version: str, tag: str) -> None:
     assert valid_tag(version) == tag
 
 
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ('failed to compute cache key: "/data" not found: not found', "copies data, and the commit does not hold it"),
+        ('failed to calculate checksum of ref x: "/src/data/a.py": not found', "git check-ignore -v src/data/a.py"),
+        ("pip: no such option", ""),
+    ],
+)
+def test_what_only_lies_in_somebodys_folder_is_not_built(said: str, advice: str) -> None:
+    """A file that git ignores is there for who builds by hand, and not in a clean copy: the error says what to do."""
+
+    def do(action: Any) -> Any:
+        if action.argv[1] == "build":
+            raise ActionError(f"failed to solve: {said} (docker exited with 1).", next="Look at it.")
+        return None
+
+    with pytest.raises(ActionError) as caught:
+        builder().build(do, TREE, "api", DOT, COMMIT, "v1", "build")
+    assert said in caught.value.what and (advice or "Look at it.") in caught.value.next
+
+
 def test_a_context_is_built_with_the_commit_as_a_label() -> None:
     """The exact command is the plan; build arguments and Dockerfile are the runbook's."""
     spec = Component(context="./backend", dockerfile="docker/Dockerfile", build_args={"COLOUR": "blue"})
