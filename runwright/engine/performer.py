@@ -25,7 +25,7 @@ from runwright.engine.actions import (
     WriteFile,
     nothing,
 )
-from runwright.engine.effects import commands, fences, files, processes, requests
+from runwright.engine.effects import commands, fences, files, processes
 from runwright.engine.effects.deadlines import LateError, within
 from runwright.engine.effects.reasons import reason_of
 from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, RunwrightError
@@ -81,6 +81,8 @@ class Performer:
                     raise self._failed(action, output)
                 result = self._parsed(action, action.parse, output, begun)
             case Http():
+                from runwright.engine.effects import requests  # whoever asks nobody needs no client
+
                 reply = requests.request(action)
                 if action.ok is not None and reply.status not in action.ok:
                     raise ActionError(
