@@ -8,9 +8,21 @@ import time
 from pathlib import Path
 
 from bench.machine import ROOT
-from bench.numbers import Row, Section, series
+from bench.numbers import Row, Section, Series, series
 
 RUNBOOK = "examples/shop.yaml"
+BARE = """
+from prefect import flow, task
+
+@task(persist_result=False)
+def step(release_id: str) -> str:
+    return release_id
+
+@flow(name="deploy", persist_result=False)
+def deploy(system: str, environment: str, version: str, attestations: dict[str, str] | None = None) -> str:
+    return step(system)
+"""
+"""A flow that does nothing: what anybody who releases with Prefect imports."""
 
 
 def seconds(*words: str) -> float:
@@ -20,11 +32,20 @@ def seconds(*words: str) -> float:
     return time.perf_counter() - began
 
 
+def megabytes(code: str) -> Series:
+    """Return how much memory a fresh Python holds once it has done ``code``."""
+    told = f"{code}\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = subprocess.run(
+        [sys.executable, "-c", told], cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
+    )
+    return series([int(done.stdout) / 1024], "MB")
+
+
 def measure(rounds: int) -> Section:
     """Start each of them ``rounds`` times, by turns."""
     runwright = str(Path(sys.executable).parent / "runwright")
     asked = {
-        "prefect": ("-c", "import prefect, prefect.flows, prefect.tasks"),
+        "bare": ("-c", BARE),
         "flow": ("-c", "import flows.deploy"),
         "python": ("-c", "pass"),
         "help": (runwright, "--help"),
@@ -41,7 +62,8 @@ def measure(rounds: int) -> Section:
     return Section(
         "Start-up of a process",
         (
-            Row("import of flows.deploy, beside import of Prefect alone", took["flow"], took["prefect"]),
+            Row("import of flows.deploy, beside a flow of Prefect's with one task", took["flow"], took["bare"]),
+            Row("memory of it then", megabytes(asked["flow"][1]), megabytes(BARE)),
             Row("runwright --help, beside an empty Python", took["help"], took["python"]),
             Row("runwright check of one runbook, beside import of pydantic, yaml and typer", took["check"], took["pydantic"]),
         ),
