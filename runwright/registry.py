@@ -209,7 +209,7 @@ def gate(kind: str) -> Any:
     return _found(GATES[kind])
 
 
-PROBES = {kind: f"runwright.probes.{kind}:question" for kind in ("http",)}
+PROBES = {kind: f"runwright.probes.{kind}:question" for kind in ("http", "burst", "sql", "redis", "logs", "command")}
 """What can be asked of a system: each is a `kind` of a runbook's probe, and a function that says how it is asked."""
 
 

@@ -6,19 +6,22 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from runwright.databases.postgres_client import Client, first_line, rows
 from runwright.databases.postgres_dump import Dumps, Noted, bad, read_note
 from runwright.databases.shape import (
     LAST_SUCCESS,
     BackupFile,
+    Rows,
+    T,
     Unfinished,
     checked_backup_name,
     checked_database_name,
     checked_scratch,
     last_success,
 )
-from runwright.engine.actions import Command, Do, Output, Read, WriteFile
+from runwright.engine.actions import Action, Command, Do, Output, Read, WriteFile
 from runwright.errors import RefusedError, VerificationError
 from runwright.runbook.databases.postgres import PostgresDatabase
 from runwright.site import Site
@@ -140,6 +143,10 @@ class Postgres:
         """Return the invalid indexes, whatever schema they are in, and the partitions that are half detached."""
         says = "look for invalid indexes and half detached partitions"
         return do(self._client.query(_UNFINISHED, self._name, says=says, parse=_left, assume=()))
+
+    def question(self, query: str, seconds: float, says: str, parse: Rows[T], assume: Any) -> Action[T]:
+        """Return the read that runs one query in a transaction that only reads."""
+        return self._client.question(query, self._name, seconds, says=says, parse=parse, assume=assume)
 
     def remove(self, do: Do, left: Unfinished, key: str) -> None:
         """Remove an invalid index while the application goes on."""

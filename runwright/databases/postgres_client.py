@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runwright.databases.shape import MOST_ROWS, Rows
 from runwright.engine.actions import UNKNOWN, Command, Do, Output, nothing
-from runwright.errors import RefusedError
+from runwright.engine.visible import visible
+from runwright.errors import ObservationError, RefusedError
 from runwright.runbook.databases.postgres import PostgresDatabase
 
 T = TypeVar("T")
 
 QUERY_SECONDS = 60.0
+ENTERING_SECONDS = 15.0
+_CONNECTED = "runwright"
+"""What a question begins with: whoever reads it has reached the database, and what goes wrong after it is the query's."""
 _SEPARATOR = "\x1f"
 
 
@@ -61,6 +67,23 @@ class Client:
         """Return the read that runs one query in the database ``name``; `rows` reads what it prints."""
         return self.command("psql", (*self._flags(name), "--command", sql), says=says, parse=parse, assume=assume)
 
+    def question(self, query: str, name: str, seconds: float, *, says: str, parse: Rows[T], assume: Any) -> Command[T]:
+        """Return the read of `Database.question`: what is asked is a part of a query, so that it is no other statement."""
+        limited = f"SELECT row_to_json(asked) FROM (\n{query.strip().rstrip(';')}\n) AS asked LIMIT {MOST_ROWS}"  # noqa: S608
+        milliseconds = max(1, int(seconds * 1000))
+        steps = (
+            f"SELECT '{_CONNECTED}'",
+            "BEGIN READ ONLY",
+            f"SET LOCAL statement_timeout = {milliseconds}",
+            limited,
+            "ROLLBACK",
+        )
+        words = (*self._flags(name), *(word for step in steps for word in ("--command", step)))
+        asked: Command[T] = self.command(
+            "psql", words, says=says, parse=lambda output: parse(*_told(output)), assume=assume
+        )
+        return replace(asked, ok=frozenset(range(-64, 256)), deadline_seconds=seconds + ENTERING_SECONDS)
+
     def script(
         self, text: str, name: str, *, says: str, parse: Callable[[Output], T], assume: Any = UNKNOWN
     ) -> Command[T]:
@@ -105,6 +128,20 @@ class Client:
             *("--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator", _SEPARATOR),
             *("--set", "ON_ERROR_STOP=1", "--dbname", name),
         )
+
+
+def _told(output: Output) -> tuple[bytes, float, str]:
+    """Return (rows, seconds, refused) of what psql printed. Raise ObservationError if it did not reach the database."""
+    first, _, rest = output.stdout.partition(b"\n")
+    if first.strip() != _CONNECTED.encode():
+        lines = output.stderr.decode("utf-8", "replace").strip().splitlines()
+        why = visible(lines[-1])[:200] if lines else f"psql exited with {output.code}"
+        raise ObservationError(f"the database could not be asked: {why}", state="Nothing was decided from it.")
+    if output.code != 0:
+        lines = [line for line in output.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+        return b"[]", output.seconds, visible(lines[0])[:200] if lines else f"psql exited with {output.code}"
+    lines = [line for line in rest.decode("utf-8", "replace").split("\n") if line.strip()]
+    return f"[{','.join(lines)}]".encode(), output.seconds, ""
 
 
 def rows(output: Output) -> list[list[str]]:

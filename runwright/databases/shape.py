@@ -7,13 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from runwright.engine.actions import Do
+from runwright.engine.actions import Action, Do
 from runwright.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
     from runwright.site import Site
+
+T = TypeVar("T")
+Rows = Callable[[bytes, float, str], T]
+"""Reads (the rows, seconds, what was said against the query)."""
+MOST_ROWS = 100
 
 LAST_SUCCESS = "LAST_SUCCESS.txt"
 """Beside the backups of an environment: when the newest proven one was taken, so that monitoring can watch its age.
@@ -154,6 +159,12 @@ class Database(Protocol):
 
     def remove(self, do: Do, left: Unfinished, key: str) -> None:
         """Carry out the remedy of an invalid index: remove it while the application goes on."""
+        ...
+
+    def question(self, query: str, seconds: float, says: str, parse: Rows[T], assume: Any) -> Action[T]:
+        """Return the read that runs one ``query`` in a transaction that only reads, for at most so many ``seconds``, and gives
+        ``parse`` the first `MOST_ROWS` rows as a JSON list of objects, how long it took, and what the database said against
+        the query ("" if nothing). ActionError, or ObservationError, if the database cannot be asked."""
         ...
 
     def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:

@@ -6,15 +6,20 @@ import hashlib
 import json
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from runwright.databases import sqlite_copy
 from runwright.databases.shape import (
     LAST_SUCCESS,
+    MOST_ROWS,
     BackupFile,
+    Rows,
+    T,
     Unfinished,
     checked_backup_name,
     checked_database_name,
@@ -22,13 +27,11 @@ from runwright.databases.shape import (
     last_success,
     note_of,
 )
-from runwright.engine.actions import Command, Do, Output, Read, WriteFile
+from runwright.engine.actions import Action, Command, Do, Output, Read, WriteFile
 from runwright.errors import ActionError, RefusedError, VerificationError
 from runwright.plural import plural
 from runwright.runbook.databases.sqlite import SqliteDatabase
 from runwright.site import Site
-
-T = TypeVar("T")
 
 COPY_SECONDS = 1800.0
 LOOK_SECONDS = 1800.0
@@ -74,6 +77,24 @@ class Sqlite:
     def unfinished(self, do: Do) -> tuple[Unfinished, ...]:  # noqa: ARG002 - nothing has to be asked
         """Return (): in SQLite a statement has happened, or has not."""
         return ()
+
+    def question(self, query: str, seconds: float, says: str, parse: Rows[T], assume: Any) -> Action[T]:
+        """Return the read that runs one query on a connection that only reads."""
+        return Read(says=says, function=lambda: parse(*self._asked(query, seconds)), assume=assume)
+
+    def _asked(self, query: str, seconds: float) -> tuple[bytes, float, str]:
+        begun = time.monotonic()
+        if not self._path.exists():
+            raise ActionError(f"There is no database {self._path} yet.", state="Nothing was asked.")
+        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=seconds)) as connection:
+            connection.set_progress_handler(lambda: time.monotonic() - begun > seconds, 1000)
+            try:
+                cursor = connection.execute(f"SELECT * FROM ({query.strip().rstrip(';')}\n) LIMIT {MOST_ROWS}")  # noqa: S608
+                names = [column[0] for column in cursor.description]
+                found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            except sqlite3.Error as error:
+                return b"[]", time.monotonic() - begun, str(error)
+        return json.dumps(found, default=repr).encode(), time.monotonic() - begun, ""
 
     def remove(self, do: Do, left: Unfinished, key: str) -> None:
         """Do nothing: there is nothing unfinished."""

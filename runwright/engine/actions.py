@@ -60,11 +60,13 @@ class Action(Generic[T]):
 
 @dataclass(frozen=True)
 class Output:
-    """What a command left: its exit code and its two streams, as bytes (stdout is empty if it went to a file)."""
+    """What a command left: its exit code and its two streams, as bytes (stdout is empty if it went to a file), and how long it
+    took."""
 
     code: int
     stdout: bytes
     stderr: bytes
+    seconds: float = 0.0
 
     @property
     def text(self) -> str:

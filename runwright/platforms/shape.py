@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from runwright.testing.truth import Truth
 
 T = TypeVar("T")
-
+MOST_LINES = 20_000
+"""Of more lines than these the last ones are read."""
 Variables = Iterable[tuple[str, str]]
 """(name, value) of environment variables; may hold secrets."""
 
@@ -370,6 +371,21 @@ class Platform(ABC):
         """Return the words before a program that is to run where an instance of ``service`` runs now: the one in ``slot`` if it
         runs in slots, and one is given. Raise ActionError if no program can be run there."""
         return self.exec_argv(service)
+
+    def lines(
+        self,
+        do: Do,  # noqa: ARG002
+        services: Sequence[str],  # noqa: ARG002
+        slot: str,  # noqa: ARG002
+        since: datetime,  # noqa: ARG002
+        *,
+        says: str,  # noqa: ARG002
+        parse: Callable[[tuple[str, ...]], T],  # noqa: ARG002
+        assume: Any,  # noqa: ARG002
+    ) -> Action[T]:
+        """Return the read that gives ``parse`` the last `MOST_LINES` lines that ``services`` (none: all of the application's)
+        printed ``since`` then, in ``slot`` if one is given. Raise ActionError if that cannot be known."""
+        raise ActionError("This platform cannot tell what services printed.", state="Nothing was asked.")
 
     @abstractmethod
     def start(

@@ -7,15 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
+
 from runwright.engine.actions import Action, Command, Http, Reply
+from runwright.errors import InputError
 from runwright.probes import inside
 from runwright.probes.shape import ANY_CODE, PLANNED_FACT, Answer, Asked
 from runwright.probes.values import Values
 from runwright.runbook.probes import Probe
+from runwright.runbook.questions import Upload
 
 T = TypeVar("T")
 
 CLEANUP_TIMEOUT_SECONDS = 10.0
+MOST_UPLOADED_BYTES = 2**20
 
 
 def question(asked: Asked, judge: Callable[[Answer], dict[str, Any]]) -> Action[dict[str, Any]]:
@@ -26,11 +31,33 @@ def question(asked: Asked, judge: Callable[[Answer], dict[str, Any]]) -> Action[
     if probe.body is not None:
         body = json.dumps(values.fill_all(probe.body)).encode()
         headers.setdefault("content-type", "application/json")
+    elif probe.upload is not None:
+        kind, body = form(probe.upload, values)
+        headers["content-type"] = kind
     sent = inside.Sent(
         probe.method, values.fill_url(probe.url), probe.timeout, headers, body, authorization(probe, values)
     )
     says = f"ask {probe.id}: {values.show(probe.what)}"
     return _request(asked, sent, judge, says, f"{asked.key}/{probe.id}" if probe.changes else None, PLANNED_FACT)
+
+
+def form(upload: Upload, values: Values) -> tuple[str, bytes]:
+    """Return the content-type and the body of a form with a file. Raise InputError if the file cannot be read, or is too large."""
+    content = values.fill(upload.content).encode()
+    if upload.path is not None:
+        try:
+            content = Path(upload.path).read_bytes()
+        except OSError as error:
+            raise InputError(f"The file {upload.path} to upload cannot be read: {error.strerror}.") from None
+    if len(content) > MOST_UPLOADED_BYTES:
+        raise InputError(f"The file {upload.path} to upload has {len(content):,} bytes; a probe sends a small one.")
+    request = httpx.Request(
+        "POST",
+        "http://form",
+        files={upload.field: (values.fill(upload.name), content, upload.type)},
+        data={name: values.fill(value) for name, value in upload.fields.items()},
+    )
+    return request.headers["content-type"], request.read()
 
 
 def cleanup(asked: Asked, parse: Callable[[Answer], T], key: str) -> Action[T]:

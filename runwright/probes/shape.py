@@ -13,7 +13,7 @@ Everything else is the same for all: what an answer must hold, the numbers in it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -84,6 +84,35 @@ class ProbeResult:
         return self.heard if self.status is None else self.status not in UNREACHED
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a database answered: its rows as a JSON list of objects; refused: what it said against the query, "" if nothing."""
+
+    rows: bytes
+    seconds: float
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What services printed. lines: oldest first, without times; cut: there was more before them. seconds: since when."""
+
+    lines: tuple[str, ...]
+    seconds: float
+    cut: bool = False
+
+
+Parse = Callable[[Told], dict[str, Any]]
+
+
+def _no_database(*_: object) -> Action[dict[str, Any]]:
+    raise ActionError("There is no database that could be asked.")
+
+
+def _no_log(*_: object) -> Action[dict[str, Any]]:
+    raise ActionError("It is not known what services printed.")
+
+
 def _no_way_in(service: str) -> tuple[str, ...]:
     raise ActionError(f"No program can be run inside of {service}: it is not known where the system runs.")
 
@@ -92,10 +121,17 @@ def _no_way_in(service: str) -> tuple[str, ...]:
 class World:
     """What there is of the system besides its addresses, for probes that are asked from inside of it.
 
-    entering: the words before a program that is to run where a service runs; raises ActionError if there is no way in.
+    entering: the words before a program that is to run where a service runs. query: the action that asks its database: of a
+    query, seconds, a sentence, and who reads the rows. log: the action that reads what services printed since users reach the
+    version: of the services, a sentence, and who reads the lines. before: what `per_minute` was before the release, by the
+    probe's id. production: whether it is. All raise ActionError if there is no such thing.
     """
 
     entering: Callable[[str], tuple[str, ...]] = _no_way_in
+    query: Callable[[str, float, str, Parse], Action[dict[str, Any]]] = _no_database
+    log: Callable[[Sequence[str], str, Callable[[Logged], dict[str, Any]]], Action[dict[str, Any]]] = _no_log
+    before: Mapping[str, float] = field(default_factory=dict)
+    production: bool = False
 
 
 NOWHERE = World()

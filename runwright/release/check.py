@@ -13,7 +13,7 @@ from runwright.ledger.records import GateResult as Kept
 from runwright.ledger.states import ReleaseState
 from runwright.plural import plural
 from runwright.policy.gates import Checklist, GateResult, GateState, also, decide
-from runwright.release import drivers, staying
+from runwright.release import drivers, inside, staying
 from runwright.release.ahead import schema_left_ahead
 from runwright.release.database_gate import database_answers
 from runwright.release.pages import show_checklist
@@ -30,6 +30,7 @@ def check(work: Work) -> str:
     """Ask every gate that needs no image. What is not proven blocks."""
     checklist = asked(work)
     staying.remember(work)
+    inside.remember_log(work)
     rows = [(r.id, r.state.value, r.reason) for r in checklist.results]
     work.write_down("checklist", rows)
     work.ledger.records.add_gate_results(
@@ -105,7 +106,7 @@ def asking_of(work: Work) -> Asking:
         fill=lambda text: work.values().fill(text),
         clean=work.performer.clean_printed,
         probing=work.probing,
-        world=work.world,
+        world=lambda: inside.world(work),
         env_file=lambda: drivers.kind(work.site).env_file(work.site),
         metrics=lambda: drivers.metrics(work.site, work.values().fill, lambda: datetime.now(UTC)),
         proven_backup=proven_backup,

@@ -190,6 +190,7 @@ def show_log(work: Work) -> None:
         ],
         issues=[
             *(work.fact("listed") or []),
+            *(work.fact("left") or []),
             *downtimes(work),
             *([str(work.fact("breach"))] if work.fact("breach") else []),
             *(f"Stated by {line}" for line in stated if line not in told),

@@ -16,11 +16,11 @@ from runwright.plural import plural
 from runwright.probes.asking import ask, ask_until, cleanup
 from runwright.probes.shape import ProbeResult
 from runwright.probes.values import Values
-from runwright.release import ahead, cutover, staying
+from runwright.release import ahead, cutover, inside, staying
 from runwright.release.downtime import SERVED, note_downtime
 from runwright.release.work import Work
 from runwright.runbook.base import references
-from runwright.runbook.probes import Probe
+from runwright.runbook.probes import Probe, texts_in
 from runwright.versions import Version
 
 LOGS = "its containers' or processes' log, or once it is put back the file that `runwright show` names"
@@ -31,6 +31,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+LEFT = "left"
+"""The fact with what smoke tests wrote and could not delete, a sentence each."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 READY = re.compile(r"\bread(y|iness)", re.IGNORECASE)
 """By its name or its path, a health probe that asks whether the system is ready, not only alive."""
@@ -118,7 +120,7 @@ def prove(
     environment = work.release.environment
     deadline = work.runbook.verify.deadline
     results = [] if results is None else results
-    world = work.world(cutover.new_slot(work, work.do) if staged else None)
+    world = inside.world(work, cutover.new_slot(work, work.do) if staged else None)
     probes = [p for p in work.runbook.probes_of(environment) if not staged or _of_candidate(work, p)]
     health = [p for p in probes if p in work.runbook.verify.health]
     started = now()
@@ -146,9 +148,22 @@ def prove(
     finally:
         for probe in asked:
             if probe.cleanup:
-                cleanup(work.do, probe, values, key=f"{key}/cleanup/{probe.id}", world=world)
+                _tidied(work, probe, cleanup(work.do, probe, values, key=f"{key}/cleanup/{probe.id}", world=world))
     serves()
     return results
+
+
+def _tidied(work: Work, probe: Probe, gone: ProbeResult | None) -> None:
+    """Tell, in the run and in the record, what a probe wrote and could not delete, with the marker that it can be found by."""
+    if gone is None or gone.state == "pass":
+        return
+    marked = any(
+        ("release", "id") in references(text) for text in texts_in([probe.body, probe.upload, probe.send_headers])
+    )
+    marker = f"; it carries the marker {work.id}" if marked else ""
+    told = f"What the probe {probe.id} wrote may still be there{marker}: {gone.reason}"
+    work.say(told, level="warning")
+    work.write_down(LEFT, [*(work.fact(LEFT) or []), told])
 
 
 def _of_candidate(work: Work, probe: Probe) -> bool:
@@ -157,7 +172,8 @@ def _of_candidate(work: Work, probe: Probe) -> bool:
     if probe.inside is not None:
         slotted = {fact.service for fact in work.platform.observe(work.do).running if fact.slot}
         return probe.route != "live" and probe.inside in slotted and urlsplit(probe.url).hostname in LOOPBACK
-    named = {name for kind, name in references(probe.url) if kind == "url"}
+    texts = probe.command.env.values() if probe.command is not None else [probe.url]
+    named = {name for text in texts for kind, name in references(text) if kind == "url"}
     return probe.route != "live" and bool(named & set(work.at_the_door))
 
 

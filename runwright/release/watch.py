@@ -28,7 +28,7 @@ from runwright.policy.rollback import Serving, Way
 from runwright.policy.rules import Sample, SampleState, Verdict, assess, from_probe
 from runwright.probes.asking import ask
 from runwright.probes.shape import ProbeResult
-from runwright.release import drivers, staying
+from runwright.release import drivers, inside, staying
 from runwright.release.ahead import stays_ahead
 from runwright.release.decide import serving
 from runwright.release.drill import noticed, unnoticed
@@ -244,7 +244,7 @@ class Watcher:
 
     def _answer(self, probe: Probe, key: str = "") -> ProbeResult:
         """Ask a probe; where the schema is ahead on purpose, a wrong answer of one that compares revisions is a remark."""
-        result = ask(self.work.do, probe, self.work.probing(), self.clock, key=key, world=self.work.world())
+        result = ask(self.work.do, probe, self.work.probing(), self.clock, key=key, world=inside.world(self.work))
         excused = self.ahead and probe.schema_ahead == "warn" and result.answered and not result.good
         return replace(result, state="warn") if excused else result
 

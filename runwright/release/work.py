@@ -23,7 +23,6 @@ from runwright.platforms.shape import Platform
 from runwright.policy.staying import Stays, judged
 from runwright.policy.support import unsupported
 from runwright.policy.watch import with_probe_rules, with_staying_rule
-from runwright.probes.shape import World
 from runwright.probes.values import Values
 from runwright.release import drivers
 from runwright.release.lease import held, taken_up_again
@@ -45,6 +44,8 @@ BREAK_KEY = "drill"
 
 STAYING = "staying"
 """The fact with how the services that stay fared before the release."""
+LOGS_BEFORE = "logs-before"
+"""The fact with what was usual in the log before the release: lines a minute, by the probe's id."""
 REVISION_TABLES = "revision-tables"
 TOLD_LATELY = 5
 """How many releases back it is looked where the database keeps its revisions: the newest that came to its plan knows."""
@@ -172,15 +173,6 @@ class Work:
         """`values` for probes: what they are answered may hold any secret of the application. Which there are is read
         now, and not while an answer is waited for."""
         return replace(self.values(upstream), clean=self.redaction.known())
-
-    def world(self, slot: str | None = None) -> World:
-        """Return what there is of the system, for probes that are asked from inside: of ``slot``, else of what users reach."""
-
-        def entering(service: str) -> tuple[str, ...]:
-            where = slot if slot is not None else self.cutover.served(self.do) if self.platform.slots else ""
-            return self.platform.inside(self.do, service, where or "")
-
-        return World(entering)
 
     def fact(self, name: str) -> Any:
         """Return what an earlier step wrote down, or None."""

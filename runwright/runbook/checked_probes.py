@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from runwright.patterns import SYNTAX, compiled
 from runwright.runbook.base import references, seconds
+from runwright.runbook.checked_questions import question_mistakes
 from runwright.runbook.document import Mistake
 from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
@@ -38,7 +39,7 @@ def probe_mistakes(book: Runbook) -> Iterator[Mistake]:
     """Yield what is wrong with the probes, and with the references and secrets of the whole runbook."""
     for path, probe in _probes(book):
         yield from _address(path, probe)
-        yield from _inside(book, path, probe)
+        yield from question_mistakes(book, path, probe)
         for inner, expected in _expectations(path, probe):
             for key, matcher in expected.json_body.items():
                 yield from _json_path((*inner, "json", key), key)
@@ -86,24 +87,11 @@ def _expectations(path: Path, probe: Probe) -> Iterator[tuple[Path, Expectation]
 
 
 def _address(path: Path, probe: Probe) -> Iterator[Mistake]:
-    for key in (probe.method.lower(), "cleanup"):
+    for key in filter(None, (probe.method.lower(), "cleanup")):
         url = getattr(probe, key)
         if url is not None and not _ADDRESS.fullmatch(url):
             what = f"{url!r} is no address: it begins with http://, https:// or ${{url.NAME}}, and has no spaces."
             yield Mistake((*path, key), what, (f"{key}: ${{url.api}}/readyz",))
-
-
-def _inside(book: Runbook, path: Path, probe: Probe) -> Iterator[Mistake]:
-    """A service is entered where there is one; which there are besides the application's own, only the platform knows."""
-    closed = [name for name in _places(book, probe) if not book.environments[name].target.enters]
-    if probe.inside is not None and closed:
-        target = book.environments[closed[0]].target.platform
-        what = f"no program can be run inside of a service in {', '.join(closed)} (the platform is {target}). Limit the probe with `environments`, or ask from here."
-        yield Mistake((*path, "inside"), what, needs=("environments",))
-
-
-def _places(book: Runbook, probe: Probe) -> list[str]:
-    return [name for name in book.environments if not probe.environments or name in probe.environments]
 
 
 def _json_path(path: Path, text: str) -> Iterator[Mistake]:
@@ -236,6 +224,7 @@ def _saved(book: Runbook) -> Iterator[Mistake]:
 
 def _literal_secrets(book: Runbook) -> Iterator[Mistake]:
     parts: list[tuple[Path, Any]] = list(_probes(book))
+    parts += [((*path, "redis"), probe.redis) for path, probe in _probes(book)]
     parts += [(("gates", i, "ci"), gate.ci) for i, gate in enumerate(book.gates)]
     for name, place in book.environments.items():
         parts += [(("environments", name, part), getattr(place, part)) for part in ("metrics", "database")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from runwright.runbook.base import (
     Credentials,
@@ -21,6 +21,7 @@ from runwright.runbook.base import (
     example,
 )
 from runwright.runbook.numbers import Number, Phase
+from runwright.runbook.questions import Burst, LogsQuestion, ProgramQuestion, RedisQuestion, Upload
 
 Matcher = Annotated[
     Any,
@@ -54,13 +55,30 @@ class Expectation(Model):
     )
 
 
+KINDS = ("sql", "redis", "logs", "command")
+"""What can be asked besides a URL."""
 METHODS = ("get", "head", "post", "delete", "options")
+ONLY_URLS = (
+    "status",
+    "headers",
+    "body",
+    "send_headers",
+    "basic",
+    "bearer",
+    "cleanup",
+    "phases",
+    "warn",
+    "upload",
+    "burst",
+)
+"""Keys that only a probe of a URL has."""
+SHOWN_CHARACTERS = 60
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing, and may be asked again and again."""
 
 
 class Probe(Expectation):
-    """Ask a URL and judge the answer. Exactly one of get, head, options, post, delete."""
+    """Ask something and judge the answer. Exactly one of get, head, options, post, delete, sql, redis, logs, command."""
 
     id: Name = example("ready", "Its name, for rules and reports.")
     get: Template | None = example("${url.api}/readyz", "The URL to GET.", None)
@@ -78,6 +96,39 @@ class Probe(Expectation):
         apart=True,
     )
     delete: Template | None = example("${url.api}/customers/${saved.customer}", "The URL to DELETE.", None, apart=True)
+    sql: Text | None = example(
+        "SELECT count(*) AS dead FROM outbox WHERE failed",
+        "A query of the environment's database that only reads. Its answer is a list of rows (100 at most) for `json`: {'[0].dead': 0}.",
+        None,
+        apart=True,
+    )
+    redis: RedisQuestion | None = example(
+        {"service": "redis", "command": ["PING"]},
+        "A command to a Redis; what it answers is the text, or JSON.",
+        None,
+        apart=True,
+    )
+    logs: LogsQuestion | None = example(
+        {"services": ["api"], "match": ["(?i)error"]},
+        "What services printed since users reach the version. For `json` and `numbers` it answers matching, lines, per_minute and before_per_minute.",
+        None,
+        apart=True,
+    )
+    command: ProgramQuestion | None = example(
+        {"argv": ["python", "smoke.py"]}, "A program of one's own; what it prints is the answer.", None, apart=True
+    )
+    upload: Upload | None = example(
+        {"field": "file", "fields": {"category": "test"}},
+        "A file that a post sends, instead of a `body`.",
+        None,
+        apart=True,
+    )
+    burst: Burst | None = example(
+        {"requests": 60, "at_once": 20, "answers": {"429": "10 %"}},
+        "Ask so many times at once, and judge the statuses together; not in production.",
+        None,
+        apart=True,
+    )
     body: Any = example({"user": "${secret.smoke_user}"}, "The JSON body of a post.", None, apart=True)
     inside: ServiceName | None = example(
         "api",
@@ -133,8 +184,9 @@ class Probe(Expectation):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Probe:
-        if sum(getattr(self, name) is not None for name in METHODS) != 1:
-            raise ValueError(f"a probe needs exactly one of {', '.join(METHODS)}")
+        if sum(getattr(self, name) is not None for name in (*METHODS, *KINDS)) != 1:
+            raise ValueError(f"a probe needs exactly one of {', '.join((*METHODS, *KINDS))}")
+        self._of_its_kind()
         if self.body is not None and self.post is None:
             raise ValueError("only a post has a body")
         if self.within is not None and self.changes:
@@ -149,34 +201,69 @@ class Probe(Expectation):
             checked_template(text)
         return self
 
+    def _of_its_kind(self) -> None:
+        if self.asks_url:
+            if self.upload is not None and (self.post is None or self.body is not None or self.inside is not None):
+                raise ValueError("upload is for a post without a `body`, from here")
+            if self.burst is not None and (self.save or self.upload or self.inside or self.numbers or self.expect_any):
+                raise ValueError(
+                    "a burst judges statuses alone, from here: no save, upload, inside, numbers or expect_any"
+                )
+            return
+        given = [name for name in ONLY_URLS if getattr(self, name) != type(self).model_fields[name].default]
+        if given:
+            raise ValueError(
+                f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} for a URL, and this asks {self.kind}"
+            )
+        if self.inside is not None and self.command is None:
+            raise ValueError("inside is for a URL or a command")
+        if self.inside is not None and self.command is not None and self.command.env:
+            raise ValueError("a command that runs inside of a service has the variables of that service, and no `env`")
+
     @property
     def method(self) -> str:
-        """GET, HEAD, OPTIONS, POST or DELETE."""
-        return next(name.upper() for name in METHODS if getattr(self, name) is not None)
+        """GET, HEAD, OPTIONS, POST or DELETE; "" if it asks no URL."""
+        return next((name.upper() for name in METHODS if getattr(self, name) is not None), "")
 
     @property
     def url(self) -> str:
-        """The URL, with its references."""
-        return str(next(getattr(self, name) for name in METHODS if getattr(self, name) is not None))
+        """The URL, with its references; "" if it asks none."""
+        return str(getattr(self, self.method.lower())) if self.method else ""
+
+    @property
+    def asks_url(self) -> bool:
+        """Whether it asks a URL."""
+        return bool(self.method)
 
     @property
     def kind(self) -> str:
         """Which kind of question it is: a name of `runwright.registry.PROBES`."""
-        return "http"
+        if self.burst is not None:
+            return "burst"
+        return next((name for name in KINDS if getattr(self, name) is not None), "http")
 
     @property
     def what(self) -> str:
         """What is asked, in a few words with references."""
-        return f"{self.method} {self.url}" + (f" inside of {self.inside}" if self.inside else "")
+        where = f" inside of {self.inside}" if self.inside else ""
+        if self.sql is not None:
+            return f"SQL {' '.join(self.sql.split())[:SHOWN_CHARACTERS]}"
+        if self.redis is not None:
+            return f"Redis {' '.join(self.redis.command)}"[:SHOWN_CHARACTERS]
+        if self.logs is not None:
+            return f"the log of {', '.join(self.logs.services) or 'the services'}"
+        if self.command is not None:
+            return f"{self.command.argv[0]}{where}"
+        return f"{self.method} {self.url}{where}" + (f", {self.burst.requests} times" if self.burst else "")
 
     @property
     def changes(self) -> bool:
         """Whether asking may change something: then it is asked once, and journaled."""
-        return self.method not in READING
+        return self.asks_url and self.method not in READING
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """Yield every text in ``value``: itself, or in the lists and mappings that it is made of."""
+    """Yield every text in ``value``: itself, or in the lists, mappings and models that it is made of."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -185,3 +272,6 @@ def texts_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from texts_in(inner)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from texts_in(getattr(value, name))

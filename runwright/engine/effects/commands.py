@@ -163,7 +163,8 @@ def run(
             ) from error
         process = this_process(child.pid)
         streams = _Streams(child, action.stdin or b"", last=action.last or action.key is not None)
-        until = time.monotonic() + action.deadline_seconds
+        begun = time.monotonic()
+        until = begun + action.deadline_seconds
         try:
             started(process)
             _follow(action, child, streams, until, lost)
@@ -179,7 +180,8 @@ def run(
             raise
         finally:
             streams.close()
-        return Output(child.wait(), streams.kept(streams.stdout), streams.kept(streams.stderr))
+        code = child.wait()
+        return Output(code, streams.kept(streams.stdout), streams.kept(streams.stderr), time.monotonic() - begun)
 
 
 def _follow(

@@ -10,10 +10,11 @@ import shlex
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from runwright.engine.actions import Command, Do, Elsewhere, Output, Read, nothing
+from runwright.engine.actions import Action, Command, Do, Elsewhere, Output, Read, nothing
 from runwright.errors import ActionError, InputError, RefusedError, RunwrightError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.adopt import adopt
@@ -30,12 +31,23 @@ from runwright.platforms.compose.faults import inject
 from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.left_out import ways_to_mount
 from runwright.platforms.compose.neighbours import NOBODY, Neighbours, known_services, neighbours
-from runwright.platforms.compose.printed import printed
+from runwright.platforms.compose.printed import lines_of, printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
 from runwright.platforms.compose.sources import compose_files, top_of
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
 from runwright.platforms.compose.usage import health_log, stats
-from runwright.platforms.shape import Beside, Checked, Claim, KeysSeen, Observed, Platform, Rows, ServiceFact, Usage
+from runwright.platforms.shape import (
+    Beside,
+    Checked,
+    Claim,
+    KeysSeen,
+    Observed,
+    Platform,
+    Rows,
+    ServiceFact,
+    T,
+    Usage,
+)
 from runwright.plural import few
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.platforms.compose import ComposeTarget
@@ -168,6 +180,25 @@ class Compose(Platform):
         """Return the containers of the project's services that are none of the application's own, as facts."""
         there = containers_of(do, self.target.project) or ()
         return tuple(c.fact() for c in there if c.service and not c.oneoff and c.service not in self._all)
+
+    def lines(
+        self,
+        do: Do,
+        services: Sequence[str],
+        slot: str,
+        since: datetime,
+        *,
+        says: str,
+        parse: Callable[[tuple[str, ...]], T],
+        assume: Any,
+    ) -> Action[T]:
+        """Return the read of what the containers of ``services`` printed, those that ended too. Raise ActionError if there are none."""
+        wanted = services or self._all
+        there = [c for c in containers_of(do, self.target.project) or () if c.service in wanted and not c.oneoff]
+        ids = [c.id for c in there if slot in ("", c.slot) or not c.slot]
+        if not ids:
+            raise ActionError(f"There is no container of {few(wanted)}.", state="Nothing was asked.")
+        return lines_of(ids, since, says, parse, assume)
 
     def health_log(self, do: Do, instances: Sequence[str]) -> dict[str, tuple[Checked, ...]]:
         """Return what the last runs of the healthchecks of the containers ``instances`` said, by name."""

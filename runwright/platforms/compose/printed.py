@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from runwright.engine.actions import Command, Do, Output
 from runwright.errors import DeadlineError
 from runwright.platforms.compose.containers import Container
+from runwright.platforms.shape import MOST_LINES, T
 from runwright.plural import plural
 
 LAST_LINES = (5000, 200)
 """A service that is asked ten times a second prints the first in a few minutes. If Docker takes too long for that (a line
 of it may be as long as one likes), fewer will do."""
+_LOGS = 'since=$0; most=$1; shift; for id in "$@"; do docker logs --since "$since" --tail "$most" "$id" 2>&1 || exit 1; done'
 TIMED = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 READ_SECONDS = 10.0
 """Users may be waiting for the old version meanwhile."""
@@ -30,6 +34,24 @@ def printed(do: Do, containers: Iterable[Container]) -> str:
         lines = _last(do, container)
         parts.append("\n".join((f"==> {container.trouble() or container.condition} <==", *lines, "")))
     return "\n".join(parts)
+
+
+def lines_of(
+    ids: Sequence[str], since: datetime, says: str, parse: Callable[[tuple[str, ...]], T], assume: Any
+) -> Command[T]:
+    """Return the read that gives ``parse`` the last lines that the containers ``ids`` printed ``since`` then, without times."""
+    return Command(
+        says=says,
+        argv=("sh", "-c", _LOGS, since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), str(MOST_LINES), *ids),
+        last=True,
+        parse=lambda output: parse(tuple(_shortened(output.text))),
+        deadline_seconds=READ_SECONDS,
+        assume=assume,
+    )
+
+
+def _shortened(text: str) -> Iterator[str]:
+    return (line[:LONGEST_LINE] for line in text.splitlines()[-MOST_LINES:] if line.strip())
 
 
 def _last(do: Do, container: Container) -> tuple[str, ...]:
