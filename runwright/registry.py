@@ -198,6 +198,7 @@ GATES = {
         "metrics",
         "window",
         "command",
+        "probe",
         "attest",
     )
 }

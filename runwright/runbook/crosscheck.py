@@ -202,6 +202,19 @@ def _drill_warnings(book: Runbook) -> Iterator[str]:
         yield "drill: there is no environment to drill, as all are production."
 
 
+def _asked(book: Runbook, name: str, places: list[str], path: Path) -> Iterator[Mistake]:
+    """A gate's probe is there, only reads, and needs nothing that another one saved."""
+    known = {p.id: p for p in (*book.verify.health, *book.verify.smoke)}
+    if name not in known:
+        yield Mistake(path, unknown("probe", name, known), needs=("verify",))
+    elif known[name].changes:
+        yield Mistake(path, f"the probe `{name}` may change something; a gate only reads.", needs=("verify",))
+    elif silent := [e for e in places if name not in [p.id for p in book.probes_of(e)]]:
+        yield Mistake(
+            path, f"the probe `{name}` is not asked in {', '.join(silent)}, where this gate applies.", needs=("verify",)
+        )
+
+
 def _windows(book: Runbook) -> Iterator[Mistake]:
     """A release that may change something needs the time to be verified, and to be put back if it is not."""
     deadline, target = book.verify.deadline, book.rollback.target
@@ -237,6 +250,8 @@ def _gates(book: Runbook) -> Iterator[Mistake]:
         if lacking:
             what = f"this gate needs {needed[gate.kind]}, which {', '.join(lacking)} has not: it could never fail. Add it, or limit the gate with `environments`."
             yield Mistake(path, what, needs=("environments", "backup", "verify"))
+        if gate.probe is not None:
+            yield from _asked(book, gate.probe, list(places), path)
         if gate.tls and not gate.tls.url.startswith(("https://", "${url.")):
             yield Mistake((*path, "url"), "a certificate is looked at over https://.")
         if gate.ci and gate.ci.github is None and "github" not in book.source.repo:

@@ -104,6 +104,7 @@ KINDS = (
     "metrics",
     "window",
     "command",
+    "probe",
     "attest",
 )
 
@@ -140,6 +141,9 @@ class Gate(Model):
     )
     command: RunCommand | None = example(
         {"argv": ["git", "status", "--porcelain"], "equals": ""}, "A command of one's own passes.", None, apart=True
+    )
+    probe: Name | None = example(
+        "cors", "A probe of `verify` that only reads is right of what runs now.", None, apart=True
     )
     attest: Text | None = example(
         "Release checklist completed",

@@ -44,6 +44,7 @@ BASE: dict[str, Any] = {
             "tier": "development",
             "target": {"platform": "compose", "project": "shop", "directory": "/opt/shop"},
             "urls": {"api": "http://localhost:8000"},
+            "database": {"kind": "postgres", "service": "db", "name": "shop", "user": "shop"},
         }
     },
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.fuzz.seeds import SEEDS
 
-NAMES = ("prometheus", "scrape", "probe", "inside", "gates", "stats", "env_file", "shown")
+NAMES = ("prometheus", "scrape", "probe", "inside", "questions", "gates", "stats", "env_file", "shown")
 
 
 def fuzz(name: str, seconds: int) -> None:

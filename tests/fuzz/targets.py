@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runwright.databases.postgres_client import Client
 from runwright.engine.actions import Command, Http, Output, Reply
 from runwright.engine.performer import Performer
 from runwright.errors import RunwrightError
@@ -24,10 +25,11 @@ from runwright.metrics.shape import Measurement, What
 from runwright.platforms.compose.usage import parse_health, parse_stats
 from runwright.policy.rules import assess
 from runwright.probes.asking import ask
-from runwright.probes.shape import World
+from runwright.probes.shape import Logged, Told, World
 from runwright.probes.values import Values
 from runwright.reports.markdown import block, code, text
 from runwright.runbook.checks import Rule
+from runwright.runbook.databases.postgres import PostgresDatabase
 from runwright.runbook.gates import CiPassed, Tool
 from runwright.runbook.metrics.prometheus import Prometheus
 from runwright.runbook.metrics.scrape import Scrape
@@ -132,6 +134,33 @@ def inside(data: bytes) -> None:
             assert all(math.isfinite(seconds) and seconds >= 0 for seconds in found.phases.values())
 
 
+def questions(data: bytes) -> None:
+    """Ask a database, a cache, a log and a program that print whatever they like, and exit with whatever they like."""
+    lines = tuple(data.decode("utf-8", "replace").split("\n"))
+    client = Client(PostgresDatabase(kind="postgres", name="a", user="a", service="db"), ("docker", "exec", "db"), None)
+
+    def query(text: str, seconds: float, says: str, parse: Any) -> Any:
+        return client.question(text, "a", seconds, says=says, parse=lambda *told: parse(Told(*told)), assume=None)
+
+    def log(_: Any, says: str, parse: Any) -> Any:
+        return Command(says=says, argv=("docker",), parse=lambda _: parse(Logged(lines, 60.0)))
+
+    world = World(lambda _: ("docker", "exec"), query, log, {"a": 0.5})
+    for asks in (
+        {"sql": "select 1", "json": {"[0].a": 1}},
+        {"redis": {"service": "redis"}},
+        {"redis": {"service": "redis", "command": ["INFO"]}, "numbers": {"n": {"text": "a:(.*)", "at_most": 3}}},
+        {"logs": {"match": ["(a+)+$", "error"], "ignore": ["^x"], "over_before": 2.0}},
+        {"command": {"argv": ["x"]}, "json": {"a": True}},
+    ):
+        one = Probe.model_validate({"id": "a", **asks})
+        for printed in (data, b"runwright\n" + data):
+            for exited in (0, 1, 75, 124, 127, -9):
+                found = ask(Answering(printed, code=exited), one, Values(), lambda: NOW, world=world)
+                assert found.state in ("pass", "fail", "blind") and _plain(found.reason) and len(found.reason) < 2000
+                assert all(math.isfinite(number) for number in found.numbers.values())
+
+
 def gates(data: bytes) -> None:
     """Ask GitHub and programs."""
     for status in (200, 301, 403, 404):
@@ -166,7 +195,7 @@ def shown(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    f.__name__: f for f in (prometheus, scrape, probe, inside, gates, stats, env_file, shown)
+    f.__name__: f for f in (prometheus, scrape, probe, inside, questions, gates, stats, env_file, shown)
 }
 
 
