@@ -260,7 +260,7 @@ class Colours:
                 says.append(f"{name} gets {count} containers, as many as run now; the Compose file says {wanted}.")
         if plain:
             names = {n for entry in version.extra["entries"].values() for many in entry["names"].values() for n in many}
-            ports = [port for c in plain for _, port in c.published]
+            ports = sorted({port for c in plain for _, port in c.published})  # one for IPv4 and IPv6
             took = f" and {plural(len(ports), 'port')} {few(map(str, ports))}" if ports else ""
             says.append(
                 f"For the first time in colours: what runs is started once more as {SLOTS[0]}, a switch takes over the "
