@@ -80,7 +80,7 @@ def closing(ledger: Ledger, outcome: Outcome, release: Release | None, run: RunS
         outcome=outcome,
         code=code,
         headline=_headline(outcome, release, drill),
-        why=release.because,
+        why=_why(outcome, release, run),
         phases=_told(phases_of(ledger, release.id), outcome),
         serves=serves(ledger, release.system, release.environment),
         state=error.get("state", "") if outcome is Outcome.UNTOUCHED else "",
@@ -88,6 +88,12 @@ def closing(ledger: Ledger, outcome: Outcome, release: Release | None, run: RunS
         gates=tuple((g.gate, g.state, g.reason) for g in _last_results(ledger, release) if g.state != "pass"),
         printed=" ".join(n.text for n in ledger.records.notes(release.id) if n.kind == "printed"),
     )
+
+
+def _why(outcome: Outcome, release: Release, run: RunState | None) -> str:
+    """Return why it ended so: a run that broke off says that itself, and the release only why that was begun."""
+    said = _split(run.message, "")[0] if outcome is Outcome.UNSETTLED and run and run.type != "COMPLETED" else ""
+    return said or release.because
 
 
 def _last_results(ledger: Ledger, release: Release) -> list[Any]:

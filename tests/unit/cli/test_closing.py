@@ -141,6 +141,15 @@ def test_what_to_do_next_is_a_command(ledger: Ledger, opened: Opened, outcome: O
     assert (release.id in found.next) == bool(next_)
 
 
+def test_a_way_back_that_broke_off_says_why_it_did(ledger: Ledger, opened: Opened) -> None:
+    """The release knows only why the way back was begun, and is told where nothing else is known."""
+    release = opened("v1", to=S.WATCHING)
+    said = "Flow run encountered an exception: DeadlineError: api-1: waited 180 s in vain.\nIt was left.\nRead its log."
+    broke = closing(ledger, Outcome.UNSETTLED, release, RunState("FAILED", "Failed", said))
+    assert broke.why == "api-1: waited 180 s in vain.\nIt was left." and release.id in broke.next
+    assert closing(ledger, Outcome.UNSETTLED, release, RunState("COMPLETED")).why == release.because
+
+
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_outcome_is_told(
     ledger: Ledger, opened: Opened, outcome: Outcome, capsys: pytest.CaptureFixture[str]
