@@ -10,7 +10,8 @@ What is not found: a secret that was compressed, encrypted, cut in pieces or wra
 
 Of the application's own variables it takes what is secret (`variables`). A short password such as ``shop`` is also the
 name of the system, and our own sentences must stay readable: short ones, and words of the runbook, are taken out only of
-what programs, servers and people say (`clean_printed`).
+what programs, servers and people say (`clean_printed`). A password such as ``postgres`` (`ORDINARY`) protects nothing and stands
+in half of all paths, images and addresses: it is taken out only where it is shown to be one.
 """
 
 from __future__ import annotations
@@ -32,6 +33,40 @@ MIN_SECRET_CHARACTERS: Final = 8
 USER_NAMES: Final = frozenset({"registry_username", "metrics_user", "smoke_user"})
 """Names in an environment block that are kept beside the secrets but are none: user names."""
 
+ORDINARY: Final = frozenset(
+    [
+        "admin",
+        "api",
+        "app",
+        "backend",
+        "changeme",
+        "database",
+        "db",
+        "django",
+        "docker",
+        "example",
+        "flask",
+        "guest",
+        "localhost",
+        "mariadb",
+        "minio",
+        "mongo",
+        "mysql",
+        "password",
+        "postgres",
+        "postgresql",
+        "rabbitmq",
+        "redis",
+        "root",
+        "secret",
+        "server",
+        "test",
+        "user",
+        "web",
+    ]
+)
+"""What people take for a password while they try something: anybody would guess it first, and logs are full of it."""
+
 MAX_LINE_CHARACTERS: Final = 65536
 """A stream without line ends (a progress bar) is cleaned in pieces of this size."""
 
@@ -40,6 +75,9 @@ _URL_PASSWORD: Final = re.compile(
     r"(?P<user>[^\s/?#:@\"'<>\[\]]{0,256}):[^\s/?#\"'<>]{1,1024}@"
     r"|(?<=https://)[^\s/?#:@\"'<>\[\]]{16,1024}@)"  # a token in the place of the user
 )
+_ASSIGNED: Final = r"[\w.-]{0,64}(?:\\{0,7}[\"'])?\s{0,3}(?:=>|[:=]|\s)\s{0,3}(?:\\{0,7}[\"'])?"
+"""What may stand between the name of a secret, or its beginning, and its value."""
+_NAMED: Final = "pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:api|access|signing)[_-]?key|identified by"
 _HTML: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _ESCAPES: Final = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a", "\0": "0"}
 _ENDS_IN_LETTERS: Final = (
@@ -125,7 +163,22 @@ class _Finder:
     """One expression for many secrets, given as (name, text). It is made when it is needed first: that takes a while."""
 
     def __init__(self, secrets: Iterable[tuple[str, str]]) -> None:
-        self._secrets = sorted(dict.fromkeys(secrets), key=lambda pair: len(pair[1]), reverse=True)
+        known = sorted(dict.fromkeys(secrets), key=lambda pair: len(pair[1]), reverse=True)
+        self._secrets = [pair for pair in known if pair[1].lower() not in ORDINARY]
+        self._ordinary = [pair for pair in known if pair[1].lower() in ORDINARY]
+
+    @cached_property
+    def _shown(self) -> re.Pattern[str]:
+        """An expression for what is ordinary, where it is shown to be a secret: behind a secret's name, or ``user:HERE@host``."""
+        names = "|".join(dict.fromkeys(re.escape(name) for name, _ in self._ordinary))
+        values = "|".join(f"({re.escape(value)})" for _, value in self._ordinary)
+        return re.compile(rf"(?P<before>(?i:{names}|{_NAMED}){_ASSIGNED}|:)(?:{values})(?![\w-])(?P<host>@)?")
+
+    def _hidden(self, found: re.Match[str]) -> str:
+        if found["before"] == ":" and not found["host"]:
+            return found[0]
+        name = next(name for i, (name, _) in enumerate(self._ordinary) if found[i + 2] is not None)
+        return f"{found['before']}[secret {name}]{found['host'] or ''}"
 
     @cached_property
     def _compiled(self) -> tuple[re.Pattern[str] | None, list[str]]:
@@ -135,6 +188,8 @@ class _Finder:
         pattern, names = self._compiled
         if pattern is not None:
             text = pattern.sub(lambda found: f"[secret {names[int(found.lastindex or 0) - 1]}]", text)
+        if self._ordinary:
+            text = self._shown.sub(self._hidden, text)
         return _URL_PASSWORD.sub(_hidden_password, text) if "://" in text else text
 
     def cut(self, text: str, at: int) -> int:

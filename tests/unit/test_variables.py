@@ -22,7 +22,7 @@ def cleaned(env: str, text: str) -> str:
     [
         ("DB_PASS=shop", "shop"),
         ("DB_PASSWORD=production", "production"),
-        ("PGPASSWORD=postgres", "postgres"),
+        ("PGPASSWORD=postgres1", "postgres1"),
         ("MYSQL_PWD=abcd", "abcd"),
         ("PIN=1234", "1234"),
         ("SECRET_KEY_BASE=not so random", "not so random"),
@@ -30,7 +30,7 @@ def cleaned(env: str, text: str) -> str:
         ("spring.datasource.password=tiger", "tiger"),
         ("dbPassword=tiger", "tiger"),
         ("ADMIN_PROXY_AUTH_SECRET=tiger", "tiger"),
-        ("SECRET=secret", "secret"),
+        ("SECRET=secret1", "secret1"),
         ("JWT=tiger", "tiger"),
         ("DB_PASS='quoted tiger'", "quoted tiger"),
         ('export DB_PASS="quoted tiger"  # a remark', "quoted tiger"),
@@ -83,6 +83,7 @@ def test_what_a_variable_keeps_secret_is_taken_out_of_what_is_printed(env: str, 
         ("DB_PASS=${OTHER}", "OTHER"),
         ("DB_PASS=abc", "abc"),
         ("DB_PASS=shop", "shopping, workshop"),
+        ("PGPASSWORD=postgres", "/var/lib/postgres of postgres:15 at postgresql://postgres@db"),
     ],
 )  # fmt: skip
 def test_settings_stay_readable(env: str, told: str) -> None:

@@ -7,6 +7,7 @@ import html
 import json
 import pickle
 import shlex
+import time
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
@@ -183,6 +184,45 @@ def test_in_development_a_short_secret_is_redacted_as_a_word() -> None:
     """A password such as ``dev`` must not turn ``device`` into rubbish."""
     redactor = Redactor({"password": "dev", "empty": ""}, development=True)
     assert redactor.clean("dev: device, predev 'dev'") == "[secret password]: device, predev '[secret password]'"
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("/var/lib/postgres/app of postgres:15", "/var/lib/postgres/app of postgres:15"),
+        ('FATAL: role "postgres" does not exist', 'FATAL: role "postgres" does not exist'),
+        ("app-1 | postgresql: app is up at db:5432", "app-1 | postgresql: app is up at db:5432"),
+        ("POSTGRES_PASSWORD=postgres", "POSTGRES_PASSWORD=[secret POSTGRES_PASSWORD]"),
+        ("password=app host=db", "password=[secret DB_AUTH] host=db"),
+        ('{"db_auth": "app", "user": "app"}', '{"db_auth": "[secret DB_AUTH]", "user": "app"}'),
+        (r'"{\"Passwd\": \"postgres\"}"', r'"{\"Passwd\": \"[secret POSTGRES_PASSWORD]\"}"'),
+        ("--password app --name app", "--password [secret DB_AUTH] --name app"),
+        ("ALTER ROLE app PASSWORD 'app';", "ALTER ROLE app PASSWORD '[secret DB_AUTH]';"),
+        ("postgresql://app:app@db/app", "postgresql://app:[secret DB_AUTH]@db/app"),
+        ("connecting as app:postgres@db", "connecting as app:[secret POSTGRES_PASSWORD]@db"),
+        ("password: application, tokens: app-1", "password: application, tokens: app-1"),
+    ],
+)
+def test_a_word_that_anybody_would_guess_is_taken_out_where_it_is_shown_to_be_a_secret(said: str, left: str) -> None:
+    """It stands in half of all paths and addresses: a log without it would help nobody, and it protects nothing."""
+    secrets = {"POSTGRES_PASSWORD": "postgres", "DB_AUTH": "app"}
+    assert Redactor(secrets, development=True).clean(said) == left
+    assert Redactor({}, variables=secrets.items()).clean_printed(said) == left
+
+
+def test_what_only_begins_as_an_ordinary_word_is_a_secret_everywhere() -> None:
+    """Not every word is ordinary: what nobody would guess first goes wherever it stands."""
+    redactor = Redactor({"a": "postgres1", "b": "sunflower", "c": "postgres"}, development=True)
+    assert redactor.clean("/x/postgres1/sunflowers/postgres") == "/x/[secret a]/[secret b]s/postgres"
+
+
+@settings(max_examples=examples(120), deadline=None)
+@given(text=st.text("pasword token=:'\"\\@ app", max_size=200))
+def test_looking_for_ordinary_words_takes_no_time(text: str) -> None:
+    """Each repetition is bounded."""
+    begun = time.process_time()
+    Redactor({"DB_AUTH": "app"}, development=True).clean(text * 200)
+    assert time.process_time() - begun < 5
 
 
 def test_user_names_are_no_secrets() -> None:
