@@ -112,7 +112,9 @@ class Place:
 
     def ended(self, run_id: str) -> State[Any]:
         """Wait until a run has ended and return its state."""
-        run = self.until(lambda: (r := self.run(run_id)).state and r.state.is_final() and r, f"the end of run {run_id}")
+        run = self.until(
+            lambda: (r := self.run(run_id)).state and r.state.is_final() and r, f"the end of run {run_id}", every=0.5
+        )  # it takes seconds, in which the server has better to do
         assert run.state is not None
         return run.state
 
@@ -138,7 +140,7 @@ class Place:
             found = self.fired_by(run_id)
             return found if found and all(r.state and r.state.is_final() for r in found) else None
 
-        found = self.until(finished, f"the rollback of run {run_id}")
+        found = self.until(finished, f"the rollback of run {run_id}", every=0.5)
         release = self.ledger.releases.of_run(run_id)
         keys = [e.key for e in self.ledger.journal(release.id).entries()] if release else []
         ways = {key.partition("/")[0] for key in keys if key.startswith("back")}
@@ -228,12 +230,12 @@ class Place:
                 self.client.delete_flow_run(run.id)
             self.client.update_work_pool(WORK_POOL, WorkPoolUpdate(is_paused=False))
 
-    def until(self, true: Callable[[], T | None], what: str) -> T:
-        """Return what ``true`` gives as soon as it gives something."""
+    def until(self, true: Callable[[], T | None], what: str, *, every: float = 0.2) -> T:
+        """Return what ``true`` gives as soon as it gives something; it is asked each ``every`` seconds."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not (found := true()):
             assert time.monotonic() < end, f"waited in vain for {what}"
-            time.sleep(0.2)
+            time.sleep(every)
         return found
 
     def close(self) -> None:
