@@ -72,7 +72,8 @@ class Counted:
     """What a router counted of one slot since it was started; websockets and event streams are left out but for ``streams``.
 
     errors: answers of 500 and above. streams: the websockets and event streams that are open now. seconds: {bound: how many
-    requests took so many seconds or less}.
+    requests took so many seconds or less}. fresh: where users are kept on one side by a cookie, the requests of those who came
+    without it.
     """
 
     in_flight: int = 0
@@ -80,6 +81,7 @@ class Counted:
     errors: int = 0
     streams: int = 0
     seconds: Mapping[float, int] = field(default_factory=dict)
+    fresh: int = 0
 
     def __add__(self, other: Counted) -> Counted:
         bounds = {*self.seconds, *other.seconds}
@@ -89,6 +91,7 @@ class Counted:
             self.errors + other.errors,
             self.streams + other.streams,
             {bound: self.seconds.get(bound, 0) + other.seconds.get(bound, 0) for bound in sorted(bounds)},
+            self.fresh + other.fresh,
         )
 
 

@@ -38,6 +38,7 @@ def since(now: Counted, then: Counted) -> Counted:
         max(0, now.errors - then.errors),
         now.streams,
         {bound: count - then.seconds.get(bound, 0) for bound, count in now.seconds.items()},
+        max(0, now.fresh - then.fresh),
     )
 
 
@@ -75,9 +76,11 @@ def percentile(counted: Counted, q: float) -> float | None:
 
 
 def measured(new: Counted, old: Counted) -> str:
-    """Return which part of the requests the new version really had, as a phrase."""
-    both = new.requests + old.requests
-    return f"{new.requests / both:.0%} of {both:,} requests" if both else "no requests"
+    """Return which part of the requests the new version really had, as a phrase; where users are kept by a cookie, also of the
+    users who came without one: with the others the share of the requests is what it was before."""
+    both, came = new.requests + old.requests, new.fresh + old.fresh
+    users = f", and {new.fresh / came:.0%} of {came:,} users who came without a cookie" if came else ""
+    return f"{new.requests / both:.0%} of {both:,} requests{users}" if both else "no requests"
 
 
 def _errors(counted: Counted) -> float:

@@ -31,17 +31,24 @@ def climb(work: Work, slot: str) -> None:
     if not rungs:
         return
     done: list[dict[str, Any]] = work.fact(FACT) or []
-    past, at = dict(work.cutover.counted(work.do)), done[-1]["share"] if done else 0
+    past, at = dict(work.cutover.counted(work.do)), _passed(done)
     while at < ALL and (share := next((rung for rung in rungs if rung > at), None)) is not None:
         # after a person had set a lower one, what was set before is set again: that is a change of its own
         again = f"/again{len(done)}" if work.fact(by_hand.PASSED) else ""
         held = Rung(work, slot, share, past, f"deploy{again}").held()
-        at = ALL if held.promoted else held.share
         done = [*done, held.as_json()]
+        at = _passed(done)
         work.write_down(FACT, done)
         work.ledger.records.add_note(work.id, "canary", f"{held}.")
         work.say(f"{held}.")
     work.write_down(by_hand.AT, None)
+
+
+def _passed(done: list[dict[str, Any]]) -> int:
+    """Return the share that was passed last: all, where a person wants no other one."""
+    if not done:
+        return 0
+    return ALL if done[-1].get("promoted") else int(done[-1]["share"])
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,11 @@ class Held:
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         return {
-            "share": self.share if not self.promoted else ALL,
+            "share": self.share,
             "at": datetime.now(UTC).isoformat(),
             "measured": self.measured,
             "reason": self.reason,
+            "promoted": self.promoted,
         }
 
 

@@ -15,7 +15,7 @@ from runwright.policy.levels import Level
 from runwright.policy.rollback import Decision, Situation, Way
 from runwright.policy.rules import Sample, SampleState
 from runwright.policy.watch import Conclusion, Watching
-from runwright.release import two_live
+from runwright.release import requests, two_live
 from runwright.release.downtime import downtimes
 from runwright.release.staying import HEALTH_LOG
 from runwright.release.work import Work, watch_seconds
@@ -23,6 +23,7 @@ from runwright.reports import charts
 from runwright.reports import checklist as checklists
 from runwright.reports import log as logs
 from runwright.reports import plan as plans
+from runwright.reports import requests as pictures
 from runwright.reports import rollback as rollbacks
 from runwright.reports import watch as watches
 from runwright.runbook.base import as_duration
@@ -201,6 +202,14 @@ def show_log(work: Work) -> None:
     show(work, "log", logs.log(entry), "The deployment log")
 
 
+def show_requests(work: Work) -> None:
+    """Show the requests that each version got, over time, if they were counted."""
+    if not work.run.shows or (found := requests.requests(work)) is None:
+        return
+    title = f"Requests: {work.runbook.system} {work.release.ref} to {work.release.environment}"
+    show(work, "requests", pictures.requests(title, found), "The requests by version")
+
+
 class ShownWatch:
     """A watch as people see it: a progress bar, and a table with charts beside it."""
 
@@ -222,6 +231,7 @@ class ShownWatch:
         if progress.watched_seconds - self._shown_at >= SHOWN_EVERY_SECONDS:
             self._shown_at = progress.watched_seconds
             self.show(watching, samples)
+            show_requests(self._work)
 
     def show(
         self, watching: Watching, samples: Mapping[str, Sequence[Any]], conclusion: Conclusion | None = None

@@ -24,7 +24,8 @@ from runwright.release.downtime import asking, note_downtime
 from runwright.release.lease import held, holding, renewed
 from runwright.release.login import logged_in
 from runwright.release.notify import ended, notify
-from runwright.release.pages import show_breached_watch
+from runwright.release.pages import show_breached_watch, show_requests
+from runwright.release.requests import counted
 from runwright.release.run import Run
 from runwright.release.verify import prove, runs_what_was_asked
 from runwright.release.work import Work, at_work, watch_rules
@@ -40,7 +41,7 @@ def in_hand(release_id: str, run: Run, procedure: str = "deploy") -> Iterator[No
 
     A cancelled run, and one that lost its lease or its ledger, puts nothing back: the rollback flow does.
     """
-    with holding(release_id, procedure, run):
+    with holding(release_id, procedure, run), counted(release_id):
         try:
             yield
         except (FencedError, LedgerError, FrozenError):
@@ -80,6 +81,7 @@ def after_failure(work: Work, error: RunwrightError) -> None:
         work.say(f"{frozen.what} {frozen.next}", level="error")
     except RunwrightError as second:
         work.say(f"Putting it back failed too: {second.what}; the rollback flow tries again.", level="error")
+    show_requests(work)
     if isinstance(error, BreachError):
         show_breached_watch(work, watch_rules(work))
 

@@ -200,7 +200,7 @@ class TargetFile(ABC):
         says = "see whether the front door can share requests"
         if not do(Read(says=says, function=self.shares, asks=True, deadline_seconds=2 * ASK_SECONDS, assume=True)):
             raise ActionError(
-                "The front door was started by an earlier Runwright, which could not share requests among two versions.",
+                "The front door was started by an earlier Runwright, or by another runbook, and cannot share users among two versions as this one says.",
                 state="It serves on as before; nothing was changed.",
                 next="Stop it when a moment without service suits, and run it again: it is started as it must be.",
             )

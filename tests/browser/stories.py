@@ -14,9 +14,11 @@ from runwright.reports import charts
 from runwright.reports.checklist import Line, checklist
 from runwright.reports.log import Entry, log
 from runwright.reports.plan import Commit, Image, Migration, Plan, plan
+from runwright.reports.requests import requests
 from runwright.reports.rollback import Evidence, Rollback, rollback
 from runwright.reports.watch import panel, watch
 from runwright.runbook.checks import Rule
+from tests.unit.reports.test_requests import canary
 
 BEGAN = datetime(2026, 11, 21, 14, 5, 12, tzinfo=UTC)
 RELEASE = "cleanwithsnapshot-production-20261121-140431-4f2a"
@@ -198,7 +200,13 @@ def rollback_page() -> str:
     )
 
 
+def requests_page() -> str:
+    """The requests of a canary that was taken back at half of the users."""
+    return requests("Requests: cleanwithsnapshot v2.9.0 to production", canary())
+
+
 PAGES = {
+    "requests": requests_page,
     "plan": plan_page,
     "checklist": checklist_page,
     "watch": watch_page,

@@ -27,6 +27,7 @@ SECONDS = 240.0
 REPORT = "article.artifact-data-markdown"
 
 HEADINGS = {
+    "requests": "Requests: cleanwithsnapshot v2.9.0 to production",
     "plan": "Plan: cleanwithsnapshot to production",
     "checklist": "Checklist: cleanwithsnapshot v2.9.0 to production",
     "watch": "Watch: cleanwithsnapshot v2.9.0 in production",
@@ -34,6 +35,7 @@ HEADINGS = {
     "rollback": "Way back of cleanwithsnapshot-production-20261121-140431-4f2a",
 }
 CELLS = {
+    "requests": "50 %",
     "plan": "Retry the reminder e-mail when SMTP answers 421",
     "checklist": "The last proven backup is 1d02h old;",
     "watch": "answered 200 in 14 ms, as expected",

@@ -15,6 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from runwright.ledger import open_ledger
+from runwright.release import by_hand, requests
+from runwright.release.work import at_work
+from runwright.reports import requests as pictures
+from tests.conformance.releasing import Quiet
 from tests.fixtures.ports import lasting_port
 
 APP = """
@@ -85,7 +90,7 @@ class Place:
         (folder / "systems").mkdir()
         text = RUNBOOK.replace("FOLDER", str(folder)).replace("PORT", str(self.port))
         (folder / "systems" / "rungs.yaml").write_text(text)
-        self.env = {**os.environ, "RUNWRIGHT_SYSTEMS": str(folder / "systems"), "RUNWRIGHT_HOME": str(folder / "home")}
+        self.env = {**os.environ, "RUNWRIGHT_SYSTEMS": str(folder / "systems")}
 
     def releasing(self, *versions: str) -> subprocess.Popen[str]:
         """Start releases of ``versions``."""
@@ -105,13 +110,17 @@ class Place:
     def is_at(self, share: int) -> None:
         """Wait until the canary is under way with ``share``."""
         until = time.monotonic() + 60
-        while f"v2 has {share} %" not in (found := self.canary()).stdout:
-            assert time.monotonic() < until, found
-            time.sleep(0.2)
+        with open_ledger() as ledger:
+            while not (here := ledger.releases.find("rungs", "here", limit=1)) or (
+                ledger.releases.fact(here[0].id, by_hand.AT) != share
+            ):
+                assert time.monotonic() < until, here
+                time.sleep(0.2)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setenv("RUNWRIGHT_HOME", str(tmp_path / "home"))
     made = Place(tmp_path)
     yield made
     for file in [*(tmp_path / "run").rglob("*.pid"), *(tmp_path / "home").rglob("*.pid")]:
@@ -135,10 +144,8 @@ def test_a_person_sets_the_share_sends_them_back_and_promotes(place: Place) -> N
     assert users.share("v1", 50) == 1.0
     late = place.canary("promote")
     assert late.returncode != 0 and "No canary is under way" in late.stderr
-    subprocess.run(
-        [str(Path(sys.executable).with_name("runwright")), "clear", _last(place), "--why", "it was quick after all"],
-        env=place.env, check=True, capture_output=True,
-    )  # fmt: skip
+    with open_ledger() as ledger:
+        ledger.releases.clear_quarantine(ledger.releases.find(limit=1)[0].id, "Ada", "it was quick after all")
     run = place.releasing("v2")
     place.is_at(10)
     assert place.canary("promote", "--name", "Ada").returncode == 0
@@ -146,11 +153,18 @@ def test_a_person_sets_the_share_sends_them_back_and_promotes(place: Place) -> N
     assert json.loads(out)["state"] == "proven", out
     users.over.set()
     users.join()
+    counted = _counted()
+    assert counted["v2"] > 20 and counted["v1"] > 20, counted
     assert set(users.answers) == {"v1", "v2"}, users.answers
 
 
-def _last(place: Place) -> str:
-    """Return the id of the newest release."""
-    argv = [str(Path(sys.executable).with_name("runwright")), "history", "--json", "--limit", "1"]
-    told = subprocess.run(argv, env=place.env, capture_output=True, text=True, timeout=60, check=True).stdout
-    return str(json.loads(told)["releases"][0]["release"])
+def _counted() -> dict[str, float]:
+    """Return how many requests the picture of the newest release has of each version. It is drawn, if a folder for it is named."""
+    with open_ledger() as ledger:
+        newest = ledger.releases.find(limit=1)[0].id
+    with at_work(newest, Quiet()) as work:
+        shown = requests.requests(work)
+    assert shown is not None
+    if folder := os.environ.get("RUNWRIGHT_PICTURES"):
+        Path(folder, "requests.png").write_bytes(pictures.png(shown))
+    return {name: looks[-1].requests - looks[0].requests for name, looks in (shown.new, shown.old)}

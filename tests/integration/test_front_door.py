@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,7 @@ from websockets.sync.client import connect
 from runwright.engine.actions import Spawn
 from runwright.engine.effects.processes import recorded
 from runwright.errors import ActionError, DeadlineError, FencedError, ObservationError, RefusedError, VerificationError
+from runwright.policy.canary import measured, since
 from runwright.routers.caddy import driver, state
 from runwright.routers.caddy.driver import CaddyRouter
 from runwright.routers.caddy.predecessor import succeed
@@ -611,3 +613,48 @@ def test_a_forwarder_of_an_earlier_version_is_succeeded_by_one_command(
         assert "nothing to do" in succeed(tmp_path / "caddy")
     finally:
         router.stop(do, "end")
+
+
+def test_a_user_stays_with_the_version_that_he_met(tmp_path: Path, servers: dict[str, Server]) -> None:
+    """By a cookie, while two share the users; new users come to each in its share, and are counted apart from who has a cookie.
+    When one has all users, nobody's cookie says anything."""
+    router = CaddyRouter(Caddy(kind="caddy", sticky=True), tmp_path / "caddy", sys.executable)
+    do, blue, green = Direct(), servers["blue"].upstream, servers["green"].upstream
+    router.ensure(do, "start", blue)
+    users: list[httpx.Client] = []
+    try:
+        router.switch(do, blue, "first")
+        url = router.facts(do).front
+        assert "set-cookie" not in httpx.get(url, trust_env=False).headers
+        router.switch(do, green, "half", 50, blue)
+        before = router.counted(do)
+        users += [httpx.Client(trust_env=False, base_url=url) for _ in range(60)]
+        met = [user.get("/").text for user in users]
+        assert 0.25 < met.count("green") / 60 < 0.75, Counter(met)
+        for _ in range(3):
+            assert [user.get("/").text for user in users] == met
+        counted = {slot: since(one, before[slot]) for slot, one in router.counted(do).items()}
+        assert (counted["green"].fresh, counted["blue"].fresh) == (met.count("green"), met.count("blue"))
+        assert counted["green"].requests == 4 * met.count("green")
+        assert "users who came without a cookie" in measured(counted["green"], counted["blue"])
+        # a larger share takes from those who are on the old version, and sends nobody back
+        router.switch(do, green, "more", 80, blue)
+        later = [user.get("/").text for user in users]
+        assert all(now == "green" for now, then in zip(later, met, strict=True) if then == "green")
+        assert later.count("green") > met.count("green")
+        router.switch(do, blue, "back")
+        assert {user.get("/").text for user in users} == {"blue"}
+    finally:
+        for user in users:
+            user.close()
+        router.stop(do, "end")
+
+
+def test_a_front_door_that_knows_no_cookie_is_not_asked_to_keep_users(
+    router: CaddyRouter, front: str, servers: dict[str, Server]
+) -> None:
+    """It runs as it was configured when it was started, and is never ended to change that."""
+    asked = CaddyRouter(Caddy(kind="caddy", sticky=True), folder(router), sys.executable)
+    with pytest.raises(ActionError, match="cannot share users among two versions as this one says"):
+        asked.switch(Direct(), servers["green"].upstream, "half", 50, servers["blue"].upstream)
+    assert httpx.get(front, trust_env=False).text == "blue"

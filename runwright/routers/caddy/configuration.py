@@ -22,6 +22,12 @@ MARKS = {"blue": "headers", "green": "request_body"}
 """By slot: the handler that its requests pass, which does nothing. Metrics tell handlers apart by their kind alone."""
 STREAMS = {"blue": "rewrite", "green": "push"}
 """The same for its websockets and event streams, which may stay open for days: they are no requests in flight."""
+FRESH = {"blue": "map", "green": "log_append"}
+"""The same for requests of users without our cookie, who get one: those that come with it were counted when they got theirs."""
+COOKIE = "runwright-canary"
+"""Holds four hexadecimal digits by which a user stays on one side while two versions share the users."""
+COOKIE_SECONDS = 86400
+_NEW = {"vars": {"fresh": ["yes"]}}
 SHARES = "shares"
 """What we ask to learn whether it knows a target of two slots: a front door that an earlier Runwright started does not."""
 
@@ -67,16 +73,16 @@ def fault_sign(slot: str) -> str:
     return f"fault-{slot}.on"
 
 
-def configuration(host: str, port: int) -> bytes:
+def configuration(host: str, port: int, *, sticky: bool = False) -> bytes:
     """Return the configuration of a front door that listens on ``host`` and ``port``, as Caddy's JSON."""
     address = f"[{host}]" if ":" in host else host
-    front = server(f"{address}:{port}", routes(TARGET, [_addressed(slot) for slot in MARKS]))
+    front = server(f"{address}:{port}", routes(TARGET, [_addressed(slot) for slot in MARKS], sticky=sticky))
     front |= {
         # a proxy on this machine, which ends TLS, is believed about who asked
         "trusted_proxies": {"source": "static", "ranges": ["127.0.0.0/8", "::1/128"]},
         "idle_timeout": "75s",
     }
-    return whole({FRONT: front, "private": private(TARGET)})
+    return whole({FRONT: front, "private": private(TARGET, sticky=sticky)})
 
 
 def _addressed(slot: str) -> Way:
@@ -102,7 +108,12 @@ def server(listen: str, handled: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def private(target: str) -> dict[str, Any]:
+def shares_as(*, sticky: bool) -> str:
+    """Return what a front door answers that shares its users, by their requests or by their cookies."""
+    return f"{SHARES} {COOKIE}" if sticky else SHARES
+
+
+def private(target: str, *, sticky: bool = False) -> dict[str, Any]:
     """Return the server that tells us alone what is served, by the file ``target``, and what was counted."""
     return {
         "listen": [f"unix/{PRIVATE}|0600"],
@@ -110,7 +121,7 @@ def private(target: str) -> dict[str, Any]:
         "routes": [
             {"match": [{"path": ["/metrics"]}], "handle": [{"handler": "metrics"}], "terminal": True},
             {"match": [{"path": [f"/{TARGET}"]}], "handle": [_says("200", f"{{file.{target}}}")]},
-            {"match": [{"path": [f"/{SHARES}"]}], "handle": [_says("200", SHARES)]},
+            {"match": [{"path": [f"/{SHARES}"]}], "handle": [_says("200", shares_as(sticky=sticky))]},
         ],
     }
 
@@ -138,29 +149,69 @@ def _says(status: str, body: str, headers: dict[str, list[str]] | None = None) -
     return {"handler": "static_response", "status_code": status, "headers": plain, "body": body}
 
 
-def routes(target: str, ways: Sequence[Way]) -> list[dict[str, Any]]:
-    """Return the routes of what clients ask: to what the file ``target`` names at this moment."""
+def routes(target: str, ways: Sequence[Way], *, sticky: bool = False) -> list[dict[str, Any]]:
+    """Return the routes of what clients ask: to what the file ``target`` names at this moment. sticky: whether a user stays with
+    the version that he met, while two share them."""
     return [
         {"handle": [{"handler": "vars", TARGET: f"{{file.{target}}}"}]},  # once: all that follows is of one target
-        _split(),
-        *(route for way in ways for route in _of_slot(way)),
+        _split(sticky=sticky),
+        *(route for way in ways for route in _of_slot(way, sticky=sticky)),
         {"handle": [_says("503", _NO_TARGET, {"Retry-After": ["1"]})]},
     ]
 
 
-def _split() -> dict[str, Any]:
-    """Return the route that makes a target of one slot out of one of two: by the request's own random number."""
+def _split(*, sticky: bool) -> dict[str, Any]:
+    """Return the route that makes a target of one slot out of one of two: by the request's own random number, or the user's."""
     split = {"vars_regexp": {TARGET: {"name": "split", "pattern": _SPLIT}}}
     first, second = ({"handler": "vars", TARGET: f"{{http.regexp.split.{name}}}"} for name in ("to", "stays"))
-    chosen = {"match": [{"expression": "{http.request.uuid} < {http.regexp.split.bound}"}], "handle": [first]}
+    number = "http.vars.user" if sticky else "http.request.uuid"
+    chosen = {"match": [{"expression": f"{{{number}}} < {{http.regexp.split.bound}}"}], "handle": [first]}
     # each route of its own: matchers of one route are asked in no order; and the first one leaves nothing to split
     return {
         "match": [split],
-        "handle": [{"handler": "subroute", "routes": [chosen, {"match": [split], "handle": [second]}]}],
+        "handle": [
+            {
+                "handler": "subroute",
+                "routes": [*(_users() if sticky else ()), chosen, {"match": [split], "handle": [second]}],
+            }
+        ],
     }
 
 
-def _of_slot(way: Way) -> list[dict[str, Any]]:
+def _users() -> list[dict[str, Any]]:
+    """Return the routes that find a user's number: in the cookie, or the first digits of the request's own, for a new one."""
+    given = {"vars_regexp": {"given": {"name": "given", "pattern": "^[0-9a-f]{4}$"}}}
+    drawn = {"vars_regexp": {"drawn": {"name": "drawn", "pattern": "^[0-9a-f]{4}"}}}
+    return [
+        {"handle": [{"handler": "vars", "given": f"{{http.request.cookie.{COOKIE}}}", "drawn": "{http.request.uuid}"}]},
+        {"match": [given], "handle": [{"handler": "vars", "user": "{http.regexp.given.0}"}]},
+        {
+            "match": [{"not": [given]} | drawn],
+            "handle": [{"handler": "vars", "user": "{http.regexp.drawn.0}", "fresh": "yes"}],
+        },
+    ]
+
+
+def _fresh(way: Way) -> dict[str, Any]:
+    """Return the route that gives a new user a cookie with the answer."""
+    # the handler "headers" would say it in a word, but that is how requests of blue are counted
+    headers = way.handler.get("headers", {})
+    cookie = f"{COOKIE}={{http.vars.user}}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
+    answer = headers.get("response", {}) | {"add": {"Set-Cookie": [cookie]}}
+    return {"match": [_NEW], "handle": [way.handler | {"headers": headers | {"response": answer}}], "terminal": True}
+
+
+def _counts_fresh(way: Way) -> dict[str, Any]:
+    """Return the route by which requests of new users are counted: among those of the server itself, as others are not."""
+    kinds: dict[str, dict[str, Any]] = {
+        "map": {"source": "{http.vars.user}", "destinations": ["{runwright_user}"], "defaults": ["new"]},
+        "log_append": {"key": "runwright_user", "value": "new"},
+    }
+    mark = FRESH[way.slot]
+    return {"match": [way.mine | _NEW], "handle": [{"handler": mark, **kinds[mark]}]}
+
+
+def _of_slot(way: Way, *, sticky: bool = False) -> list[dict[str, Any]]:
     """Return the routes of the requests that a slot answers."""
     spoilt = {
         "match": [{"file": {"root": ".", "try_files": [f"/{fault_sign(way.slot)}"]}}],
@@ -176,11 +227,15 @@ def _of_slot(way: Way) -> list[dict[str, Any]]:
         ],
         "terminal": True,
     }
-    passed_on = {"handler": "subroute", "routes": [spoilt, {"handle": [way.handler]}]}
+    passed_on = {
+        "handler": "subroute",
+        "routes": [spoilt, *([_fresh(way)] if sticky else []), {"handle": [way.handler]}],
+    }
     websocket = {"header_regexp": {"Upgrade": {"pattern": "(?i)^websocket$"}}}
     events = {"header_regexp": {"Accept": {"pattern": r"(?i)^\s*text/event-stream\b"}}}
     stream = [way.mine | websocket, way.mine | events]
     return [
+        *([_counts_fresh(way)] if sticky else []),
         {"match": stream, "handle": [{"handler": STREAMS[way.slot]}, passed_on], "terminal": True},
         {"match": [way.mine], "handle": [{"handler": MARKS[way.slot]}, passed_on], "terminal": True},
     ]

@@ -59,7 +59,7 @@ class CaddyRouter(TargetFile):
 
     def shares(self) -> bool:
         """Return whether it can share requests among two slots."""
-        return state.shares(self._folder)
+        return state.shares(self._folder, sticky=self._spec.sticky)
 
     def front(self, do: Do) -> str:
         """Return the address that clients use, "" if it never ran."""
@@ -156,7 +156,7 @@ class CaddyRouter(TargetFile):
             return self._spec.host, state.free_port(self._spec.host, port)
 
         found = do(Read(says="find where clients come in", function=where, untouched=True))
-        content, file = configuration.configuration(*found), self._folder / configuration.FILE
+        content, file = configuration.configuration(*found, sticky=self._spec.sticky), self._folder / configuration.FILE
         same = Read(says="compare it", function=lambda: file.exists() and file.read_bytes() == content, untouched=True)
         if not do(same):
             says = f"note that clients come in at {found[0]}:{found[1]}"

@@ -59,6 +59,7 @@ class Standing:
     image: str
     folder: Path
     """The router's own."""
+    sticky: bool = False
 
     @property
     def make(self) -> str:
@@ -94,14 +95,15 @@ class Standing:
         common = {"idle_timeout": "5m", "trusted_proxies": {"source": "static", "ranges": list(_NEAR)}}
         servers = {
             FRONT: configuration.server(
-                f":{self.entry.port}", configuration.routes(target, [self._way(slot) for slot in MARKS])
+                f":{self.entry.port}",
+                configuration.routes(target, [self._way(slot) for slot in MARKS], sticky=self.sticky),
             ),
             **{
                 f"door-{slot}": configuration.server(f":{self.door(slot)}", self._candidate(slot, target))
                 for slot in MARKS
             },
         }
-        own = {"private": configuration.private(target)}
+        own = {"private": configuration.private(target, sticky=self.sticky)}
         return configuration.whole({name: server | common for name, server in servers.items()} | own)
 
     def _way(self, slot: str) -> Way:

@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 
 from runwright.errors import ActionError, ObservationError, RefusedError
 from runwright.routers.caddy import configuration, target
-from runwright.routers.caddy.configuration import FRONT, MARKS, PRIVATE, SHARES, STREAMS, TARGET
+from runwright.routers.caddy.configuration import FRESH, FRONT, MARKS, PRIVATE, SHARES, STREAMS, TARGET, shares_as
 from runwright.routers.target import Target
 from runwright.traffic import Counted, Upstream
 
@@ -65,9 +65,10 @@ def served(state: Path, at: At | None = None) -> Target | None:
     return target.read(ask(state, TARGET), at)
 
 
-def shares(state: Path) -> bool:
-    """Return whether Caddy can share requests among two slots."""
-    return ask(state, SHARES) == SHARES
+def shares(state: Path, *, sticky: bool = False) -> bool:
+    """Return whether Caddy can share requests among two slots; ``sticky``: and keep users where they are."""
+    can = ask(state, SHARES)
+    return can == shares_as(sticky=True) or (not sticky and can == SHARES)
 
 
 def named(file: Path, at: At | None = None) -> Target | None:
@@ -83,19 +84,21 @@ def named(file: Path, at: At | None = None) -> Target | None:
 def counted(state: Path) -> dict[str, Counted]:
     """Return what the front door counted, by slot. Raise ActionError if it does not answer."""
     found = {slot: Counted() for slot in MARKS}
-    slots = {mark: slot for marks in (MARKS, STREAMS) for slot, mark in marks.items()}
+    slots = {mark: slot for marks in (MARKS, STREAMS, FRESH) for slot, mark in marks.items()}
     for family in text_string_to_metric_families(ask(state, "metrics")):
         for sample in family.samples:
             slot = slots.get(sample.labels.get("handler", ""))
             if slot is not None and sample.labels.get("server") == FRONT:
-                found[slot] += _one(sample, stream=sample.labels["handler"] in STREAMS.values())
+                found[slot] += _one(sample, sample.labels["handler"])
     return found
 
 
-def _one(sample: Sample, *, stream: bool) -> Counted:
+def _one(sample: Sample, handler: str) -> Counted:
     """Return what one sample counts."""
     number = int(sample.value)
-    if stream:
+    if handler in FRESH.values():
+        return Counted(fresh=number if sample.name == _ANSWERED else 0)
+    if handler in STREAMS.values():
         return Counted(streams=number if sample.name == _IN_FLIGHT else 0)
     if sample.name == _IN_FLIGHT:
         return Counted(in_flight=number)

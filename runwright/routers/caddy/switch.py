@@ -39,7 +39,9 @@ class CaddySwitch(TargetFile):
         self._folder = folder
         self._python = python
         self._stand = stand
-        self._all = tuple(Standing(stand, entry, spec.image, folder) for entry in stand.entries)
+        # what stands inside a router of the team's own has no word about cookies
+        self._sticky = bool(getattr(spec, "sticky", False))
+        self._all = tuple(Standing(stand, entry, spec.image, folder, self._sticky) for entry in stand.entries)
         self.log = folder / stand.entries[0].service
 
     # ------------------------------------------------------------------------------------------------------- reading
@@ -86,7 +88,7 @@ class CaddySwitch(TargetFile):
 
     def shares(self) -> bool:
         """Return whether all of them can share requests among two slots."""
-        return all(state.shares(self._run(one.entry)) for one in self._all)
+        return all(state.shares(self._run(one.entry), sticky=self._sticky) for one in self._all)
 
     def front(self, do: Do) -> str:
         """Return the address at which clients find the first service, on this machine; "" if it does not run."""

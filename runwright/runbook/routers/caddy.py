@@ -27,6 +27,12 @@ class Caddy(Router):
         "127.0.0.1",
     )
 
+    sticky: bool = example(
+        False,
+        "Whether a user stays with the version that he met while two share the users (`strategy: canary`): by a cookie of ours, which is set meanwhile, and that both versions pass by.",
+        False,
+    )
+
     def address(self) -> tuple[str, int] | None:
         """Return the address that it listens on; None if a free port is chosen."""
         return (self.host, self.listen) if self.listen else None

@@ -66,7 +66,7 @@ def test_it_goes_up_by_itself(work: Work, monkeypatch: pytest.MonkeyPatch) -> No
         (("share", 5), [10, 5, 10, 50], [5, 10, 50]),
         (("share", 60), [10, 60], [60]),
         (("on", None), [10, 50], [10, 50]),
-        (("promote", None), [10], [100]),
+        (("promote", None), [10], [10]),
     ],
 )
 def test_a_person_sets_the_share_or_lets_it_go_on(
