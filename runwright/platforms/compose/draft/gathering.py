@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from runwright.engine.actions import Command, Do, Output, Read
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.config import parse_config
-from runwright.platforms.compose.draft.dockerfile import base_image
+from runwright.platforms.compose.draft.dockerfile import base_image, healthcheck
 from runwright.platforms.compose.draft.files import COMPOSE_SECONDS, Given, few, left_out, placed, refuse_elsewhere
 from runwright.platforms.compose.draft.running import running_as
 from runwright.platforms.compose.draft.writing import DraftFacts, ServiceFacts, service_facts
@@ -191,7 +191,7 @@ def _joined(services: tuple[ServiceFacts, ...], as_written: tuple[ServiceFacts, 
 
 
 def _with_bases(do: Do, root: Path, services: tuple[ServiceFacts, ...]) -> tuple[ServiceFacts, ...]:
-    """Return ``services`` with the images that they are built on, as far as their Dockerfiles tell."""
+    """Return ``services`` with the images that they are built on, and their healthchecks where the Compose files say none."""
 
     def text(dockerfile: str) -> str:
         if dockerfile.startswith("\n"):  # it stands in the Compose file
@@ -201,8 +201,12 @@ def _with_bases(do: Do, root: Path, services: tuple[ServiceFacts, ...]) -> tuple
         except (OSError, ValueError):
             return ""
 
+    def told(s: ServiceFacts) -> ServiceFacts:
+        said = text(s.dockerfile)
+        return replace(s, base=base_image(said, s.target), healthcheck=s.healthcheck or healthcheck(said, s.target))
+
     def look() -> tuple[ServiceFacts, ...]:
-        return tuple(replace(s, base=base_image(text(s.dockerfile), s.target)) if s.dockerfile else s for s in services)
+        return tuple(told(s) if s.dockerfile else s for s in services)
 
     return do(Read(says="read what the images are built on", function=look))
 
