@@ -61,7 +61,7 @@ class Container:
     created, started: ISO 8601. files, directory, env_files: what Compose wrote down when it made it.
     project: "" if it is not Compose's. networks: their names. published: (address, port) of this machine.
     shares: ids or names of the containers whose network, processes or memory it uses. slot: the colour of its service, "" if
-    that has none. row: where it stands in its colour, as its label says.
+    that has none. row: where it stands in its colour, as its label says. aliases: what it is called on its networks, besides its name.
     """
 
     id: str
@@ -92,6 +92,7 @@ class Container:
     shares: tuple[str, ...] = ()
     slot: str = ""
     row: str = ""
+    aliases: frozenset[str] = frozenset()
 
     @property
     def running(self) -> bool:
@@ -237,6 +238,7 @@ def _container(raw: dict[str, object]) -> Container:
         written=frozenset(source for source, _ in _mounts(mounts, only_written=True)),
         port=published[0][1] if published else None,
         networks=frozenset(networks if isinstance(networks, dict) else ()),
+        aliases=_aliases(networks),
         published=published,
         shares=_shared(shares),
         slot=str(slot or ""),
@@ -262,6 +264,11 @@ def _published(ports: object) -> tuple[tuple[str, int], ...]:
         return ()
     bindings = [b for some in ports.values() for b in some or () if b.get("HostPort")]
     return tuple((str(b.get("HostIp") or ""), int(b["HostPort"])) for b in bindings)
+
+
+def _aliases(networks: object) -> frozenset[str]:
+    found = networks.values() if isinstance(networks, dict) else ()
+    return frozenset(str(name) for network in found for name in (network or {}).get("Aliases") or ())
 
 
 def _shared(modes: object) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from runwright.engine.actions import Command, Do, Output
@@ -34,6 +34,9 @@ _RELOADS: Mapping[str, tuple[str, ...]] = {
     "httpd": ("httpd", "-k", "graceful"),
     "apache2": ("apache2ctl", "graceful"),
 }
+_DUMPS: Mapping[str, tuple[str, ...]] = {"nginx": ("nginx", "-T", "-q")}
+"""How a proxy tells all of its configuration."""
+_WORD = re.compile(r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?")
 _OPTION = re.compile(r"\s(-[cpfd]) (\S+)")
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - what Docker calls every address of this machine
 
@@ -43,6 +46,7 @@ class Proxy:
     """A proxy that looked names up when it started. container: its name. options: those that name its configuration.
 
     refuses: what its own check says against its configuration: told to look again, it would stay as it is. "" if nothing.
+    names: the application's services that its configuration names; None: it cannot be asked for that.
     """
 
     container: str
@@ -52,6 +56,16 @@ class Proxy:
     manages: bool = True
     """Whether a process of it can be told (haproxy runs with a master); else it has to be restarted."""
     refuses: str = ""
+    names: frozenset[str] | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether being told says how that went: it has looked names up by then, or refuses."""
+        return self.program in _RELOADS
+
+    def meets(self, moved: Collection[str]) -> bool:
+        """Return whether it may have looked up a name of one of the services ``moved``."""
+        return self.names is None or bool(self.names & frozenset(moved))
 
     @property
     def check(self) -> tuple[str, ...]:
@@ -89,7 +103,8 @@ class Neighbours:
         """Return what the release of ``version`` touches beside its own services, a sentence each."""
         found = self.with_them(version, version.extra["images"], "")
         why = "; ".join(f"{service} {how}" for service, how in found.items() if service not in version.extra["images"])
-        told = ", ".join(f"{p.container} ({p.program})" for p in self.proxies)
+        moved = {*version.extra["images"], *found}
+        told = ", ".join(f"{p.container} ({p.program})" for p in self.proxies if p.meets(moved))
         return (
             *([f"Made anew with what it hangs on, as `docker compose up` does: {why}."] if why else []),
             *([f"Told to look up names again, since addresses move: {told}."] if told else []),
@@ -148,7 +163,7 @@ def neighbours(
     """
     there, here = containers_of(do, project) or (), running_here(do)
     mine = [c for c in there if c.service in (*services, *gone) and not c.oneoff]
-    programs = _programs(do, _near(here, mine, project, version, services))
+    programs = _programs(do, _near(here, mine, project, version, services), _called(there, version, services))
     proxies = [p for p in programs.values() if isinstance(p, Proxy)]
     followers = version.extra.get("followers", {})
     own = tuple(p for p in proxies if p.service and _only_depends(followers.get(p.service, {})))
@@ -182,7 +197,20 @@ def _near(
     return found
 
 
-def _programs(do: Do, near: Iterable[tuple[Container, str]]) -> dict[str, Proxy | str]:
+def _called(there: Iterable[Container], version: Version, services: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return {service: what it may be called} of what may move: the application's own, and what hangs on them."""
+    found: dict[str, set[str]] = {name: {name} for name in (*services, *version.extra.get("followers", ()))}
+    for container in there:
+        if container.service in found:
+            found[container.service] |= {container.name, *container.aliases}
+    for service, entry in version.extra.get("entries", {}).items():
+        found.setdefault(service, {service}).update(*entry["names"].values())
+    return {service: frozenset(names) for service, names in found.items()}
+
+
+def _programs(
+    do: Do, near: Iterable[tuple[Container, str]], called: Mapping[str, frozenset[str]]
+) -> dict[str, Proxy | str]:
     found: dict[str, Proxy | str] = {}
     for container, service in near:
         look: Command[tuple[str, ...]] = Command(
@@ -195,7 +223,7 @@ def _programs(do: Do, near: Iterable[tuple[Container, str]]) -> dict[str, Proxy 
         lines = do(look)
         if program := program_of(lines, container.name, service):
             found[container.name] = program
-    return {n: _checked(do, p) if isinstance(p, Proxy) and p.service else p for n, p in found.items()}
+    return {n: _checked(do, p, called) if isinstance(p, Proxy) and p.service else p for n, p in found.items()}
 
 
 def program_of(lines: Iterable[str], container: str, service: str) -> Proxy | str:
@@ -213,7 +241,7 @@ def program_of(lines: Iterable[str], container: str, service: str) -> Proxy | st
     return ""
 
 
-def _checked(do: Do, proxy: Proxy) -> Proxy:
+def _checked(do: Do, proxy: Proxy, called: Mapping[str, frozenset[str]]) -> Proxy:
     look: Command[str] = Command(
         says=f"let {proxy.container} ({proxy.program}) check its configuration",
         argv=proxy.check,
@@ -221,8 +249,25 @@ def _checked(do: Do, proxy: Proxy) -> Proxy:
         parse=_refusal,
         assume="",
     )
-    refuses = do(look)
-    return Proxy(**{**proxy.__dict__, "refuses": refuses}) if refuses else proxy
+    refuses, names = do(look), None
+    if proxy.program in _DUMPS and not refuses:
+        first, *rest = _DUMPS[proxy.program]
+        dump: Command[frozenset[str] | None] = Command(
+            says=f"see which services the configuration of {proxy.container} names",
+            argv=("docker", "exec", proxy.container, first, *proxy.options, *rest),
+            ok=frozenset(range(256)),
+            parse=lambda output: None if output.code else named(output.text, called),  # it may hold secrets
+            assume=None,
+        )
+        names = do(dump)
+    return replace(proxy, refuses=refuses, names=names)
+
+
+def named(text: str, called: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return the services of which a configuration has one of the names, as a word of its own, outside of comments."""
+    lines = (line.partition("#")[0] if line.lstrip().startswith("#") else line for line in text.splitlines())
+    words = {word for line in lines for word in _WORD.findall(line.lower())}
+    return frozenset(service for service, names in called.items() if words & {name.lower() for name in names})
 
 
 def _refusal(output: Output) -> str:

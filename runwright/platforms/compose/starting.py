@@ -76,6 +76,7 @@ class Starting:
         path = self._label(do, version, stay, [s for s in with_them if s not in mine], prefix, release_id)
         project = project.plus(path)
         self.others(do, project, version.extra["dependencies"], there, f"{prefix}/dependencies")
+        told: Collection[str] = ()
         groups = [left for group in self._groups(mine) if (left := [s for s in group if s not in kept])]
         for number, group in enumerate(groups or ([[]] if again else [])):
             later = {s for other in groups[number + 1 :] for s in other}
@@ -90,13 +91,13 @@ class Starting:
                 flags = ["--no-deps", *(["--force-recreate"] if anew else []), *scale]
                 self._up(do, project, flags, names, name + _after(group, there, version, release_id))
             # at once, so that nobody waits for healthchecks; what it says is heard when everything has settled
-            self.tell(do, beside, name, strict=False)
+            told = self.tell(do, beside, name, {*names, *found}, strict=False)
             if number + 1 < len(groups):
                 self._settle(do, version, names, 0.0, before)
         watched = [s for s in with_them if all(c.running and c.health != "unhealthy" for c in ours([s], there))]
         self._settle(do, version, list(dict.fromkeys((*mine, *watched))), self._target.settle, before)
         if moved:
-            self.tell(do, beside, prefix, strict=not keep)
+            self.tell(do, beside, prefix, {*moved, *with_them}, strict=not keep, but=told)
 
     def _stop_before(self, do: Do, services: list[str], there: Iterable[Container] | None, key: str) -> None:
         """Stop ``services`` before that whose processes they use: the kernel ends them with it, while Compose stops them, and
@@ -111,20 +112,40 @@ class Starting:
                 )
             )
 
-    def tell(self, do: Do, beside: Neighbours, key: str, *, strict: bool) -> None:
-        """Let the proxies beside look names up again. Not strict: one that refuses its configuration stays as it is."""
+    def tell(
+        self,
+        do: Do,
+        beside: Neighbours,
+        key: str,
+        moved: Collection[str],
+        *,
+        strict: bool,
+        but: Collection[str] = (),
+    ) -> frozenset[str]:
+        """Let the proxies beside whose configuration names one of the services ``moved`` look names up again, without those in
+        ``but``: some close kept connections each time. Not strict: one that refuses its configuration stays as it is.
+
+        Return those that have looked them up.
+        """
+        done = set()
         for proxy in beside.proxies:
             if not (proxy.manages or strict):
                 continue  # a restart drops requests: once is enough
-            do(
+            if proxy.container in but or not proxy.meets(moved):
+                continue
+            right = do(
                 Command(
                     says=f"let {proxy.container} ({proxy.program}) look up names again",
                     key=f"{key}/told/{proxy.container}",
                     argv=proxy.tell,
                     ok=frozenset({0}) if strict else frozenset(range(256)),
+                    parse=lambda output: output.code == 0,
                     deadline_seconds=STOP_SECONDS,
                 )
             )
+            if right is not False and proxy.answers:  # a plan does not know, and takes it for granted
+                done.add(proxy.container)
+        return frozenset(done)
 
     def _finish_leftovers(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str) -> None:
         """Finish what an interrupted Compose left: a new container beside the old one, or one that was never renamed."""

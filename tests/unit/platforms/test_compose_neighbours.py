@@ -57,6 +57,10 @@ ALL = tuple(container(s) for s in NAMES)
 KNOWS = version(followers=FOLLOWERS, others=["edge", "front", "meter", "report"])
 
 
+CONFIG = b"http {\n # proxy_pass http://jobs;\n  upstream back { server api:8000; }\n proxy_set_header Authorization s3cret; }\n"
+DUMPED = {"nginx -t": Output(0, b"", b""), "nginx -T": Output(0, CONFIG, b"")}
+
+
 def start(replies: dict[str, Any], of: Compose | None = None, what: Version = KNOWS, **how: Any) -> Replies:
     do, shop = Replies(replies, lenient=True), of or platform()
     shop.start(do, what, "", "back" if how.get("keep") else "deploy", "r2", beside=shop.beside(do, what), **how)
@@ -144,7 +148,7 @@ def test_what_somebody_stopped_stays_stopped_but_what_this_release_made_is_finis
 
 def test_the_plan_names_whom_the_release_touches_and_why() -> None:
     """A sentence of what is made anew, one of who is told."""
-    do = Replies(beside(*ALL, tops={"front": NGINX}, **{"nginx -t": Output(0, b"", b"")}))
+    do = Replies(beside(*ALL, tops={"front": NGINX}, **DUMPED))
     found = platform().beside(do, KNOWS).what
     assert found.anew(KNOWS) == (
         "Made anew with what it hangs on, as `docker compose up` does: edge uses the network of api; report depends on api; "
@@ -216,7 +220,7 @@ def test_proxies_that_look_names_up_as_they_need_them_are_left_alone(processes: 
 def test_a_proxy_is_told_as_soon_as_the_new_containers_run_and_again_when_they_have_settled() -> None:
     """At first whatever it says: the new version may not be there to be found. At last it has to succeed."""
     refused = Output(1, b"", b"nginx: [emerg] host not found in upstream")
-    replies = beside(*BEFORE, tops={"front": NGINX}, **{"nginx -t": Output(0, b"", b""), "nginx -s reload": refused})
+    replies = beside(*BEFORE, tops={"front": NGINX}, **DUMPED, **{"nginx -s reload": refused})
     do = Replies(replies, lenient=True)
     with pytest.raises(ActionError, match=r"let shop-front-1 \(nginx\) look up names again"):
         platform().start(do, KNOWS, "", "deploy", "r2", beside=platform().beside(do, KNOWS))
@@ -227,11 +231,35 @@ def test_a_proxy_is_told_as_soon_as_the_new_containers_run_and_again_when_they_h
     assert start(replies, keep=True).keys[-1] == "back/told/shop-front-1"  # users wait for it, and the probes judge
 
 
+def test_a_proxy_that_took_it_is_told_once() -> None:
+    """Before nginx 1.27.4 each reload closes the connections that clients keep."""
+    told = start(beside(*BEFORE, tops={"front": NGINX}, **DUMPED, **{"nginx -s reload": Output(0, b"", b"")})).keys
+    assert [key for key in told if "/told/" in key] == ["deploy/up/told/shop-front-1"]
+
+
+@pytest.mark.parametrize(
+    ("dump", "moved", "told"),
+    [
+        (Output(0, CONFIG, b""), {"api"}, True),
+        (Output(0, CONFIG, b""), {"jobs"}, False),  # which only a comment names
+        (Output(0, b"server shop-jobs-1:8000;", b""), {"jobs"}, True),
+        (Output(0, b"server the-jobs:8000; server jobs2:1;", b""), {"jobs"}, False),
+        (Output(1, b"", b"unknown option"), {"jobs"}, True),
+    ],
+)
+def test_only_a_proxy_whose_configuration_names_what_moved_is_told(dump: Output, moved: set[str], told: bool) -> None:
+    """One that cannot be asked may name it."""
+    do = Replies(beside(*ALL, tops={"front": NGINX}, **{**DUMPED, "nginx -T": dump}))
+    (proxy,) = platform().beside(do, KNOWS).what.proxies
+    assert proxy.meets(moved) is told
+    assert "s3cret" not in repr(proxy)
+
+
 def test_a_proxy_on_the_same_network_is_told_although_it_says_of_nobody_that_it_depends_on_it() -> None:
     """Only its configuration knows."""
     known = version(followers={})
-    do = start(beside(*BEFORE, tops={"front": NGINX}, **{"nginx -t": Output(0, b"", b"")}), what=known)
-    assert do.keys[-1] == "deploy/told/shop-front-1"
+    do = start(beside(*BEFORE, tops={"front": NGINX}, **DUMPED), what=known)
+    assert do.keys[-1] == "deploy/up/told/shop-front-1"
     apart = (*BEFORE[:3], container("front", networks={"shop_other": {}}), *BEFORE[4:])
     assert start(beside(*apart, tops={"front": NGINX}), what=known).keys == ["deploy/labels", "deploy/up"]
 
