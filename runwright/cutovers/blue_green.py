@@ -81,15 +81,20 @@ class BlueGreen(Cutover):
             raise VerificationError(f"Nothing serves in {slot}.", next="`runwright status` shows what runs.")
         return found
 
-    def _send(self, do: Do, slot: str, key: str) -> int:
+    def _send(self, do: Do, slot: str, key: str, going: Going | None = None) -> int:
         """Let the router send every new request to ``slot``; if it is only started now, from its first one on."""
         to = self._serves(do, slot)
-        self.router.ensure(do, f"{key}/router", to)
+        self._stands(do, to, f"{key}/router", going)
         return self.router.switch(do, to, f"{key}/switch")
+
+    def _stands(self, do: Do, first: Upstream, key: str, going: Going | None = None) -> None:
+        """Let the router run. Where it was started to take over from what ran before there were slots, a plan has said so."""
+        if going is None or not self.platform.plain(going.reads):
+            self.router.ensure(do, key, first)
 
     def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> int | None:  # noqa: ARG002
         """Let the router send every new request to ``slot``, and replace what does not run in slots."""
-        left = self._send(do, slot, key)
+        left = self._send(do, slot, key, going)
         self._rest(do, version, going, key)
         return left
 

@@ -43,6 +43,6 @@ class Canary(BlueGreen):
             return super().shift(do, version, slot, going, key)
         stays = self._serves(do, self._beside(slot))
         to = self._serves(do, slot)
-        self.router.ensure(do, f"{key}/{share}/router", stays)
+        self._stands(do, stays, f"{key}/{share}/router", going)
         self.router.switch(do, to, f"{key}/{share}/switch", share, stays)
         return None

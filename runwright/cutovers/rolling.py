@@ -75,7 +75,7 @@ class Rolling(BlueGreen):
         open on them; with all of them replace what does not run in slots."""
         rows, beside = self._rows(version, slot, going, share), self._beside(slot)
         if share >= ALL or going.previous is None:
-            self._send(do, slot, key)
+            self._send(do, slot, key, going)
             left = None
             if going.previous is not None:
                 rows = replace(rows, row=rows.count)
@@ -84,7 +84,7 @@ class Rolling(BlueGreen):
             return left
         to = self._part(do, slot, up_to(rows.row))
         stays = self._part(do, beside, since(rows.row + 1) if rows.old_apart else "")
-        self.router.ensure(do, f"{key}/{rows.row}/router", stays)
+        self._stands(do, stays, f"{key}/{rows.row}/router", going)
         self.router.switch(do, to, f"{key}/{rows.row}/switch", share, stays)
         if not rows.old_apart:
             return None

@@ -7,7 +7,7 @@ service's name before it is meant to be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from runwright.engine.actions import Command, Do
@@ -27,6 +27,9 @@ from runwright.traffic import Entry, Stand, Upstream, reached
 from runwright.versions import Version
 
 SLOTS = ("blue", "green")
+MEGABYTE = 1024 * 1024
+QUIET_SECONDS = 10.0
+"""How long it is waited for a moment in which nothing is open on what ran before there were colours."""
 
 
 class Colours:
@@ -227,8 +230,11 @@ class Colours:
         there = containers_of(do, self._target.project)
         left = [c for name in self.services for c in of(there, name, "")]
         if left:
-            self._starting.tell(do, beside, f"{prefix}/both", strict=False)
+            self._starting.tell(do, beside, f"{prefix}/both", self.services, strict=False)
         if running := [c for c in left if c.running]:
+            # whoever asks by the name is sent to both: that nothing is open is but a moment, and it is worth waiting for
+            ports = {c: self._target.traffic[c.service].port for c in running}
+            await_quiet(do, ports, QUIET_SECONDS / len(ports))
             do(
                 Command(
                     says=f"stop {few(c.name for c in running)}: their colour serves",
@@ -238,7 +244,7 @@ class Colours:
                 )
             )
         if left:
-            self._starting.tell(do, beside, f"{prefix}/switch-alone", strict=True)
+            self._starting.tell(do, beside, f"{prefix}/switch-alone", self.services, strict=True)
             do(
                 Command(
                     says=f"remove {few(c.name for c in left)}, whose names are the switch's now",
@@ -248,11 +254,13 @@ class Colours:
                 )
             )
 
-    def staged(self, there: Iterable[Container] | None, version: Version) -> Beside:
-        """Return what a person should know of a colour of ``version``, as the plan says it."""
+    def staged(self, there: Iterable[Container] | None, version: Version, free: int | None) -> Beside:
+        """Return what a person should know of a colour of ``version``, as the plan says it. free: the bytes of memory that the
+        machine has, None if that is not known."""
         there = tuple(there or ())
-        says, dark = [], ""
+        says, dark = list[str](), ""
         plain = self.plain(there)
+        says += self._too_large(there, version, free)
         said: Mapping[str, int] = version.extra.get("replicas", {})
         for name, count in self.counts(there, version, "").items():
             wanted = said.get(name, 1)
@@ -279,6 +287,21 @@ class Colours:
                 f"Replaced in place after users were moved, because they are not in `traffic`: {few(in_place)}."
             )
         return Beside(tuple(says), dark)
+
+    def _too_large(self, there: Iterable[Container], version: Version, free: int | None) -> Iterator[str]:
+        """Yield what does not fit into memory beside what runs, by the limits that the Compose file sets."""
+        counts = self.counts(there, version, "")
+        if self._target.strategy == "rolling" and not self.plain(there):
+            counts = dict.fromkeys(counts, 1)  # one at a time, and the old one goes
+        each = {name: int(version.extra["entries"][name].get("memory", 0)) for name in counts}
+        needed = sum(each[name] * count for name, count in counts.items())
+        if free is not None and needed > free:
+            what = few(f"{count} x {name}" for name, count in counts.items() if each[name])
+            other = "" if self._target.strategy == "rolling" else " `strategy: rolling` needs room for one at a time."
+            yield (  # not how much is free: the plan would be another one each time
+                f"It may not fit: beside what serves, {what} may take {needed / MEGABYTE:.0f} MB by their memory limits, and less "
+                f"is free on the machine now.{other}"
+            )
 
     def counts(self, there: Iterable[Container] | None, version: Version, slot: str) -> dict[str, int]:
         """Return how many containers of each service ``slot`` gets: as many as serve now beside it, else as the file says."""

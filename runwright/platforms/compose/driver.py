@@ -35,7 +35,7 @@ from runwright.platforms.compose.printed import lines_of, printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
 from runwright.platforms.compose.sources import compose_files, top_of
 from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
-from runwright.platforms.compose.usage import health_log, stats
+from runwright.platforms.compose.usage import health_log, memory_free, stats
 from runwright.platforms.shape import (
     Beside,
     Checked,
@@ -235,7 +235,7 @@ class Compose(Platform):
     def staged(self, do: Do, version: Version) -> Beside:
         """Return what a person should know of a colour of ``version``: how many containers it gets, which names and ports the
         switch takes over, and what is replaced in place."""
-        return self._colours.staged(containers_of(do, self.target.project), version)
+        return self._colours.staged(containers_of(do, self.target.project), version, do(memory_free()))
 
     def usage(self, do: Do, instances: Sequence[str]) -> dict[str, Usage] | None:
         """Return what the containers ``instances`` use now, by name; one that is gone is left out."""
@@ -398,7 +398,7 @@ class Compose(Platform):
     def _moved(self, do: Do, key: str) -> None:
         """Let proxies look up names again that lead to another switch now."""
         if self._version is not None and self._version.extra.get("files"):
-            self._starting.tell(do, self.beside(do, self._version).what, key, strict=False)
+            self._starting.tell(do, self.beside(do, self._version).what, key, self._colours.services, strict=False)
 
     def plain(self, do: Do, *, running: bool = True) -> bool:
         """Return whether services that are meant to run in colours run as they did before there were any."""

@@ -16,7 +16,8 @@ from runwright.runbook.platforms.compose import ComposeTarget
 
 
 def entries(config: Mapping[str, Any], target: ComposeTarget) -> dict[str, dict[str, Any]]:
-    """Return {service: {"names": {network: names}, "published": [(address, port)]}} of what the switch takes over.
+    """Return {service: {"names": {network: names}, "published": [(address, port)]}} of what the switch takes over; "memory" is the
+    limit of each container in bytes, if there is one.
 
     Raise InputError for a service that cannot run twice, with the reason.
     """
@@ -54,7 +55,9 @@ def entries(config: Mapping[str, Any], target: ComposeTarget) -> dict[str, dict[
             if not str(port["published"]).isdigit():
                 raise _not_twice(name, f"it publishes a range of ports ({port['published']})")
             published.append([str(port.get("host_ip") or ""), int(port["published"])])
-        found[name] = {"names": names, "published": published}
+        limits = ((raw.get("deploy") or {}).get("resources") or {}).get("limits") or {}
+        memory = str(raw.get("mem_limit") or limits.get("memory") or "")
+        found[name] = {"names": names, "published": published} | ({"memory": int(memory)} if memory.isdigit() else {})
     return found
 
 

@@ -1,10 +1,13 @@
-"""What a Compose project really shows, asked by plain means: one HTTP request, `docker ps`, `docker inspect` and psql."""
+"""What a Compose project really shows, asked by plain means: one HTTP request, `docker ps`, `docker inspect`, psql, and the file
+that says which colour gets the requests."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from runwright.runbook.databases.postgres import PostgresDatabase
@@ -14,6 +17,8 @@ from runwright.testing.truth import REVISIONS, Running, Truth, asked
 
 _DOCKER_SECONDS = 60.0
 _RELEASE, _COMMIT, _KEY = "runwright.release", "runwright.commit", "runwright.key"
+_OF, _SLOT, _SWITCH = "runwright.service", "runwright.slot", "runwright.switch"
+_SHARED = "/runwright/shared"
 _PROJECT, _SERVICE, _ONEOFF = (f"com.docker.compose.{name}" for name in ("project", "service", "oneoff"))
 
 
@@ -27,8 +32,23 @@ def look(book: Runbook, environment: str) -> Truth:
     status, says = asked(front, health.removeprefix("${url.front}"))
     revisions = _postgres_revisions(project, place.database) if book.migrate else None
     running = tuple(_containers(project))
-    told = {one.commit for one in running if one.service in book.services() and not one.job}
-    return Truth(front, status, says, "", told.pop() if len(told) == 1 else "", running, revisions)
+    written = _written(project) if place.target.traffic else ""
+    told = {
+        one.commit
+        for one in running
+        if one.service in book.services() and not one.job and (not written or one.slot == written)
+    }
+    return Truth(front, status, says, written, told.pop() if len(told) == 1 else "", running, revisions)
+
+
+def _written(project: str) -> str:
+    """Return the colour that gets the requests which another one does not, as the file says that each switch has mounted."""
+    ids = _docker("ps", "--all", "--quiet", "--filter", f"label={_SWITCH}={project}").split()
+    form = '{{range .Mounts}}{{if eq .Destination "' + _SHARED + '"}}{{.Source}}{{end}}{{end}}'
+    for folder in _docker("inspect", "--format", form, *ids).split() if ids else ():
+        with contextlib.suppress(OSError):
+            return Path(folder, "target").read_text().split()[-1].partition("-")[0]
+    return ""
 
 
 def _docker(*words: str) -> str:
@@ -44,8 +64,8 @@ def _containers(project: str) -> Iterator[Running]:
         key = labels.get(_KEY, "")
         mark = f"{labels.get(_RELEASE, '')}/{key}" if key else ""
         job = labels.get(_ONEOFF, "").lower() == "true"
-        service, commit = labels.get(_SERVICE, ""), labels.get(_COMMIT, "")
-        yield Running(f"container {name.lstrip('/')}", service, "", commit, image, mark, job)
+        service, commit = labels.get(_OF) or labels.get(_SERVICE, ""), labels.get(_COMMIT, "")
+        yield Running(f"container {name.lstrip('/')}", service, labels.get(_SLOT, ""), commit, image, mark, job)
 
 
 def _three(line: str) -> tuple[str, str, dict[str, str]]:

@@ -32,6 +32,17 @@ class Vitals:
     exit_code: int
 
 
+def memory_free() -> Command[int | None]:
+    """Return the read of how many bytes of memory the machine could still give; None where nobody can tell."""
+
+    def parse(output: Output) -> int | None:
+        lines = (line.split() for line in output.text.splitlines())
+        return next((int(words[1]) * 1024 for words in lines if words[:1] == ["MemAvailable:"]), None)
+
+    argv = ("cat", "/proc/meminfo")
+    return Command(says="see how much memory is free", argv=argv, ok=frozenset(range(256)), parse=parse, assume=None)
+
+
 def vitals(do: Do, containers: Iterable[str]) -> dict[str, Vitals]:
     """Return {name: vitals} of ``containers``, given by name or id. One that is gone is left out."""
     names = tuple(containers)

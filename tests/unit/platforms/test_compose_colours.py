@@ -10,11 +10,13 @@ import pytest
 from runwright.errors import InputError
 from runwright.platforms.compose import PLATFORM
 from runwright.platforms.compose.colour_file import colour_file
-from runwright.platforms.compose.colours import of
+from runwright.platforms.compose.colours import Colours, of
 from runwright.platforms.compose.containers import Container
 from runwright.platforms.compose.entries import entries
+from runwright.platforms.compose.starting import Starting
 from runwright.runbook.environment import Environment
 from runwright.runbook.platforms.compose import ComposeTarget
+from runwright.versions import Version
 
 WEB: dict[str, Any] = {
     "image": "sha256:abc",
@@ -115,6 +117,33 @@ def test_what_cannot_run_twice_is_refused_with_the_reason(more: dict[str, Any], 
     with pytest.raises(InputError) as caught:
         entries(changed(**more), target())
     assert said in caught.value.what and "strategy: recreate" in caught.value.next
+
+
+@pytest.mark.parametrize(
+    ("strategy", "free", "told"),
+    [
+        ("blue_green", 200, False),
+        ("blue_green", 191, True),
+        ("rolling", 64, False),
+        ("rolling", 63, True),
+        ("rolling", None, False),
+    ],
+)
+def test_a_second_colour_that_may_not_fit_into_memory_is_told(strategy: str, free: int | None, told: bool) -> None:
+    """By its limits: as many containers as serve, and with rolling one of them."""
+    place = target().model_copy(update={"strategy": strategy})
+    limited = changed(deploy={"resources": {"limits": {"memory": str(64 * 2**20)}}})
+    assert entries(limited, target())["web"]["memory"] == 64 * 2**20
+    version = Version(
+        "shop",
+        "test",
+        "v2",
+        "c" * 40,
+        extra={"images": {"web": "i"}, "entries": entries(limited, target()), "replicas": {"web": 3}},
+    )
+    there = [Container(str(n), f"shop-web-blue-{n}", "web", "i", "running", slot="blue") for n in range(3)]
+    says = Colours(place, Starting(place, ["web"], (), lambda: 0.0)).staged(there, version, free and free * 2**20).says
+    assert any("may not fit" in line for line in says) is told
 
 
 def test_labels_that_let_nobody_find_it_are_kept() -> None:
