@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runwright.errors import RefusedError
 from runwright.migrators.shape import Migration, MigrationPlan, shown
-from runwright.release import at_start
+from runwright.release import at_start, schema
 from runwright.release.statements import how, stated
 from runwright.release.work import Work
 
@@ -21,6 +21,8 @@ def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
     """
     if migrations is None or work.database is None or not any(one.creates for one in migrations.pending):
         return []
+    if work.fact(schema.MAKES_DATABASE):
+        return []  # it does not run yet, and holds nothing
     clashes = list(_clashes(migrations, work.database.tables(work.do)))
     if not clashes:
         return []

@@ -13,7 +13,7 @@ from runwright.errors import RefusedError
 from runwright.migrators.shape import Migration, MigrationPlan
 from runwright.policy.reversibility import classify_all
 from runwright.policy.starts.tools import ONLY_ADDS
-from runwright.release import there_already
+from runwright.release import schema, there_already
 from runwright.release.work import Work
 from tests.unit.policy.test_reversibility import revision
 from tests.unit.release.conftest import Opener
@@ -55,6 +55,13 @@ def test_a_table_that_is_there_refuses_the_migration_that_makes_it(
     ) as caught:
         there_already.require(work, plan(ORDERS, USERS, current=current))
     assert way in caught.value.next and "--attest tables-are-there=NAME" in caught.value.next
+
+
+def test_a_database_that_this_release_makes_is_not_asked(opened: Opener, tmp_path: Path) -> None:
+    """It does not run yet: who asks is told so, and a first release would end there."""
+    work = release(opened, tmp_path)
+    work.write_down(schema.MAKES_DATABASE, True)
+    assert there_already.require(work, plan(USERS)) == []
 
 
 def test_what_starts_the_application_is_named(opened: Opener, tmp_path: Path) -> None:
