@@ -46,8 +46,7 @@ class BlueGreen(Cutover):
         if not self._staged(version, slot, going):
             self.platform.stop(do, slot, f"{key}/clear")
         self.platform.start(do, version, slot, key, going.release_id, anew=going.anew)
-        if self.platform.stand() is not None and self.router.target(do) is None:
-            self.router.ensure(do, f"{key}/router")  # it is the only way to a candidate, and nobody is served meanwhile
+        self._stands_for_a_look(do, going, f"{key}/router")
 
     def _staged(self, version: Version, slot: str, going: Going) -> bool:
         """Return whether what runs in ``slot`` is what this release has started there."""
@@ -91,6 +90,13 @@ class BlueGreen(Cutover):
         """Let the router run. Where it was started to take over from what ran before there were slots, a plan has said so."""
         if going is None or not self.platform.plain(going.reads):
             self.router.ensure(do, key, first)
+
+    def _stands_for_a_look(self, do: Do, going: Going, key: str) -> None:
+        """Let the router run where it is the only way to a candidate, and nobody is served meanwhile."""
+        if self.platform.stand() is None or self.platform.plain(going.reads):
+            return  # a plan does not see that what it enters by has made it run
+        if self.router.target(do) is None:
+            self.router.ensure(do, key)
 
     def shift(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int = ALL) -> int | None:  # noqa: ARG002
         """Let the router send every new request to ``slot``, and replace what does not run in slots."""

@@ -56,8 +56,7 @@ class Rolling(BlueGreen):
         else:
             rows = replace(self._rows(version, slot, going, ALL), row=1)
             self.platform.start_row(do, version, slot, rows, f"{key}/1", going.release_id)
-        if self.platform.stand() is not None and self.router.target(do) is None:
-            self.router.ensure(do, f"{key}/router")
+        self._stands_for_a_look(do, going, f"{key}/router")
 
     def grow(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int) -> None:
         """Start the row that ``share`` needs; the first one is staged."""
