@@ -72,6 +72,11 @@ def test_a_draft_is_short_and_marks_what_it_guessed():
         ("CMD curl -f http://localhost:8080/healthz", "/healthz"),
         ("CMD-SHELL wget -qO- http://127.0.0.1:8080/health/ready || exit 1", "/health/ready"),
         ('CMD python -c import urllib.request; urllib.request.urlopen("http://127.0.0.1:8080/up").read()', "/up"),
+        ("CMD-SHELL curl localhost:8080/up", "/up"),
+        ("CMD-SHELL curl --silent --fail 127.0.0.1:8080/health-check || exit 1", "/health-check"),
+        ("CMD-SHELL nc -z localhost:8080", "/"),
+        ("CMD redis-cli -u redis://localhost:8080/up", "/"),
+        ("CMD psql postgres@localhost:8080/up", "/"),
         ("CMD curl -f http://0.0.0.0:8080", "/"),
         ("CMD curl -f http://localhost:9999/other", "/"),
         ("CMD curl -f http://example.com:8080/elsewhere", "/"),
@@ -128,6 +133,15 @@ def test_a_probe_of_a_long_path_has_the_name_of_its_end(loaded):
     health = "curl http://localhost:8000/api/v1/utils/health-check/"
     book = loaded(facts(ServiceFacts("api", context=".", ports=((80, 8000),), healthcheck=health)))
     assert [p.id for p in book.verify.health] == ["health-check"]
+
+
+def test_a_proxy_that_is_built_is_asked_as_well(loaded):
+    """A release replaces it with its configuration; what it leads to may answer on ports of its own all the same."""
+    first, second = (ServiceFacts(name, context="web", ports=((on, 5000),)) for name, on in (("web1", 81), ("web2", 82)))
+    front = ServiceFacts("nginx", context="nginx", ports=((80, 80),), depends_on=("web1", "web2"))
+    book = loaded(facts(first, second, front))
+    assert book.environments["development"].urls == {"web1": "http://localhost:81", "nginx": "http://localhost"}
+    assert [p.id for p in book.verify.health] == ["web1-front", "nginx-front"]
 
 
 def test_migrations_without_a_database_are_left_for_a_person(loaded):

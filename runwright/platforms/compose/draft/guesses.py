@@ -94,8 +94,10 @@ def _addresses(
         elif proxies and behind:
             proxy = next((p for p in proxies if set(p.depends_on) & {s.name for s in group}), proxies[0])
             urls[name], through[name] = _address(list(proxy.ports)), proxy.name
-    if not urls:  # what is built is nothing but a web server
-        urls = {name: _address(list(group[0].ports)) for name, group in components.items() if group[0].ports}
+    # a proxy that is built is released: its mistakes show at its own port alone
+    for name, group in components.items():
+        if name not in applications and group[0].name not in through.values():
+            urls[name] = _address(list(group[0].ports))
     return urls, through
 
 
@@ -175,7 +177,7 @@ def _paths(services: Iterable[ServiceFacts], *, anywhere: bool) -> list[str]:
         targets = {target for _, target in service.ports}
         for found in URL.findall(service.healthcheck):
             try:
-                url = urlsplit(found)
+                url = urlsplit(found if "://" in found else f"http://{found}")
                 port = url.port or (443 if url.scheme == "https" else 80)
             except ValueError:
                 continue  # what a shell would have filled in
