@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runwright.cutovers.shape import ALL
-from runwright.errors import BreachError, VerificationError
+from runwright.errors import ActionError, BreachError, CancelledError, ObservationError, VerificationError
 from runwright.policy.canary import Judged, judge, measured, since
 from runwright.release import by_hand, cutover
 from runwright.release.lease import renewed
@@ -82,7 +82,7 @@ class Rung:
         self._wanted = work.runbook.canary
         self._asked = by_hand.share_by_hand(work)
         self._manual = share in self._wanted.manual  # whatever share a person sets meanwhile
-        self._told = False
+        self._told = self._blind = False
         self._set(self._asked.share if self._asked else share)
 
     def _set(self, share: int) -> None:
@@ -92,7 +92,8 @@ class Rung:
         cutover.shift(work, work.do, work.version, self._slot, share, key)
         work.write_down(by_hand.AT, share)
         work.say(f"{share} % of new requests go to {work.version.name}.")
-        self._first, self._began = dict(work.cutover.counted(work.do)), time.monotonic()
+        self._counted: dict[str, Counted] = {}
+        self._last, self._began = self._look(), time.monotonic()
 
     def held(self) -> Held:
         """Hold the share until it can be judged, and by whom the runbook wants; return how it was passed."""
@@ -117,16 +118,40 @@ class Rung:
                 )
             time.sleep(EVERY_SECONDS)
 
+    def _look(self) -> dict[str, Counted] | None:
+        """Return what is counted now; None if who sends the users does not answer: that is no evidence against a version."""
+        try:
+            seen = dict(self._work.cutover.counted(self._work.do))
+        except CancelledError:
+            raise
+        except (ActionError, ObservationError) as error:
+            if not self._blind:
+                self._work.say(
+                    f"{self.share} % is held: nobody can be asked what was answered. {error.what}", level="warning"
+                )
+            self._blind = True
+            return None
+        self._blind = False
+        return seen
+
     def _judged(self) -> tuple[Judged, str, bool]:
         """Return the verdict, what the share really was, and whether it was waited for requests for long enough."""
-        now, held = self._work.cutover.counted(self._work.do), time.monotonic() - self._began
-        new = since(now.get(self._slot, Counted()), self._first.get(self._slot, Counted()))
-        others = [name for name in now if name != self._slot]
-        old = sum((since(now[name], self._first.get(name, Counted())) for name in others), Counted())
-        before = sum((self._past.get(name, Counted()) for name in others), Counted())
+        now, held = self._look(), time.monotonic() - self._began
         wanted = self._wanted
-        few = held >= max(wanted.wait, wanted.hold) and new.requests < wanted.min_requests
-        return judge(new, old, before, wanted, held), measured(new, old), few
+        if now is not None:
+            # look by look: a router that is started anew between two of them counts from nothing
+            for name, counted in now.items() if self._last is not None else ():
+                more = since(counted, (self._last or {}).get(name, Counted()))
+                self._counted[name] = self._counted.get(name, Counted()) + more
+            self._last = now
+        new = self._counted.get(self._slot, Counted())
+        others = [name for name in self._counted if name != self._slot]
+        old = sum((self._counted[name] for name in others), Counted())
+        before = sum((self._past.get(name, Counted()) for name in others), Counted())
+        late = held >= max(wanted.wait, wanted.hold)
+        if now is None:
+            return Judged("hold", "who sends the users does not answer"), measured(new, old), late
+        return judge(new, old, before, wanted, held), measured(new, old), late and new.requests < wanted.min_requests
 
     def _waits(self, judged: Judged) -> bool:
         """Return whether a person has to decide at this share; they are told once."""

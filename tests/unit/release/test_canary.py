@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runwright.errors import BreachError, InputError, RefusedError
+from runwright.errors import ActionError, BreachError, InputError, RefusedError, VerificationError
 from runwright.ledger.states import ReleaseState
 from runwright.release import by_hand, canary, cutover
 from runwright.release.work import Work
@@ -142,3 +142,44 @@ def test_what_makes_no_sense_is_refused(what: str, share: int | None) -> None:
     """All users and none have words of their own."""
     with pytest.raises(InputError):
         by_hand.checked(what, share)
+
+
+def counting(monkeypatch: pytest.MonkeyPatch, work: Work, *looks: Any) -> None:
+    """Let the router count so at each look, and at the last one for ever; an error is raised."""
+    Traffic(monkeypatch, work, 10)
+    left = list(looks)
+
+    def counted(_self: Any, _do: Any) -> dict[str, Counted]:
+        seen = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(seen, Exception):
+            raise seen
+        return {"blue": Counted(requests=seen[0], errors=0), "green": Counted(requests=seen[1], errors=seen[2])}
+
+    monkeypatch.setattr(Traffic, "counted", counted)
+
+
+AWAY = ActionError("The front door does not answer.")
+
+
+def test_a_router_that_does_not_answer_holds_the_share(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no evidence against a version; once it answers again the share is judged by all that was seen."""
+    counting(monkeypatch, work, (500, 0, 0), (500, 0, 0), AWAY, AWAY, (530, 30, 0), AWAY, (600, 60, 0))
+    canary.climb(work, "green")
+    assert shares(work) == [10] and "0.0% of 60" in work.fact(canary.FACT)[0]["reason"]
+
+
+def test_where_nobody_can_tell_for_too_long_it_is_taken_back(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where there is no traffic: a share that nobody can judge is not held for ever."""
+    work = _work(opened, wait=0.05)
+    counting(monkeypatch, work, (500, 0, 0), AWAY)
+    with pytest.raises(VerificationError, match="could not be judged: who sends the users does not answer"):
+        canary.climb(work, "green")
+
+
+def test_a_router_that_is_started_anew_forgets_and_the_share_does_not(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had counted before counts, and what it counts from nothing is no less."""
+    counting(monkeypatch, work, (500, 100, 0), (500, 100, 0), (540, 140, 0), (9, 5, 0), (40, 15, 3))
+    with pytest.raises(BreachError, match=r"5\.5% of 55 of the new version's requests failed"):
+        canary.climb(work, "green")
