@@ -26,9 +26,9 @@ from runwright.metrics.shape import Source
 from runwright.policy import watch as policy
 from runwright.policy.rollback import Serving, Way
 from runwright.policy.rules import Sample, SampleState, Verdict, assess, from_probe
-from runwright.probes.asking import ask
 from runwright.probes.shape import ProbeResult
-from runwright.release import drivers, inside, staying
+from runwright.release import drivers, staying
+from runwright.release.again import Again
 from runwright.release.ahead import stays_ahead
 from runwright.release.decide import serving
 from runwright.release.drill import noticed, unnoticed
@@ -113,6 +113,7 @@ class Watcher:
             work.site, work.values().fill, self.clock, work.fact("scrape") or ()
         )
         self.staying = staying.Watched(work)
+        self.again = Again(work, self.clock)
         self.shown = ShownWatch(work, self.rules, self.started_at)
 
     def _health(self) -> list[Any]:
@@ -224,7 +225,7 @@ class Watcher:
     def _asked_for(self, rule: Rule, results: dict[str, ProbeResult]) -> Any:
         do = self.work.do
         if rule.probe is not None:
-            result = results.get(rule.probe) or self._asked(rule.probe, len(self.samples[rule.id]))
+            result = results.get(rule.probe) or self._asked(rule.probe)
             results[rule.probe] = result
             return from_probe(rule, self.clock(), result)
         if rule.staying is not None:
@@ -238,13 +239,13 @@ class Watcher:
         assert rule.measure is not None
         return self.source.measure(do, rule.measure)
 
-    def _asked(self, probe_id: str, number: int) -> ProbeResult:
+    def _asked(self, probe_id: str) -> ProbeResult:
         probe = next(p for p in self.work.runbook.probes_of(self.work.release.environment) if p.id == probe_id)
-        return self._answer(probe, key=f"watch/{probe_id}/{number}")
+        return self._answer(probe)
 
-    def _answer(self, probe: Probe, key: str = "") -> ProbeResult:
+    def _answer(self, probe: Probe) -> ProbeResult:
         """Ask a probe; where the schema is ahead on purpose, a wrong answer of one that compares revisions is a remark."""
-        result = ask(self.work.do, probe, self.work.probing(), self.clock, key=key, world=inside.world(self.work))
+        result = self.again.ask(probe)
         excused = self.ahead and probe.schema_ahead == "warn" and result.answered and not result.good
         return replace(result, state="warn") if excused else result
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runwright.runbook.base import as_duration
+from runwright.runbook.base import as_duration, references
 from runwright.runbook.checks import Rule
 from runwright.runbook.document import Mistake
 from runwright.runbook.model import Runbook
 from runwright.runbook.nearest import unknown
+from runwright.runbook.probes import Probe, texts_in
 from runwright.runbook.words import Path
 
 
@@ -33,6 +34,9 @@ def _probe(book: Runbook, rule: Rule, path: Path, places: list[str]) -> Iterator
     if rule.probe not in known:
         yield Mistake((*path, "probe"), unknown("probe", rule.probe, known), needs=("verify",))
         return
+    if (left := next((p for p in _asked_with(rule.probe, list(known.values())) if p.cleanup), None)) is not None:
+        what = f"`{left.id}` writes something that its `cleanup` deletes after verification; it cannot be asked again and again. Watch a probe that only reads."
+        yield Mistake((*path, "probe"), what, needs=("verify",))
     numbers = known[rule.probe].numbers
     if rule.number is not None and rule.number not in numbers:
         what = f"{unknown('number', rule.number, numbers)} The probe `{rule.probe}` says which there are, in its `numbers`."
@@ -43,6 +47,17 @@ def _probe(book: Runbook, rule: Rule, path: Path, places: list[str]) -> Iterator
     if silent:
         what = f"the probe `{rule.probe}` is not asked in {', '.join(silent)}, where this rule applies. Limit the rule with `environments`."
         yield Mistake((*path, "probe"), what, (f"environments: [{', '.join(n for n in places if n not in silent)}]",))
+
+
+def _asked_with(name: str, probes: list[Probe]) -> list[Probe]:
+    """Return the probe ``name``, and those that are asked before it because they save what it needs."""
+    at = next(i for i, probe in enumerate(probes) if probe.id == name)
+    found = [probes[at]]
+    for earlier in reversed(probes[:at]):
+        texts = (text for probe in found for text in texts_in(probe))
+        if {saved for text in texts for kind, saved in references(text) if kind == "saved"} & set(earlier.save):
+            found.append(earlier)
+    return found
 
 
 def _metrics(book: Runbook, rule: Rule, path: Path, places: list[str]) -> Iterator[Mistake]:

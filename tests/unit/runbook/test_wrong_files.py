@@ -135,6 +135,7 @@ MISTAKES = {
     "a number at no path": (wrong(('{id: docs, get: "${url.api}/docs"}', '{id: docs, get: "${url.api}/docs", numbers: {n: {json: "a[", of: [1]}}}')), "verify.smoke[0].numbers.n.json", 'is no path into a JSON answer'),
     "a header that is a number": (wrong(('{id: docs, get: "${url.api}/docs"}', '{id: docs, get: "${url.api}/docs", headers: {x-a: 1}}')), "verify.smoke[0].headers.x-a", 'the value of a header is text'),
     "a rule of a number that is not there": (wrong(("probe: ready, failures: 3", "probe: ready, number: pool, above: 1")), "watch.rules[0].number", "there is no number `pool`"),
+    "a rule of what writes": (wrong(('{id: docs, get: "${url.api}/docs"}', '{id: docs, post: "${url.api}/a", save: {a: id}, cleanup: "${url.api}/a/${saved.a}"}'), ("probe: ready", "probe: docs")), "watch.rules[0].probe", "cannot be asked again and again"),
     "a duration of a number": (wrong(("probe: ready, failures: 3", "probe: ready, number: pool, above: 500ms")), "watch.rules[0]", "above takes a number here"),
     "a part of a time": (wrong(("probe: ready, failures: 3", "probe: ready, above: 80 %")), "watch.rules[0]", "above takes a duration here"),
     "a phase of nothing": (wrong(("probe: ready, failures: 3", "stats: restarts, phase: dns, above: 1")), "watch.rules[0]", "number and phase are for a probe"),
