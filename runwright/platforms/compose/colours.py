@@ -7,7 +7,7 @@ service's name before it is meant to be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from runwright.engine.actions import Command, Do
@@ -269,10 +269,10 @@ class Colours:
         if plain:
             names = {n for entry in version.extra["entries"].values() for many in entry["names"].values() for n in many}
             ports = sorted({port for c in plain for _, port in c.published})  # one for IPv4 and IPv6
-            took = f" and {plural(len(ports), 'port')} {few(map(str, ports))}" if ports else ""
+            took = f" and the {_one_or_more('port', ports)}" if ports else ""
             says.append(
                 f"For the first time in colours: what runs is started once more as {SLOTS[0]}, a switch takes over the "
-                f"{plural(len(names), 'name')} {few(sorted(names))}{took}, and {few(c.name for c in plain)} "
+                f"{_one_or_more('name', sorted(names))}{took}, and {few(c.name for c in plain)} "
                 f"{'is' if len(plain) == 1 else 'are'} removed."
             )
             if ports:
@@ -286,6 +286,13 @@ class Colours:
             says.append(
                 f"Replaced in place after users were moved, because they are not in `traffic`: {few(in_place)}."
             )
+        if bare := {c.service: c.published for c in there if c.service in in_place and c.published and c.running}:
+            ports = sorted({port for published in bare.values() for _, port in published})
+            says.append(
+                f"Whoever comes by the {_one_or_more('port', ports)} of {few(bare)} is not served while that is replaced, in each "
+                f"release: what users reach belongs in `traffic`, as {next(iter(bare))}: {{port: …}} with the port in its container."
+            )
+            dark = "; ".join(filter(None, [dark, f"in each release, while {few(bare)} is replaced in place"]))
         return Beside(tuple(says), dark)
 
     def _too_large(self, there: Iterable[Container], version: Version, free: int | None) -> Iterator[str]:
@@ -373,6 +380,11 @@ class Colours:
                     state="Users were not moved.",
                     next=f"`docker compose -p {self._target.project} ps -a` shows them.",
                 )
+
+
+def _one_or_more(noun: str, them: Sequence[object]) -> str:
+    """Return "port 80" or "3 ports 80, 81, 82"."""
+    return f"{noun if len(them) == 1 else plural(len(them), noun)} {few(map(str, them))}"
 
 
 def of(there: Iterable[Container] | None, service: str, slot: str) -> tuple[Container, ...]:

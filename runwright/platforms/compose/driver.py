@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from runwright.engine.actions import Action, Command, Do, Elsewhere, Output, Read, nothing
 from runwright.errors import ActionError, InputError, RefusedError, RunwrightError
-from runwright.platforms.compose import containers
+from runwright.platforms.compose import containers, spoken
 from runwright.platforms.compose.adopt import adopt
 from runwright.platforms.compose.build import ComposeBuild
 from runwright.platforms.compose.claims import claims, has_data
@@ -234,8 +234,10 @@ class Compose(Platform):
 
     def staged(self, do: Do, version: Version) -> Beside:
         """Return what a person should know of a colour of ``version``: how many containers it gets, which names and ports the
-        switch takes over, and what is replaced in place."""
-        return self._colours.staged(containers_of(do, self.target.project), version, do(memory_free()))
+        switch takes over, and what is replaced in place. Refuse what the switch could not pass users on to."""
+        there = containers_of(do, self.target.project)
+        unspoken = spoken.refuses(do, self._colours.plain(there), self.target.traffic)
+        return replace(self._colours.staged(there, version, do(memory_free())), refuses=unspoken)
 
     def usage(self, do: Do, instances: Sequence[str]) -> dict[str, Usage] | None:
         """Return what the containers ``instances`` use now, by name; one that is gone is left out."""

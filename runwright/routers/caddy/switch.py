@@ -258,7 +258,7 @@ class CaddySwitch(TargetFile):
                 says = f"take {one.name} from {network}, where it lost a name"
                 argv = ("docker", "network", "disconnect", network, one.name)
                 do(Command(argv=argv, says=says, key=f"{key}/disconnect-{of}"))
-            says = f"let it be {' and '.join(names) or 'there'} on {network}"
+            says = f"let it be {' and '.join(dict.fromkeys(names)) or 'there'} on {network}"
             do(Command(argv=one.connect(network), says=says, key=f"{key}/connect-{of}"))
 
     def _in_the_way(self, do: Do, one: Standing, others: list[Found]) -> list[Found]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,3 +177,36 @@ def test_containers_are_told_apart_by_their_colour() -> None:
         Container("3", "job", "web", "i", "running", oneoff=True, slot="green"),
     ]
     assert [c.id for c in of(there, "web", "green")] == ["2"] and [c.id for c in of(there, "web", "")] == ["1"]
+
+
+def test_the_plan_says_which_ports_go_dark_in_each_release() -> None:
+    """A front that is built and not in `traffic` is replaced in place after the users were moved: they come by it."""
+    front = Container("c1", "shop-front-1", "front", "sha256:1", "running", published=(("", 80),))
+    jobs = Container("c2", "shop-jobs-1", "jobs", "sha256:1", "running")
+    web = Container("c3", "shop-web-blue-1", "web", "sha256:1", "running", slot="blue")
+    version = Version(
+        "shop",
+        "staging",
+        "v2",
+        "abc",
+        extra={"images": {"web": "i", "front": "i", "jobs": "i"}, "entries": {"web": {}, "front": {}}},
+    )
+    told = Colours(target(), starting=None).staged((front, jobs, web), version, None)  # type: ignore[arg-type]
+    assert told.dark == "in each release, while front is replaced in place"
+    assert "by the port 80 of front is not served" in told.says[-1]
+    moved = Colours(target(web={"port": 8000}, front={"port": 80}), starting=None)  # type: ignore[arg-type]
+    assert not moved.staged((replace(front, slot="blue"), jobs, web), version, None).dark
+
+
+def test_what_is_taken_over_is_counted_as_people_do() -> None:
+    """ "the name web", and "the 2 names shop, web"."""
+    web = Container("c3", "shop-web-1", "web", "sha256:1", "running", published=(("", 80), ("::", 80)))
+    version = Version(
+        "shop",
+        "staging",
+        "v2",
+        "abc",
+        extra={"images": {"web": "i"}, "entries": {"web": {"names": {"n": ["web", "web"]}}}},
+    )
+    said = Colours(target(), starting=None).staged((web,), version, None).says[0]  # type: ignore[arg-type]
+    assert "takes over the name web and the port 80, and shop-web-1 is removed" in said

@@ -137,7 +137,9 @@ def test_a_probe_of_a_long_path_has_the_name_of_its_end(loaded):
 
 def test_a_proxy_that_is_built_is_asked_as_well(loaded):
     """A release replaces it with its configuration; what it leads to may answer on ports of its own all the same."""
-    first, second = (ServiceFacts(name, context="web", ports=((on, 5000),)) for name, on in (("web1", 81), ("web2", 82)))
+    first, second = (
+        ServiceFacts(name, context="web", ports=((on, 5000),)) for name, on in (("web1", 81), ("web2", 82))
+    )
     front = ServiceFacts("nginx", context="nginx", ports=((80, 80),), depends_on=("web1", "web2"))
     book = loaded(facts(first, second, front))
     assert book.environments["development"].urls == {"web1": "http://localhost:81", "nginx": "http://localhost"}

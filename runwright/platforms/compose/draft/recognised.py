@@ -6,9 +6,7 @@ import re
 
 from runwright.platforms.compose.draft.facts import ServiceFacts
 
-URL = re.compile(
-    r"(?:https?://|(?<![\w/.:@-])(?=(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?/))[^\s'\"\\)<>|;,]+"
-)
+URL = re.compile(r"(?:https?://|(?<![\w/.:@-])(?=(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?/))[^\s'\"\\)<>|;,]+")
 """An address that a healthcheck asks; curl and wget take one of this machine without its scheme."""
 _POSTGRES = re.compile(r"(^|/)(postgres(ql)?|postgis|timescaledb|pgvector)([:@]|$)")
 _POSTGRES_PORT = 5432
