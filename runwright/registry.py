@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from runwright.errors import InputError
+from runwright.errors import InputError, RunwrightError
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,15 @@ class Room:
         line = self.ours.get(name)
         return _found(line.driver) if line else self._attribute(name, "driver")
 
+    def call(self, name: str, *given: Any) -> Any:
+        """Return what the driver, a function, returns. A fault of its own is raised as an InputError that says whose it is."""
+        try:
+            return self.driver(name)(*given)
+        except RunwrightError:
+            raise
+        except Exception as error:
+            raise self.unusable(name, f"{type(error).__name__}: {error}") from error
+
     def unusable(self, name: str, why: str) -> InputError:
         """Return the error that says why what a package brings as ``name`` cannot be used."""
         point = self.theirs.get(name)
@@ -80,7 +89,12 @@ class Room:
     def _attribute(self, name: str, attribute: str) -> Any:
         point = self.theirs.get(name)
         if point is None:
-            raise InputError(f"There is no {self.one} {name!r}.", next=f"There are {', '.join(self.names)}.")
+            raise InputError(
+                f"There is no {self.one} {name!r}.",
+                next=f"There are {', '.join(self.names)}."
+                if self.names
+                else f"No package that is installed brings one ({self.group}).",
+            )
         try:
             found = getattr(point.load(), attribute)
             return _found(found) if isinstance(found, str) else found
@@ -200,6 +214,7 @@ GATES = {
         "command",
         "probe",
         "attest",
+        "package",
     )
 }
 """What is asked before a release: each is a key of a runbook's gate, and a function that answers it."""
@@ -219,6 +234,10 @@ def probe(kind: str) -> Any:
     return _found(PROBES[kind])
 
 
+OTHER_GATES = Room("gate of a package", "runwright.gates", "kind", {})
+"""Those that other packages bring: a model of their settings, and a function of what may be asked and of the settings."""
+
+
 NOTIFIERS = {"webhook": "runwright.notifiers.webhook:send"}
 """Who is told: each is a key of a runbook's ``notify`` that names a secret, and a function that is given it."""
 
@@ -228,4 +247,8 @@ def notifier(way: str) -> Any:
     return _found(NOTIFIERS[way])
 
 
-ROOMS = (PLATFORMS, ROUTERS, DATABASES, MIGRATORS, METRICS, BUILDERS)
+OTHER_NOTIFIERS = Room("way to tell people of a package", "runwright.notifiers", "kind", {})
+"""Those that other packages bring: a model of their settings, and a function of ``do``, the settings, the secrets and the text."""
+
+
+ROOMS = (PLATFORMS, ROUTERS, DATABASES, MIGRATORS, METRICS, BUILDERS, OTHER_GATES, OTHER_NOTIFIERS)

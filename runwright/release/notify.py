@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from runwright import registry
 from runwright.engine.visible import visible
-from runwright.errors import RunwrightError
+from runwright.errors import CancelledError, FencedError, LedgerError, RunwrightError
 from runwright.ledger.states import ReleaseState
 from runwright.release.work import Work
+from runwright.runbook.packaged import Packaged, settings_of
 
 
 def notify(work: Work, text: str) -> bool:
     """Send ``text`` in each way that the runbook names; return whether anybody was told."""
     told = visible(work.performer.clean(f"Drill: {text}" if work.release.is_drill else text), lines=True)
     sent = [_sent(work, way, told) for way in registry.NOTIFIERS]
+    sent += [_sent_by_package(work, said, told) for said in work.runbook.notify.packages]
     return any(sent)
 
 
@@ -28,6 +30,18 @@ def _sent(work: Work, way: str, text: str) -> bool:
         registry.notifier(way)(work.do, secret, text)
     except RunwrightError as error:
         work.say(f"Nobody was told: {work.performer.clean(error.what)}", level="warning")
+        return False
+    return True
+
+
+def _sent_by_package(work: Work, said: Packaged, text: str) -> bool:
+    room = registry.OTHER_NOTIFIERS
+    try:
+        room.call(said.kind, work.do, settings_of(room, said), work.secrets, text)
+    except (CancelledError, FencedError, LedgerError):
+        raise
+    except RunwrightError as error:
+        work.say(f"Nobody was told by {said.kind}: {work.performer.clean(error.what)}", level="warning")
         return False
     return True
 

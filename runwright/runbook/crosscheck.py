@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runwright import registry
+from runwright.errors import InputError
 from runwright.runbook.base import as_duration
 from runwright.runbook.checked_probes import probe_mistakes, probe_warnings
 from runwright.runbook.checked_watch import rule_mistakes, rule_warnings
 from runwright.runbook.document import Mistake
 from runwright.runbook.model import PRODUCTION_WATCH_SECONDS, Runbook
 from runwright.runbook.nearest import unknown
+from runwright.runbook.packaged import Packaged, settings_of
 from runwright.runbook.words import Path
 
 
@@ -19,6 +22,7 @@ def mistakes(book: Runbook) -> Iterator[Mistake]:
         _names,
         _services,
         _canary,
+        _packages,
         _environments,
         _migrate,
         _backup,
@@ -87,6 +91,22 @@ def _services(book: Runbook) -> Iterator[Mistake]:
                     yield Mistake(
                         ("components", name, key), what, ("registry: {prefix: ghcr.io/acme}",), needs=("environments",)
                     )
+
+
+def _packages(book: Runbook) -> Iterator[Mistake]:
+    named: list[tuple[Path, registry.Room, Packaged]] = [
+        (("gates", i, "package"), registry.OTHER_GATES, gate.package)
+        for i, gate in enumerate(book.gates)
+        if gate.package is not None
+    ]
+    named += [
+        (("notify", "packages", i), registry.OTHER_NOTIFIERS, said) for i, said in enumerate(book.notify.packages)
+    ]
+    for path, room, said in named:
+        try:
+            settings_of(room, said)
+        except InputError as error:
+            yield Mistake(path, f"{error.what} {error.next}")
 
 
 def _canary(book: Runbook) -> Iterator[Mistake]:

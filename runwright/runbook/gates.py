@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from runwright.runbook.base import Duration, Model, Name, Template, Text, Words, example
 from runwright.runbook.forms import Day, TimeZone, Url
+from runwright.runbook.packaged import Packaged
 
 Clock = Annotated[
     str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$"), Words('a time of day in quotes, such as "10:00"', "a time of day")
@@ -106,6 +107,7 @@ KINDS = (
     "command",
     "probe",
     "attest",
+    "package",
 )
 
 
@@ -148,6 +150,12 @@ class Gate(Model):
     attest: Text | None = example(
         "Release checklist completed",
         'Something that a person states, with their name: -p attestations=\'{"ID": "NAME"}\'.',
+        None,
+        apart=True,
+    )
+    package: Packaged | None = example(
+        {"kind": "change-freeze", "settings": {"calendar": "production"}},
+        "One that a package of somebody else's brings (entry points in the group runwright.gates).",
         None,
         apart=True,
     )

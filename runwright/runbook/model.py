@@ -25,6 +25,7 @@ from runwright.runbook.environment import Environment
 from runwright.runbook.forms import Cron, TimeZone
 from runwright.runbook.gates import Gate
 from runwright.runbook.migrators.shape import LaterMigrate, Migrate
+from runwright.runbook.packaged import Packaged
 from runwright.runbook.probes import Probe
 from runwright.runbook.registered import one_of
 
@@ -97,6 +98,12 @@ class Notify(Model):
 
     webhook: Text | None = example(
         "slack_webhook", "The name of the block's secret that holds an incoming webhook's URL.", None
+    )
+    packages: list[Packaged] = example(
+        [{"kind": "pager", "settings": {"key": "pager_key"}}],
+        "Ways that packages of somebody else's bring (entry points in the group runwright.notifiers).",
+        [],
+        apart=True,
     )
 
 
