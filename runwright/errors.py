@@ -8,6 +8,7 @@
     │   └── LeaseHeldError      another procedure holds the environment
     ├── ActionError             an action failed
     │   ├── DeadlineError       ... it ran longer than its deadline and was ended
+    │   ├── UnreachableError    ... the host that it is done on cannot be reached; what was begun there may still run
     │   ├── InDoubtError        ... an earlier attempt may have taken effect and it may not be repeated
     │   └── CancelledError      ... the run was cancelled; the action was ended
     ├── FencedError             this process no longer holds the lease; it changed nothing after losing it
@@ -84,6 +85,13 @@ class ActionError(RunwrightError):
 
 class DeadlineError(ActionError):
     """An action ran longer than its deadline and was ended."""
+
+
+class UnreachableError(ActionError):
+    """The host that an action is done on cannot be reached."""
+
+    begun = False
+    """Whether the action had begun there: then nobody knows what became of it, and it may still run."""
 
 
 class InDoubtError(ActionError):

@@ -10,6 +10,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from runwright.engine.actions import Command, Output, nothing
+from runwright.engine.there.place import LOCAL
 from runwright.errors import InputError
 
 T = TypeVar("T")
@@ -60,8 +61,9 @@ def read(
     ok: frozenset[int] = frozenset({0}),
     stdin: bytes | None = None,
     extra: Mapping[str, str] | None = None,
+    on: str | None = LOCAL,
 ) -> Command[T]:
-    """Return the command that reads something from a mirror."""
+    """Return the command that reads something from a mirror: from ours on this machine, unless ``on`` says otherwise."""
     return Command(
         argv=("git", *words),
         env=environment({"GIT_DIR": str(mirror), **_NOT_THE_USERS, **(extra or {})}),
@@ -70,11 +72,18 @@ def read(
         ok=ok,
         stdin=stdin,
         deadline_seconds=READ_SECONDS,
+        on=on,
     )
 
 
 def change(
-    mirror: Path, *words: str, says: str, key: str, deadline_seconds: float, extra: Mapping[str, str] | None = None
+    mirror: Path,
+    *words: str,
+    says: str,
+    key: str,
+    deadline_seconds: float,
+    extra: Mapping[str, str] | None = None,
+    on: str | None = None,
 ) -> Command[None]:
     """Return the command that changes a mirror or what was checked out from it. It may be repeated."""
     return Command(
@@ -83,6 +92,7 @@ def change(
         says=says,
         key=key,
         deadline_seconds=deadline_seconds,
+        on=on,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from runwright.engine.actions import Command, Do, Output
+from runwright.engine.there.place import LOCAL
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.git import address, change, credentials, environment, lines, read, records
 from runwright.versions import COMMIT, checked_ref
@@ -61,6 +62,7 @@ def mirror(do: Do, repo: str, into: Path, key: str, *, token: str = "") -> None:
             says=f"prepare a mirror of {url}",
             key=f"{key}/init",
             deadline_seconds=30.0,
+            on=LOCAL,
         )
     )
     try:
@@ -202,6 +204,7 @@ def _fetch(url: str, into: Path, settings: Mapping[str, str], key: str) -> Comma
         says=f"fetch {url}",
         key=key,
         deadline_seconds=FETCH_SECONDS,
+        on=LOCAL,
     )
 
 

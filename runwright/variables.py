@@ -12,12 +12,12 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
 from dotenv.parser import parse_stream
 
 from runwright.engine.secret_parts import credentials, made_at_random, parts
+from runwright.engine.there.paths import Path
 
 Pairs = Iterable[tuple[str, str]]
 """(name, value) of variables; a name may come several times."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from runwright.engine.actions import Command, Do, Output, Read, WriteFile
+from runwright.engine.there.paths import Path, walk
 from runwright.errors import InputError, NotBuiltError, ObservationError, RefusedError
 from runwright.git import change, lines, read, records
 from runwright.versions import COMMIT
@@ -40,7 +39,7 @@ def checkout(do: Do, mirror: Path, commit: str, tree: Path, key: str) -> None:
         do(Command(argv=("rm", "-f", "--", f"{place.index}.lock"), says="remove a stale lock", key=f"{key}/unlock"))
     if found.commit and (found.interrupted or not found.indexed):
         do(place.switch(found.commit, f"{key}/finish-{found.commit[:12]}"))
-    if found.commit != commit:
+    if found.commit != commit and not found.empty:
         _refuse_what_is_in_the_way(do, place, tracked, indexed=bool(found.commit))
     do(place.write(f"going {commit}", f"{key}/begin"))
     do(place.switch(commit, f"{key}/files"))
@@ -117,6 +116,7 @@ def _tracked(do: Do, mirror: Path, commit: str) -> list[str]:
             mirror,
             *("ls-tree", "-r", "-z", "--full-tree", commit),
             says=f"list the files of {commit[:8]}",
+            on=None,
             parse=_entries,
         )
     )
@@ -140,6 +140,7 @@ def _refuse_large_files(do: Do, mirror: Path, commit: str) -> None:
             mirror,
             *("grep", "--name-only", "--fixed-strings", "-e", "filter=lfs", commit, "--", ":(glob)**/.gitattributes"),
             says=f"see whether {commit[:8]} uses Git LFS",
+            on=None,
             parse=lines,
             ok=frozenset({0, 1}),
         )
@@ -151,6 +152,7 @@ def _refuse_large_files(do: Do, mirror: Path, commit: str) -> None:
             mirror,
             *("grep", "--name-only", "-I", "-e", _LARGE_FILE, commit),
             says=f"look for files that {commit[:8]} keeps with Git LFS",
+            on=None,
             parse=lines,
             ok=frozenset({0, 1}),
         )
@@ -174,6 +176,7 @@ def _refuse_what_is_in_the_way(do: Do, place: _Place, tracked: list[str], *, ind
             place.mirror,
             *("ls-files", "-z"),
             says="list the files that are checked out",
+            on=None,
             parse=records,
             extra={"GIT_INDEX_FILE": str(place.index)},
         )
@@ -199,13 +202,13 @@ def _strangers(tree: Path, tracked: list[str], ours: set[str]) -> Iterator[str]:
         place = tree / path
         if place.is_dir() and not place.is_symlink():
             yield from (inside for inside in _files_below(tree, place) if inside not in ours)
-        elif path not in ours and os.path.lexists(place):
+        elif path not in ours and (place.is_symlink() or place.exists()):
             yield path
 
 
 def _files_below(tree: Path, folder: Path) -> Iterator[str]:
-    for parent, _, names in os.walk(folder):
-        yield from (str((Path(parent) / name).relative_to(tree)) for name in names)
+    for parent, _, names in walk(folder):
+        yield from (str((parent / name).relative_to(tree)) for name in names)
 
 
 def _in_the_way(tree: Path, what: list[str]) -> RefusedError:

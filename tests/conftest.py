@@ -20,4 +20,5 @@ pytest_plugins = [
     "tests.fixtures.prefect",
     "tests.fixtures.compose_shop",
     "tests.fixtures.up",
+    "tests.fixtures.ssh",
 ]

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from deployments.cli.looking import Looking
+from deployments.cli.running import host_of
 from runwright import registry
-from runwright.errors import InputError
+from runwright.engine.there.place import at
+from runwright.errors import InputError, UnreachableError
 from runwright.ledger import Ledger, Release
 from runwright.ledger.states import ReleaseState
 from runwright.ledger.way_back import before, level_between, taken_along
@@ -79,7 +81,11 @@ def _artifact_kept(release: Release, reference: str) -> Kept:
         kind: Kind = registry.PLATFORMS.driver(str(target.get("platform")) if isinstance(target, dict) else "")
     except InputError:
         return "not looked at"
-    seen = kind.keeps(Looking(), reference)
+    try:
+        with at(host_of(release)):
+            seen = kind.keeps(Looking(), reference)
+    except UnreachableError:
+        seen = None
     return "not looked at" if seen is None else "yes" if seen else "no"
 
 

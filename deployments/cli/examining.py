@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 from deployments.cli.findings import Wanted
 from deployments.cli.ledgers import address
@@ -13,7 +14,9 @@ from deployments.cli.looking import Looking
 from deployments.cli.wording import one_line
 from runwright import registry
 from runwright.engine.actions import Command, Output
-from runwright.errors import RunwrightError
+from runwright.engine.there.login import OURS
+from runwright.engine.there.place import at
+from runwright.errors import RunwrightError, UnreachableError
 from runwright.home import home
 from runwright.ledger import Ledger
 from runwright.platforms.shape import Finding, Kind
@@ -80,7 +83,8 @@ def _answer(*words: str) -> str:
 
 def _platforms(wanted: list[Wanted]) -> Iterator[Finding]:
     """Yield what each platform asks of this machine, of which those that are wanted here need something."""
-    targets = [w.runbook.environments[w.place.environment].target.platform for w in wanted]
+    places = [w.runbook.environments[w.place.environment].target for w in wanted]
+    targets = [target.platform for target in places if target.host() is None]
     for name in registry.PLATFORMS.names:
         try:
             kind: Kind = registry.PLATFORMS.driver(name)
@@ -88,6 +92,24 @@ def _platforms(wanted: list[Wanted]) -> Iterator[Finding]:
             yield Finding(name, "fail" if name in targets else "warn", error.what, error.next)
             continue
         yield from kind.examined(Looking(), needed=name in targets)
+    for on, name in dict.fromkeys((host, target.platform) for target in places if (host := target.host())):
+        yield from _other_host(on, registry.PLATFORMS.driver(name))
+
+
+def _other_host(on: str, kind: Kind) -> Iterator[Finding]:
+    """Yield whether a host that a system runs on can be logged in to, and has what is needed there."""
+    with at(on) as login:
+        assert login is not None
+        try:
+            yield Finding(on, "ok", f"can be logged in to, its key is known; our folder there is {login.home}/{OURS}")
+            git = _git()
+            yield replace(git, about=f"{on}: git")
+            for found in kind.examined(Looking(), needed=True):
+                yield replace(
+                    found, about=f"{on}: {found.about}", state="fail" if found.state == "warn" else found.state
+                )
+        except RunwrightError as error:
+            yield failed(on, error)
 
 
 def _in_use(wanted: list[Wanted]) -> Iterator[Finding]:
@@ -96,7 +118,12 @@ def _in_use(wanted: list[Wanted]) -> Iterator[Finding]:
         if not target.built:
             continue
         kind: Kind = registry.PLATFORMS.driver(target.platform)
-        for claim in kind.claimed(Looking(), one.runbook, one.place.environment):
+        with at(target.host()):
+            try:
+                claims = kind.claimed(Looking(), one.runbook, one.place.environment)
+            except UnreachableError:
+                continue  # the host has a line of its own
+        for claim in claims:
             yield Finding(str(one.place), "fail" if claim.stops else "warn", claim.says, claim.next)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from runwright import registry
 from runwright.engine.actions import Do
-from runwright.errors import InputError
+from runwright.engine.there.place import at
+from runwright.errors import InputError, UnreachableError
 from runwright.platforms.shape import Drafted, Kind, Seen
 from runwright.policy.support import unsupported
 from runwright.runbook.model import Runbook
@@ -38,7 +39,13 @@ def checked(do: Do, book: Runbook) -> Seen:
         if unsupported(book, name):
             continue
         kind: Kind = registry.PLATFORMS.driver(place.target.platform)
-        seen = kind.checked(do, book, name)
+        with at(place.target.host()) as login:
+            try:
+                if login is not None:
+                    login.home  # noqa: B018 - nothing there can be looked at if nobody can log in
+                seen = kind.checked(do, book, name)
+            except UnreachableError as error:
+                seen = Seen(warnings=(f"{name}: it was not looked at. {error.what} {error.next}",))
         mistakes |= dict.fromkeys(seen.mistakes)
         warnings |= dict.fromkeys(seen.warnings)
     return Seen(tuple(mistakes), tuple(warnings))

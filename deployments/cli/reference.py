@@ -42,6 +42,7 @@ VARIABLES = """\
 | `RUNWRIGHT_HOME` | The folder for the ledger, logs and working copies. Default: `.runwright` in the current folder. |
 | `RUNWRIGHT_LEDGER_URL` | The ledger: `sqlite:////path/ledger.db` or `postgresql://user:password@host/name`. Default: a SQLite file in `RUNWRIGHT_HOME`. |
 | `RUNWRIGHT_SYSTEMS` | Folders and files with your runbooks, separated by `:`. Default: `runwright.yaml` in the current folder. |
+| `RUNWRIGHT_SSH_CONFIG` | A configuration file for ssh, for [hosts over ssh](../how-to/ssh.md). Default: that of the user, `~/.ssh/config`. |
 | `PREFECT_API_URL` | The Prefect server. Default: the active Prefect profile, or the server that `runwright up` started. |
 | `PREFECT_API_AUTH_STRING` | The login of a server of your own, `user:password`. That of the server that `runwright up` started is found by itself. |
 | `NO_COLOR` | If set: no colours. |

@@ -20,11 +20,13 @@ def what_runs(live: Release, others: Sequence[Release] = ()) -> dict[str, Any]:
     live: the release that should serve. others: those that may serve as well, since they have not ended. Nothing is
     changed, and nothing raised: a target may be away.
     """
+    from runwright.engine.there.place import at
     from runwright.errors import RunwrightError
 
     nothing: dict[str, Any] = {"release": None, "seen": False, "services": []}
     try:
-        (facts, wrong_in_front), wanted = _look(live), _wanted((live, *others))
+        with at(host_of(live)):
+            (facts, wrong_in_front), wanted = _look(live), _wanted((live, *others))
     except RunwrightError as error:
         return nothing | {"text": f"could not be looked at: {error.what.splitlines()[0]} {error.next}".strip()}
     if not facts:
@@ -56,6 +58,15 @@ def differences(facts: Sequence[ServiceFact], wanted: Mapping[str, str]) -> list
         elif any(fact.healthy is False for fact in running):
             wrong.append(f"{service} is unhealthy")
     return wrong
+
+
+def host_of(release: Release) -> str | None:
+    """Return the host that a release runs on, None for this one; whatever version of Runwright has kept its runbook."""
+    places = release.runbook.get("environments")
+    place = places.get(release.environment) if isinstance(places, dict) else None
+    target = place.get("target") if isinstance(place, dict) else None
+    on = target.get("on") if isinstance(target, dict) else None
+    return str(on) if on else None
 
 
 def _site(release: Release) -> Site:

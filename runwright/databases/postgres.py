@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from runwright.databases.postgres_client import Client, first_line, rows
@@ -22,6 +21,7 @@ from runwright.databases.shape import (
     last_success,
 )
 from runwright.engine.actions import Action, Command, Do, Output, Read, WriteFile
+from runwright.engine.there.paths import Path
 from runwright.errors import RefusedError, VerificationError
 from runwright.runbook.databases.postgres import PostgresDatabase
 from runwright.site import Site

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 from runwright.databases.postgres_client import Client
 from runwright.databases.shape import LAST_SUCCESS, BackupFile, note_of
 from runwright.engine.actions import Command, Do, Output, Read, WriteFile
+from runwright.engine.there.paths import Path
 from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
 from runwright.plural import plural
 

@@ -38,7 +38,7 @@ class Action(Generic[T]):
     deadline_seconds: after this the executor ends it, and everything that it started.
     repeatable: whether it may be done again when it failed or when nobody knows whether it took effect.
     safe_point: a cancel or a lost lease waits for the end of this action instead of ending it (a migration).
-    on: the host that it runs on ("local", or "ssh://user@host").
+    on: the host that it is done on ("local", or "ssh://user@host"); None: wherever things are done now.
     assume: what a read returns in plan mode once a change came before it.
     untouched: no change that comes before a read in a release touches what it reads: a plan asks for real.
     """
@@ -48,7 +48,7 @@ class Action(Generic[T]):
     deadline_seconds: float = 30.0
     repeatable: bool = True
     safe_point: bool = False
-    on: str = "local"
+    on: str | None = None
     assume: T | _Unknown = UNKNOWN
     untouched: bool = False
 
@@ -207,7 +207,10 @@ class Wait(Action[T]):
 
 @dataclass(frozen=True)
 class Process:
-    """A process of this machine: its id, and when it started (clock ticks since boot), so that a reused id is seen."""
+    """A process: its machine, its id, and when it started (clock ticks since boot), so that a reused id is seen.
+
+    host: the name of the machine that we ran on, or the address of another one ("ssh://user@host").
+    """
 
     host: str
     pid: int

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
-from runwright.engine.actions import Action, Command, Process, Spawn, Together, Wait
+from runwright.engine.actions import Action, Command, Output, Process, Spawn, Together, Wait
 from runwright.engine.performer import Performer
 from runwright.engine.recovery import end_or_await, mark_of
-from runwright.errors import FencedError, InDoubtError, LapsedError, RunwrightError
-from runwright.ledger.journal import Entry, Journal
+from runwright.engine.there.place import LOCAL, current
+from runwright.errors import FencedError, InDoubtError, LapsedError, RunwrightError, UnreachableError
+from runwright.ledger.journal import OPEN, Entry, Journal
 from runwright.ledger.patience import Patience
 
 T = TypeVar("T")
@@ -86,15 +87,20 @@ class Executor:
         entry = self._kept(lambda: self._journal.find(action.key or ""))
         if entry is not None and entry.state == "done":
             return _typed(action, entry.result)
-        if entry is not None:
-            self._recover(action, entry)
+        if entry is not None and (left := self._recover(action, entry)) is not None:
+            result = self._performer.understood(action, left)
+            self._kept(lambda: self._journal.settle(entry, _plain(result)))
+            return result
         self._guard(action)
         return self._change(action)
 
-    def _recover(self, action: Action[Any], entry: Entry) -> None:
-        if entry.state in ("intended", "running"):
+    def _recover(self, action: Action[Any], entry: Entry) -> Output | None:
+        """End or await what still runs of an earlier attempt; return what it has left, if it was done after all."""
+        if entry.state in OPEN:
             self._says(f"an earlier attempt was interrupted; first ending what still runs of it: {action.says}")
-            end_or_await(self._journal.release_id, entry)
+            left = end_or_await(self._journal.release_id, entry)
+            if left is not None and isinstance(action, Command) and left.code in action.ok:
+                return left
             self._kept(lambda: self._journal.fail(entry, "interrupted", ended=True))
         if not action.repeatable:
             raise InDoubtError(
@@ -102,6 +108,7 @@ class Executor:
                 state="Nobody knows how far it came; it is not repeated by itself.",
                 next="`runwright status` shows what is there now; `runwright rollback` decides from it.",
             )
+        return None
 
     def _admitted(self, use: Callable[[], Held]) -> Held:
         """Return what ``use`` returns of the journal, which asks whether the lease is held.
@@ -145,6 +152,8 @@ class Executor:
                 self._faults("during", action)
             self._faults("unsettled", action)
         except RunwrightError as error:
+            if isinstance(error, UnreachableError) and error.begun:
+                raise  # it may still run: the entry stays open, for whoever reaches that host again
             text = self._performer.clean(error.what)
             try:
                 self._kept(lambda: self._journal.fail(entry, text))
@@ -165,6 +174,7 @@ def _detail(action: Action[Any]) -> dict[str, Any]:
         "kind": type(action).__name__,
         "deadline_seconds": action.deadline_seconds,
         "elsewhere": asdict(elsewhere) if elsewhere else None,
+        "on": action.on or (login.on if (login := current()) is not None else LOCAL),
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from runwright.engine.actions import (
@@ -28,7 +30,16 @@ from runwright.engine.actions import (
 from runwright.engine.effects import commands, fences, files, processes
 from runwright.engine.effects.deadlines import LateError, within
 from runwright.engine.effects.reasons import reason_of
-from runwright.errors import ActionError, CancelledError, DeadlineError, ObservationError, RunwrightError
+from runwright.engine.there import commands as there
+from runwright.engine.there.place import at, current
+from runwright.errors import (
+    ActionError,
+    CancelledError,
+    DeadlineError,
+    NotBuiltError,
+    ObservationError,
+    RunwrightError,
+)
 
 T = TypeVar("T")
 Clean = Callable[[str], str]
@@ -72,11 +83,21 @@ class Performer:
         ``mark`` is carried by every process that it starts, ``started`` is told the first one.
         Raise ActionError (or one of its kinds) if it failed, ObservationError if its answer is not understood.
         """
+        with at(action.on) if action.on is not None else nullcontext():
+            return self._performed(action, do, mark, started)
+
+    def _performed(self, action: Action[T], do: Do, mark: str, started: Callable[[Process], None]) -> T:
         result: Any
         begun = time.monotonic()
+        login = current()
+        if login is not None and isinstance(action, Spawn | Stop):
+            raise NotBuiltError(f"What is started by us and stays cannot be on another host yet: {action.says}.")
         match action:
             case Command():
-                output = commands.run(action, mark, started, self._lost)
+                if login is None:
+                    output = commands.run(action, mark, started, self._lost)
+                else:
+                    output = there.run(login, action, mark, started, self._lost)
                 if output.code not in action.ok:
                     raise self._failed(action, output)
                 result = self._parsed(action, action.parse, output, begun)
@@ -115,6 +136,11 @@ class Performer:
             case _:
                 raise TypeError(f"no such kind of action: {type(action).__name__}")
         return result  # type: ignore[no-any-return]
+
+    def understood(self, action: Action[T], left: Output) -> T:
+        """Return the result of a command that has ``left`` this, though it was performed by a process that is gone."""
+        assert isinstance(action, Command)
+        return self._parsed(action, action.parse, left, time.monotonic())  # type: ignore[no-any-return]
 
     def _failed(self, action: Command[Any], output: Output) -> ActionError:
         # what a read prints may be somebody's data; a change has nothing else to say
@@ -207,7 +233,8 @@ def together(action: Together, do: Do) -> tuple[Any, ...]:
         return branch.run(Prefixed(do, branch.name))
 
     with ThreadPoolExecutor(max_workers=max(1, len(action.branches))) as pool:
-        futures = [pool.submit(run, branch) for branch in action.branches]
+        # each in a context of its own: they are done where this is
+        futures = [pool.submit(copy_context().run, run, branch) for branch in action.branches]
     errors = [error for future in futures if (error := future.exception()) is not None]
     if errors:
         raise errors[0]

@@ -7,12 +7,14 @@ this machine, and, for what it started elsewhere (a container), the words that f
 from __future__ import annotations
 
 import socket
-import subprocess
 import time
 
-from runwright.engine.actions import Elsewhere, Process
-from runwright.engine.effects.commands import end_elsewhere
-from runwright.engine.effects.processes import alive, child_environment, end_session, marked
+from runwright.engine.actions import Elsewhere, Output, Process
+from runwright.engine.effects.commands import ask, end_elsewhere
+from runwright.engine.effects.processes import alive, end_session, marked
+from runwright.engine.there import jobs
+from runwright.engine.there.login import Login
+from runwright.engine.there.place import LOCAL, at
 from runwright.errors import ActionError, InDoubtError
 from runwright.ledger.journal import Entry
 
@@ -35,51 +37,70 @@ def still_running(release_id: str, entry: Entry) -> list[Process]:
     return found
 
 
-def end_or_await(release_id: str, entry: Entry) -> None:
+def end_or_await(release_id: str, entry: Entry) -> Output | None:
     """Make sure that nothing of an interrupted action runs any more: end it, or await it if it has a safe point.
 
+    Return what it has left, if it came to its end by itself and that was written down: on another host it is.
     Raise InDoubtError if it was started on another machine and cannot be reached from here, ActionError if it does not
     end within its own deadline.
     """
     elsewhere = _elsewhere(entry)
-    if entry.host and entry.host != socket.gethostname() and elsewhere is None and entry.pid:
-        raise InDoubtError(
-            f"It was started on {entry.host} and may still run there (process {entry.pid}): {entry.says}.",
-            state="Nothing more was changed.",
-            next=f"Make sure on {entry.host} that it has ended, or run this on that machine.",
-        )
     until = time.monotonic() + float((entry.detail or {}).get("deadline_seconds", 600.0))
-    if entry.safe_point:
-        _await(release_id, entry, elsewhere, until)
-        return
-    for process in still_running(release_id, entry):
-        end_session(process, _GRACE_SECONDS)
-        if alive(process):  # a child that made a session of its own is its own leader
-            raise ActionError(f"Process {process.pid} cannot be ended: {entry.says}.", state="It still runs.")
-    end_elsewhere(elsewhere)
+    with at(str((entry.detail or {}).get("on") or LOCAL)) as login:
+        if login is not None:
+            return _over_ssh(login, release_id, entry, elsewhere, until)
+        if entry.host and entry.host != socket.gethostname() and elsewhere is None and entry.pid:
+            raise InDoubtError(
+                f"It was started on {entry.host} and may still run there (process {entry.pid}): {entry.says}.",
+                state="Nothing more was changed.",
+                next=f"Make sure on {entry.host} that it has ended, or run this on that machine.",
+            )
+        if entry.safe_point:
+            _await(release_id, entry, elsewhere, until)
+            return None
+        for process in still_running(release_id, entry):
+            end_session(process, _GRACE_SECONDS)
+            if alive(process):  # a child that made a session of its own is its own leader
+                raise ActionError(f"Process {process.pid} cannot be ended: {entry.says}.", state="It still runs.")
+        end_elsewhere(elsewhere)
+        return None
+
+
+def _over_ssh(login: Login, release_id: str, entry: Entry, elsewhere: Elsewhere | None, until: float) -> Output | None:
+    mark = mark_of(release_id, entry.key, entry.attempt)
+    while True:
+        found = jobs.look(login, mark)
+        if not found.running and not (entry.safe_point and elsewhere and _runs(elsewhere)):
+            break
+        if not entry.safe_point:
+            for process in found.running:
+                jobs.end(login, process, _GRACE_SECONDS)
+        elif time.monotonic() > until:
+            raise _still_runs(entry)
+        time.sleep(_POLL_SECONDS)
+    if not entry.safe_point:
+        end_elsewhere(elsewhere)
+    return None if found.code is None else jobs.printed(login, mark, found.code)
 
 
 def _await(release_id: str, entry: Entry, elsewhere: Elsewhere | None, until: float) -> None:
     while still_running(release_id, entry) or (elsewhere and _runs(elsewhere)):
         if time.monotonic() > until:
-            raise ActionError(
-                f"It still runs and may not be interrupted: {entry.says}.",
-                state="Nothing more was changed.",
-                next="Wait until it has ended, then run `runwright rollback` again.",
-            )
+            raise _still_runs(entry)
         time.sleep(_POLL_SECONDS)
 
 
-def _runs(elsewhere: Elsewhere) -> bool:
-    done = subprocess.run(
-        elsewhere.running,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        env=child_environment({}),
-        check=False,
+def _still_runs(entry: Entry) -> ActionError:
+    return ActionError(
+        f"It still runs and may not be interrupted: {entry.says}.",
+        state="Nothing more was changed.",
+        next="Wait until it has ended, then run `runwright rollback` again.",
     )
-    return done.returncode == 0 and bool(done.stdout.strip())
+
+
+def _runs(elsewhere: Elsewhere) -> bool:
+    code, said = ask(elsewhere.running)
+    return code == 0 and bool(said.strip())
 
 
 def _elsewhere(entry: Entry) -> Elsewhere | None:

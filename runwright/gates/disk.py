@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from runwright.engine.actions import Do, Read
+from runwright.engine.there.paths import Path
 from runwright.errors import ObservationError
 from runwright.gates.shape import Asking
 from runwright.policy.gates import Answer, GateResult, GateState, ask
@@ -40,7 +39,7 @@ def _free(path: str) -> Callable[[], tuple[Path, int]]:
         try:
             while not place.exists() and place != place.parent:
                 place = place.parent
-            return place, shutil.disk_usage(place).free
+            return place, place.free_bytes()
         except OSError as error:
             raise ObservationError(
                 f"The disk of {path} cannot be looked at: {error.strerror}.",

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from dotenv.parser import parse_stream
 
 from runwright.engine.actions import Do, Read
+from runwright.engine.there.paths import Path
 from runwright.errors import ObservationError, RunbookError
 from runwright.gates.shape import Asking
 from runwright.patterns import begins, found
@@ -185,5 +185,6 @@ def answer(asking: Asking, gate: Gate) -> GateResult:
     def seen(service: str) -> list[Seen]:
         return [(found.names, found.since) for found in asking.platform.keys_seen(asking.do, service)]
 
-    config, secrets = asking.place.config, asking.application_secrets
-    return env_holds(asking.do, gate.id, config, path=asking.env_file(), secrets=secrets, now=asking.now, seen=seen)
+    config, secrets, file = asking.place.config, asking.application_secrets, asking.env_file()
+    path = Path(file) if file is not None else None
+    return env_holds(asking.do, gate.id, config, path=path, secrets=secrets, now=asking.now, seen=seen)

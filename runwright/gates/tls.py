@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from runwright.engine.actions import Do, Read
+from runwright.engine.there.ports import connected
 from runwright.errors import ActionError, InputError, ObservationError
 from runwright.gates.shape import Asking
 from runwright.policy.gates import Answer, GateResult, GateState, ask
@@ -102,7 +102,7 @@ def read_certificate(host: str, port: int, ca_file: Path | None = None) -> Certi
 def _shown(host: str, port: int, context: ssl.SSLContext) -> bytes:
     try:
         with (
-            socket.create_connection((host, port), TIMEOUT_SECONDS) as plain,
+            connected(host, port, TIMEOUT_SECONDS) as plain,
             context.wrap_socket(plain, server_hostname=host) as secured,
         ):
             return secured.getpeercert(binary_form=True) or b""

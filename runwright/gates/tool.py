@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from datetime import datetime
 from typing import Final
 
 from packaging.version import Version
 
 from runwright.engine.actions import Command, Do, Output, Read
+from runwright.engine.there.paths import which
 from runwright.errors import ObservationError
 from runwright.gates.shape import Asking
 from runwright.policy.gates import Answer, GateResult, GateState, ask
@@ -40,7 +40,7 @@ def tool_there(do: Do, gate_id: str, spec: Tool, *, now: datetime) -> GateResult
 
     def question() -> Answer:
         program = _ASK[spec.name][0]
-        if not do(Read(says=f"look for {program} on the PATH", function=lambda: shutil.which(program))):
+        if not do(Read(says=f"look for {program} on the PATH", function=lambda: which(program))):
             return GateState.FAIL, f"{program} is not installed (it is not on the PATH). {_install(spec.name)}"
         found = do(
             Command(

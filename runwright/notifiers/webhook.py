@@ -24,6 +24,7 @@ def send(do: Do, url: str, text: str) -> None:
         body=json.dumps({"text": text}).encode(),
         ok=frozenset(range(200, 300)),
         deadline_seconds=TIMEOUT_SECONDS,
+        on="local",  # people are told from here, wherever the system runs
     )
     for attempt in range(1, TRIES + 1):
         try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from runwright.databases.shape import last_success
 from runwright.engine.actions import WriteFile
+from runwright.engine.there.paths import Path
 from runwright.errors import ActionError
 from runwright.release.old_backups import prune_if_it_can
 from runwright.release.plan import migrations_of
@@ -57,7 +57,7 @@ def why_not(work: Work) -> str:
 def take(work: Work, name: str) -> dict[str, Any] | None:
     """Take, prove and record one backup; return it as JSON, or None if there is nothing to back up yet."""
     assert work.runbook.backup is not None and work.database is not None
-    folder = work.runbook.backup_folder(work.release.environment)
+    folder = Path(work.runbook.backup_folder(work.release.environment))
     backup = work.database.backup(work.do, folder, name, f"deploy/backup/{name}")
     if backup is None:
         return None

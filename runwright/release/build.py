@@ -10,6 +10,7 @@ from runwright.release import drivers, partial
 from runwright.release.login import logged_in
 from runwright.release.recorded import recorded
 from runwright.release.work import Work, with_version
+from runwright.sending import sent
 from runwright.versions import Artifact
 
 
@@ -21,7 +22,9 @@ def build(work: Work) -> dict[str, str]:
         return {artifact.component: artifact.identity for artifact in work.version.artifacts}
     with logged_in(work):
         tree = work.folders.tree
-        source.checkout(work.do, work.folders.mirror, work.version.commit, tree, key="prepare/tree")
+        folders, commit = work.folders, work.version.commit
+        there = sent(work.do, folders.mirror, folders.copy, commit, "prepare/copy")
+        source.checkout(work.do, there, commit, tree, key="prepare/tree")
         # a plan is no release: what it builds is not to be seen by others
         builders = drivers.builders(work.site, recorded(work), push=work.release.procedure != "plan")
         artifacts, left_out = list[Artifact](), partial.left_out(work)

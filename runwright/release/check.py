@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ from runwright.release.ahead import schema_left_ahead
 from runwright.release.database_gate import database_answers
 from runwright.release.pages import show_checklist
 from runwright.release.work import Work
+from runwright.runbook.gates import Gate
 
 AT_ONCE = 8
 CLAIMED = "in use elsewhere"
@@ -55,9 +57,9 @@ def asked(work: Work) -> Checklist:
     gates = work.runbook.gates_of(work.release.environment)
     asking = asking_of(work)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(
-            pool.map(lambda gate: registry.gate(gate.kind)(replace(asking, now=datetime.now(UTC)), gate), gates)
-        )
+        # each in a context of its own: it asks where the system runs
+        futures = [pool.submit(copy_context().run, _asked, asking, gate) for gate in gates]
+        results = [future.result() for future in futures]
     given = work.release.parameters.get("attestations") or {}
     for gate, result in zip(gates, results, strict=True):
         if gate.attest is not None and gate.id in given and result.state is GateState.PASS:
@@ -84,6 +86,11 @@ def _router_lacks(work: Work) -> str:
     except (ActionError, RefusedError) as error:
         return " ".join(part for part in (error.what, error.next) if part)
     return ""
+
+
+def _asked(asking: Asking, gate: Gate) -> GateResult:
+    result: GateResult = registry.gate(gate.kind)(replace(asking, now=datetime.now(UTC)), gate)
+    return result
 
 
 def asking_of(work: Work) -> Asking:

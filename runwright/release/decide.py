@@ -105,8 +105,9 @@ def recover(work: Work) -> None:
             work.say(
                 f"It was interrupted: {entry.says}. What still runs of it is {'awaited' if entry.safe_point else 'ended'}."
             )
-            end_or_await(work.id, entry)
-            journal.fail(entry, "interrupted", ended=True)
+            left = end_or_await(work.id, entry)
+            why = "interrupted" if left is None else f"interrupted; it came to its end by itself, with {left.code}"
+            journal.fail(entry, why, ended=True)
 
 
 def look(work: Work, cause: Cause, asked: dict[str, Any]) -> Situation:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime
 
 from runwright.ledger.journal import Entry
@@ -67,7 +68,7 @@ def asking(work: Work, course: str) -> Iterator[None]:
             answers.append((datetime.now(UTC), right))
             done.wait(ASK_EVERY_SECONDS)
 
-    asks = threading.Thread(target=ask, daemon=True, name="runwright-downtime")
+    asks = threading.Thread(target=copy_context().run, args=(ask,), daemon=True, name="runwright-downtime")
     asks.start()
     try:
         yield

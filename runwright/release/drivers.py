@@ -21,7 +21,7 @@ from runwright.routers.paired import Paired
 from runwright.routers.shape import Router
 from runwright.runbook.checks import Rule
 from runwright.runbook.drill import Break
-from runwright.site import Site
+from runwright.site import SSH_KEY, Site
 from runwright.traffic import Upstream
 from runwright.versions import Version
 
@@ -36,6 +36,7 @@ RESERVED = (
     "smoke_user",
     "smoke_password",
     "github_token",
+    SSH_KEY,
 )
 """Names of a block's secrets that are for Runwright; all others are the application's and reach its processes."""
 
@@ -62,6 +63,8 @@ def platform(site: Site, before: Version | None = None, version: Version | None 
 
 def registry_env(site: Site) -> dict[str, str]:
     """Return where Docker finds the login of the registry, if there is one: a folder that only we can read."""
+    if "registry_password" not in site.secrets:
+        return {}
     config = site.folders.docker
     return {"DOCKER_CONFIG": str(config)} if (config / "config.json").exists() else {}
 

@@ -6,9 +6,9 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from runwright.engine.effects.files import write_file
+from runwright.engine.there.paths import Path
 from runwright.release.work import Work
 
 DOCKER_HUB = "https://index.docker.io/v1/"

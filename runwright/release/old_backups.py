@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 
 from runwright.databases.shape import note_of
 from runwright.engine.actions import Command, Read
+from runwright.engine.there.paths import Path
 from runwright.errors import CancelledError, FencedError, LedgerError, RunwrightError
 from runwright.ledger.records import Backup
 from runwright.plural import plural
@@ -69,14 +69,15 @@ def unneeded(work: Work, now: datetime) -> Iterator[Backup]:
 def unfinished(work: Work) -> list[str]:
     """Return the files of dumps of this environment that were begun long ago and never got their name."""
     assert work.runbook.backup is not None
-    top, own = Path(work.runbook.backup.directory), work.runbook.backup_folder(work.release.environment)
+    top, own = Path(work.runbook.backup.directory), Path(work.runbook.backup_folder(work.release.environment))
     begins = re.escape(f"{work.release.system}-{work.release.environment}")
     name = re.compile(rf"\.?{begins}-\d{{8}}T\d{{6}}Z\.(dump|db)\.partial(-wal|-shm|-journal)?")
 
     def look() -> list[str]:
         before = time.time() - UNFINISHED_SECONDS
         # environments did not always have folders of their own
-        found = [path for folder in (top, own) for path in folder.glob("*.partial*") if name.fullmatch(path.name)]
+        folders = [folder for folder in (top, own) if folder.is_dir()]
+        found = [path for folder in folders for path in folder.iterdir() if name.fullmatch(path.name)]
         return sorted(str(path) for path in found if path.stat().st_mtime < before)
 
     return work.do(Read(says=f"look for dumps in {own} that were never finished", function=look))

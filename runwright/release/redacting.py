@@ -11,17 +11,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Final, TypeVar
 
 from runwright.engine.actions import Action
 from runwright.engine.performer import Performer
 from runwright.engine.redaction import Redactor
+from runwright.engine.there.place import at
 from runwright.errors import CancelledError, FencedError, RunwrightError
 from runwright.release import drivers
 from runwright.release.run import Run
 from runwright.runbook.model import Runbook
 from runwright.runbook.probes import texts_in
-from runwright.site import Folders, Site
+from runwright.site import SSH_KEY, Folders, Site
 from runwright.variables import secrets_in, variables_of
 from runwright.versions import Version
 
@@ -43,7 +45,8 @@ class Redaction:
         self._site = site
         self._versions = versions
         self._lock = threading.Lock()
-        self._redactor = self._made(_in_files(site))
+        with site.there():
+            self._redactor = self._made(_in_files(site))
         self._read_at: float | None = None
 
     def clean(self, text: str) -> str:
@@ -63,7 +66,8 @@ class Redaction:
     def _look(self, fresh_seconds: float) -> None:
         with self._lock:
             if self._read_at is None or time.monotonic() - self._read_at > fresh_seconds:
-                self._redactor = self._made(_everywhere(self._site, self._versions()))
+                with self._site.there():
+                    self._redactor = self._made(_everywhere(self._site, self._versions()))
                 self._read_at = time.monotonic()
 
     def _made(self, variables: Variables) -> Redactor:
@@ -78,7 +82,8 @@ class Redaction:
 
 def written_in(runbook: Runbook, environment: str, secrets: dict[str, str]) -> Callable[[str], str]:
     """Return what takes the secrets of an environment out of what a person has written: it may be a line of a log."""
-    return Redaction(Site(runbook, environment, Folders.of(runbook.system, environment, ""), secrets)).clean_printed
+    with at(runbook.environments[environment].target.host(), secrets.get(SSH_KEY, "")):
+        return Redaction(Site(runbook, environment, Folders.of(runbook.system, environment, ""), secrets)).clean_printed
 
 
 def written(runbook: Runbook, environment: str, run: Run) -> Callable[[str], str]:
@@ -125,7 +130,8 @@ def _in_files(site: Site) -> Variables:
 
 def _variables(path: Path) -> Variables:
     try:
-        if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+        found = path.stat()
+        if not S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
             return []
         return variables_of(path.read_bytes().decode("utf-8-sig", "replace"))
     except OSError:

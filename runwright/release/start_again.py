@@ -70,8 +70,11 @@ def died(live: Release, *, front_only: bool = False) -> list[str]:
 
     Only what was started on this machine is looked for.
     """
+    book = from_json(live.runbook)
+    if book.environments[live.environment].target.host() is not None:
+        return []  # what runs on another host, its own Docker or system starts again
     folders = Folders.of(live.system, live.environment, live.id)
-    site = Site(from_json(live.runbook), live.environment, folders, {})
+    site = Site(book, live.environment, folders, {})
     router = drivers.router(site)
     if router is None:
         return []

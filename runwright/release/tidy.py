@@ -82,6 +82,9 @@ def _commits(release: Release) -> set[str]:
 
 def _runs(work: Work, environment: str) -> Kept:
     """Return what an environment runs: also of one that is not ours to change."""
+    target = work.runbook.environments[environment].target
+    if target.host() != work.place.target.host():
+        return Kept(frozenset(), frozenset())  # what it runs lies elsewhere
     site = Site(work.runbook, environment, Folders.of(work.release.system, environment, work.id), {})
     if not site.place.target.built:
         return Kept(frozenset(), frozenset())

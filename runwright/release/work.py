@@ -6,7 +6,7 @@ Its secrets live in here, and with the lease while this process holds one: they 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from runwright.databases.shape import Database
 from runwright.engine.actions import Action, Stop
 from runwright.engine.executor import Executor
 from runwright.engine.performer import Performer
+from runwright.engine.there.place import at
 from runwright.errors import NotBuiltError, RefusedError
 from runwright.ledger import Ledger, Patience, open_ledger
 from runwright.ledger.release import Release
@@ -33,7 +34,7 @@ from runwright.runbook.checks import Rule
 from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
 from runwright.runbook.snapshot import from_json
-from runwright.site import Folders, Site
+from runwright.site import SSH_KEY, Folders, Site
 from runwright.testing.faults import from_environment
 from runwright.traffic import Upstream
 from runwright.versions import Version
@@ -196,7 +197,8 @@ class Work:
 def at_work(release_id: str, run: Run) -> Iterator[Work]:
     """Open a release for one step of ``run``. While the ledger is away, the step holds: what serves goes on serving."""
     ledger = open_ledger(patience=Patience(run.say, back=lambda: taken_up_again(release_id)))
-    try:
+    with ExitStack() as opened:
+        opened.callback(ledger.close)
         release = ledger.releases.get(release_id)
         runbook = from_json(release.runbook)
         place = runbook.environments[release.environment]
@@ -208,6 +210,7 @@ def at_work(release_id: str, run: Run) -> Iterator[Work]:
             secrets = run.secrets(runbook.block_of(release.environment), place.tier)
         if lease is not None:
             lease.secrets = secrets
+        opened.enter_context(at(place.target.host(), secrets.get(SSH_KEY, "")))
         folders = Folders.of(release.system, release.environment, release.id)
         site = Site(runbook, release.environment, folders, secrets)
         redaction = Redaction(site, lambda: work.versions)
@@ -226,8 +229,6 @@ def at_work(release_id: str, run: Run) -> Iterator[Work]:
             renew=lambda: taken_up_again(release_id),
         )
         yield work
-    finally:
-        ledger.close()
 
 
 def _spare_the_live_one(work: Work, action: Action[Any]) -> None:

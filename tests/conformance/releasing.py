@@ -2,7 +2,7 @@
 
     python -m tests.conformance.releasing SYSTEM ENVIRONMENT VERSION ...
 
-``VERSION:web,worker`` releases only these components. ``back`` in place of a version takes the live release back. After each it prints a line of JSON: the state of the release that
+``VERSION:web,worker`` releases only these components. ``back`` in place of a version takes the live release back, ``recover`` the newest one, whose run was killed. After each it prints a line of JSON: the state of the release that
 it was about, the plan's changes, the keys of the journal, and the error's first line, "" if there was none.
 """
 
@@ -105,6 +105,17 @@ def rollback(run: Run, system: str, environment: str) -> None:
         steps(release_id, run, WAY_BACK)
 
 
+def recover(run: Run, system: str, environment: str) -> None:
+    """Do what the automation has done after a run that crashed: flows/rollback.py with its id."""
+    with open_ledger() as ledger:
+        newest = ledger.releases.find(system, environment)[0]
+    asked = {"failed_run_id": newest.run_id, "reason": "crashed", "deployer": "automation"}
+    release_id = begin.taken_up(run, system, environment, "rollback", release_id=None, asked=asked)
+    assert release_id is not None
+    with put_back.paged(release_id, run), lease.holding(release_id, "rollback", run, wait=True):
+        steps(release_id, run, WAY_BACK)
+
+
 def told(run: Run, error: str) -> dict[str, Any]:
     """Return what the ledger says of the release that ``run`` worked on."""
     with open_ledger() as ledger:
@@ -127,8 +138,8 @@ def main(system: str, environment: str, versions: list[str]) -> None:
     for version in versions:
         run, error = Quiet(), ""
         try:
-            if version == "back":
-                rollback(run, system, environment)
+            if version in ("back", "recover"):
+                {"back": rollback, "recover": recover}[version](run, system, environment)
             else:
                 deploy(run, system, environment, version)
         except RunwrightError as caught:

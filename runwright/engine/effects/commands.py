@@ -4,119 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from runwright.engine.actions import Command, Elsewhere, Output, Process
-from runwright.engine.effects.processes import MARK, child_environment, end_session, this_process
+from runwright.engine.effects.environment import MARK, child_environment
+from runwright.engine.effects.processes import end_session, this_process
+from runwright.engine.effects.streams import MAX_OUTPUT_BYTES, Streams
+from runwright.engine.there.place import current
 from runwright.errors import ActionError, DeadlineError, RunwrightError
 from runwright.home import make_folder
 
-MAX_OUTPUT_BYTES = 32 * 2**20
-"""More than any answer that we parse; a program that prints without end must not fill our memory."""
-KEPT_BYTES = 2**20
-"""Of what nobody parses, the end is kept: that is where a program says why it ended. A change is never ended for what it
-prints: a migration would be left half-done."""
 GRACE_SECONDS = 5.0
 SAFE_POINT_SECONDS = 12.0
 """How long a cancelled run waits for a safe point: Prefect kills it after thirty seconds, and we promise twenty."""
 DRAIN_SECONDS = 1.0
-_CHUNK = 65536
 
 
-class _Streams:
-    """Feeds standard input and collects the two outputs, without ever blocking on one of them.
+def ask(argv: Sequence[str]) -> tuple[int, bytes]:
+    """Run a short program where things are done now, without any input; return its exit code and its output.
 
-    last: of standard output, too, only the end is kept, however much there is.
+    Raise UnreachableError if that is another host, and nobody can log in.
     """
-
-    def __init__(self, child: subprocess.Popen[bytes], feed: bytes, *, last: bool) -> None:
-        self.stdout = bytearray()
-        self.stderr = bytearray()
-        self.overflow = False
-        self._last = last
-        self._cut: set[int] = set()
-        self._feed = memoryview(feed)
-        self._selector = selectors.DefaultSelector()
-        for stream, sink in ((child.stdout, self.stdout), (child.stderr, self.stderr)):
-            if stream is not None:
-                os.set_blocking(stream.fileno(), False)
-                self._selector.register(stream, selectors.EVENT_READ, sink)
-        if child.stdin is not None:
-            os.set_blocking(child.stdin.fileno(), False)
-            self._selector.register(child.stdin, selectors.EVENT_WRITE, None)
-
-    def pump(self, seconds: float) -> bool:
-        """Move what can be moved within ``seconds``; return whether any stream is still open."""
-        if not self._selector.get_map():
-            return False
-        for ready, _ in self._selector.select(seconds):
-            if ready.data is None:
-                self._write(ready.fileobj)
-            else:
-                self._read(ready.fileobj, ready.data)
-        return bool(self._selector.get_map())
-
-    def _write(self, stream: Any) -> None:
-        try:
-            sent = os.write(stream.fileno(), self._feed[:_CHUNK]) if self._feed else 0
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            sent = len(self._feed)
-        self._feed = self._feed[sent:]
-        if not self._feed:
-            self._close(stream)
-
-    def _read(self, stream: Any, sink: bytearray) -> None:
-        try:
-            data = os.read(stream.fileno(), _CHUNK)
-        except BlockingIOError:
-            return
-        if not data:
-            self._close(stream)
-        elif self._last or sink is self.stderr:
-            sink += data
-            if len(sink) > KEPT_BYTES:
-                self._cut.add(id(sink))
-                del sink[:-KEPT_BYTES]
-        elif len(sink) + len(data) > MAX_OUTPUT_BYTES:
-            self.overflow = True
-        else:
-            sink += data
-
-    def kept(self, sink: bytearray) -> bytes:
-        """Return what was collected, in whole lines if the beginning was dropped: half a secret is not known as one."""
-        if id(sink) not in self._cut:
-            return bytes(sink)
-        _, ended, rest = bytes(sink).partition(b"\n")
-        return rest if ended else bytes(sink[KEPT_BYTES // 2 :])
-
-    def _close(self, stream: Any) -> None:
-        self._selector.unregister(stream)
-        with contextlib.suppress(BrokenPipeError):
-            stream.close()
-
-    def close(self) -> None:
-        for key in list(self._selector.get_map().values()):
-            self._close(key.fileobj)
-        self._selector.close()
+    if (login := current()) is not None:
+        return login.sh('exec "$@" </dev/null 2>/dev/null', *argv)
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=child_environment({}), check=False
+    )
+    return done.returncode, done.stdout
 
 
 def end_elsewhere(elsewhere: Elsewhere | None) -> None:
-    """End what a command started outside of its own processes. Raise ActionError if that fails."""
+    """End what a command started outside of its own processes, where things are done now. Raise ActionError if that fails."""
     if elsewhere is None:
         return
-    done = subprocess.run(
-        elsewhere.end, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=child_environment({}), check=False
-    )
-    if done.returncode != 0:
+    code, _ = ask(elsewhere.end)
+    if code != 0:
         raise ActionError(
-            f"What it had started could not be ended: {' '.join(elsewhere.end)} exited with {done.returncode}.",
+            f"What it had started could not be ended: {' '.join(elsewhere.end)} exited with {code}.",
             state="It may still run.",
             next="Run that command by hand, then run again.",
         )
@@ -162,7 +90,7 @@ def run(
                 next=f"Install {action.argv[0]!r} or put it on the PATH of the worker, then run again.",
             ) from error
         process = this_process(child.pid)
-        streams = _Streams(child, action.stdin or b"", last=action.last or action.key is not None)
+        streams = Streams(child, action.stdin or b"", last=action.last or action.key is not None)
         begun = time.monotonic()
         until = begun + action.deadline_seconds
         try:
@@ -187,7 +115,7 @@ def run(
 def _follow(
     action: Command[Any],
     child: subprocess.Popen[bytes],
-    streams: _Streams,
+    streams: Streams,
     until: float,
     lost: Callable[[], RunwrightError | None],
 ) -> None:
@@ -195,7 +123,7 @@ def _follow(
     drained: float | None = None
     while True:
         still_open = streams.pump(min(0.2, max(0.0, until - time.monotonic())))
-        _check(action, streams, until)
+        check(action, streams, until)
         if action.key is not None and not action.safe_point and (why := lost()) is not None:
             raise why
         if child.poll() is not None:
@@ -213,7 +141,7 @@ def _private(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
-def _check(action: Command[Any], streams: _Streams, until: float) -> None:
+def check(action: Command[Any], streams: Streams, until: float) -> None:
     if streams.overflow:
         raise ActionError(
             f"It printed more than {MAX_OUTPUT_BYTES // 2**20} MiB: {action.says}.",

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 from pathlib import Path
 
+from runwright.engine.there import paths
 from runwright.errors import ActionError, FencedError
 
 
@@ -22,7 +22,7 @@ def permit(fence: Path, token: int) -> Path:
 
 def highest(fence: Path) -> int:
     """Return the highest token that took over, 0 if none did."""
-    return max(_tokens(fence), default=0)
+    return max(_tokens(paths.Path(fence)), default=0)
 
 
 def fenced(fence: Path, token: int) -> FencedError:
@@ -38,6 +38,7 @@ def fenced(fence: Path, token: int) -> FencedError:
 
 def raise_to(fence: Path, token: int) -> None:
     """From here on refuse all tokens lower than ``token``. Raise FencedError if a higher one took over, ActionError."""
+    fence = paths.Path(fence)
     try:
         permit(fence, token).mkdir(parents=True, exist_ok=True)
         if highest(fence) > token:  # looked at afterwards: who takes over now finds our folder, and takes it away
@@ -45,10 +46,10 @@ def raise_to(fence: Path, token: int) -> None:
                 permit(fence, token).rmdir()
             raise fenced(fence, token)
         for lower in _tokens(fence) - {token}:
-            gone = fence / f".{lower}-{secrets.token_hex(4)}"
+            gone: paths.Path = fence / f".{lower}-{secrets.token_hex(4)}"
             with contextlib.suppress(FileNotFoundError):
                 permit(fence, lower).rename(gone)  # at once, whatever is written there at this moment
-            shutil.rmtree(gone, ignore_errors=True)
+            gone.remove_tree()
     except OSError as error:
         raise ActionError(
             f"{fence} cannot be changed: {error.strerror}.",

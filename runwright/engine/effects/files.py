@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 
 from runwright.engine.effects.fences import fenced
+from runwright.engine.there import files as there
+from runwright.engine.there.place import current
 from runwright.errors import ActionError
 from runwright.home import make_folder
 
@@ -16,6 +18,9 @@ def write_file(path: Path, content: bytes, mode: int, permit: Path | None = None
 
     Raise ActionError if that fails, FencedError if ``permit`` was taken away.
     """
+    if (login := current()) is not None:
+        there.write_file(login, str(path), content, mode, str(permit or ""))
+        return
     beside = (permit or path.parent) / f".{path.name}.{secrets.token_hex(4)}"
     try:
         make_folder(path.parent)

@@ -9,32 +9,17 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from runwright.engine.actions import Process, Spawn, Stop
+from runwright.engine.effects.environment import MARK, child_environment
 from runwright.engine.effects.files import write_file
 from runwright.errors import ActionError
 from runwright.home import make_folder
 
-# What a child may know of our environment. All else stays with us: a secret in our own environment reaches nobody.
-PASSED_ON = (
-    "PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR",
-    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT", "PIP_INDEX_URL", "VIRTUAL_ENV",
-)  # fmt: skip
-
-MARK = "RUNWRIGHT_ACTION"
-"""The environment variable that every child carries: which action of which release it belongs to."""
-
 _POLL_SECONDS = 0.02
 _LISTENING = "0A"  # as /proc/net/tcp writes the state of a socket
-
-
-def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a child process: a minimal one and ``extra``."""
-    return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | dict(extra)
 
 
 def _stat(pid: int) -> list[str] | None:

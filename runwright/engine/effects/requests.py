@@ -18,6 +18,8 @@ import httpx
 
 from runwright.engine.actions import Http, Reply
 from runwright.engine.effects.deadlines import within
+from runwright.engine.there import forward
+from runwright.engine.there.place import current
 from runwright.errors import ActionError, DeadlineError
 
 MAX_BODY_BYTES = 8 * 2**20
@@ -97,6 +99,9 @@ class _Finding(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
+        if (login := current()) is not None and forward.is_loopback(host):
+            # as seen from where the system runs
+            return self.connect_unix_socket(str(forward.forwarded(login, host, port)), timeout)
         begun = time.monotonic()
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from runwright.engine.actions import Command, Do, Read, WriteFile
+from runwright.engine.there.paths import Path
 from runwright.errors import RefusedError
 from runwright.platforms.compose.at_start import Look, migrating
 from runwright.platforms.compose.cli import Project

@@ -13,9 +13,9 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from runwright.engine.actions import Command, Do, Output, Read
+from runwright.engine.there.paths import Path
 from runwright.platforms.compose.config import ComposeConfig, ServiceConfig
 from runwright.platforms.compose.contents import looked_into
 from runwright.platforms.compose.images import Image, image_of

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Collection, Iterable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from runwright.engine.actions import Do, Output
+from runwright.engine.there.paths import Path, scratch, which
 from runwright.errors import ActionError, InputError, RunwrightError
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import ComposeConfig, parse_config, rendered
@@ -30,7 +28,7 @@ def checked(do: Do, book: Runbook, environment: str, claimed: Iterable[Claim]) -
     there = _where(do, target, book)
     if there is None:
         return Seen()
-    if shutil.which("docker") is None:
+    if which("docker") is None:
         return Seen(warnings=("The Compose files were not looked at: docker is not on PATH.",))
     try:
         known, lacks = _read(do, *there, book.services())
@@ -83,8 +81,8 @@ def _read(
     """
     files = [top / name for name in compose_files(do, target, top, env_files(target)).names]
     try:
-        with TemporaryDirectory() as scratch:
-            project = project_in_tree(do, Place(target, top, top, {}, Path(scratch))).project
+        with scratch() as folder:
+            project = project_in_tree(do, Place(target, top, top, {}, folder)).project
             known, config = do(rendered(project, lambda output: _both(output, project, top), interpolate=True))
             return known, lacking(do, config, services)
     except RunwrightError as error:

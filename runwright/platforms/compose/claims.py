@@ -6,13 +6,12 @@ folder destroy it.
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Collection, Iterable
 from functools import partial
-from pathlib import Path
 
 from runwright.engine.actions import Command, Do, Read
+from runwright.engine.there.paths import Path
+from runwright.engine.there.ports import answers
 from runwright.errors import RefusedError
 from runwright.platforms.compose.config import ComposeConfig, Mount, ServiceConfig
 from runwright.platforms.compose.containers import Container, all_volumes, ids_of, inspect
@@ -114,7 +113,7 @@ def _projects(
 def _is_from(container: Container, directory: Path) -> bool:
     folders = {container.directory, *(str(Path(file).parent) for file in container.files)}
     # what was read from a pipe has the name "-", and that is in no folder
-    return os.path.realpath(directory) in {os.path.realpath(folder) for folder in folders if Path(folder).is_absolute()}
+    return Path(directory).resolve() in {Path(folder).resolve() for folder in folders if Path(folder).is_absolute()}
 
 
 def _mounts(starts: Iterable[ServiceConfig], held: Collection[Container], target: ComposeTarget) -> Iterable[Claim]:
@@ -169,8 +168,4 @@ def _ports(do: Do, starts: Iterable[ServiceConfig], held: Iterable[Container]) -
 
 
 def _answers(address: str, port: int) -> bool:
-    try:
-        with socket.create_connection((_LOCAL if address in _EVERYWHERE else address, port), _ASK_SECONDS):
-            return True
-    except OSError:
-        return False
+    return answers(_LOCAL if address in _EVERYWHERE else address, port, _ASK_SECONDS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from runwright.engine.actions import Command, Do, Output
+from runwright.engine.there.paths import Path
 from runwright.errors import ObservationError, RefusedError
 
 OLDEST_COMPOSE: tuple[int, ...] = (2, 0)

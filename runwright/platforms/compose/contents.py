@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from runwright.engine.actions import Command, Do, Elsewhere, Output, Read
+from runwright.engine.there.paths import Path
 from runwright.errors import ObservationError
 
 COPY_SECONDS = 300.0
@@ -121,7 +120,7 @@ def _is_there(output: Output) -> bool:
 def files_of(archive: Path, algorithm: str) -> dict[str, File]:
     """Return the files of a tar archive as `docker cp` writes it, without its first folder. Empty ones are left out."""
     found = {}
-    with tarfile.open(archive, "r|") as tar:
+    with archive.open("rb") as content_of, tarfile.open(fileobj=content_of, mode="r|") as tar:
         for member in tar:
             content = tar.extractfile(member) if member.isfile() and member.size else None
             if content is None:
@@ -137,7 +136,7 @@ def file_on_host(path: Path, algorithm: str) -> str:
     """Return the id that git would give to the file ``path``; "" if it cannot be read."""
     try:
         with path.open("rb") as content:
-            digest = _hash(algorithm, os.fstat(content.fileno()).st_size)
+            digest = _hash(algorithm, path.stat().st_size)
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
     except OSError:

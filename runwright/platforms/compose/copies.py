@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from runwright.engine.actions import Do, Read
+from runwright.engine.there.paths import Path
 from runwright.errors import RefusedError
 from runwright.platforms.compose.at_start import start_of
 from runwright.platforms.compose.config import ComposeConfig, Mount, ServiceConfig
@@ -286,7 +287,7 @@ class Copies:
 
             def look() -> dict[str, File]:
                 files = [name for name in names if (source / name).is_file()]
-                return {name: File("", os.access(source / name, os.X_OK)) for name in files}
+                return {name: File("", bool((source / name).stat().st_mode & 0o111)) for name in files}
 
             held = self._do(Read(says=f"look for programs in {mount.source}", function=look))
         return [n for n in names if n in held and is_program(PurePosixPath(mount.target, n).name, held[n])]

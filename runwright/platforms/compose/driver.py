@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 from runwright.engine.actions import Action, Command, Do, Elsewhere, Output, Read, nothing
+from runwright.engine.there.paths import Path
 from runwright.errors import ActionError, InputError, RefusedError, RunwrightError
 from runwright.platforms.compose import containers, spoken
 from runwright.platforms.compose.adopt import adopt
@@ -566,7 +566,7 @@ def _as_planned(source: str, wanted: str | None) -> bool:
     """Return whether a mount comes from where it was to come from; "" stands for a volume without a name."""
     if not wanted:
         return wanted == "" and not source.startswith("/")
-    return source == wanted or os.path.realpath(source) == os.path.realpath(wanted)
+    return source == wanted or Path(source).resolve() == Path(wanted).resolve()
 
 
 def _missing(project: Project) -> list[str]:

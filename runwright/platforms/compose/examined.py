@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 from runwright.engine.actions import Command, Do, Output
+from runwright.engine.there.paths import which
 from runwright.errors import RunwrightError
 from runwright.platforms.compose.cli import compose_version
 from runwright.platforms.shape import Finding, State
@@ -16,7 +16,7 @@ _LONGEST = 200
 
 def examined(do: Do, *, needed: bool) -> Iterator[Finding]:
     """Yield whether Docker and its Compose can be used. needed: whether a system is to be released with them."""
-    if shutil.which("docker") is None:
+    if which("docker") is None:
         state: State = "warn" if needed else "ok"
         text = "docker is not on PATH" + ("; systems on Docker Compose cannot be released from here" if needed else "")
         yield Finding(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import pathlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from runwright.engine.actions import Do
+from runwright.engine.there.paths import Path, scratch, which
 from runwright.errors import RunwrightError
 from runwright.platforms.compose.driver import Compose
 from runwright.platforms.shape import Claim, Drafted, Finding, Kind, Seen
@@ -70,12 +69,12 @@ class ComposeKind(Kind):
 
     # what follows is imported where it is used: a release does not need it
 
-    def drafted(self, do: Do, directory: Path, files: tuple[str, ...], env_file: str) -> Drafted:
+    def drafted(self, do: Do, directory: pathlib.Path, files: tuple[str, ...], env_file: str) -> Drafted:
         """Return a runbook for the Compose application in ``directory``, or that with the Compose files ``files`` in it."""
         from runwright.platforms.compose.draft.gathering import gather
         from runwright.platforms.compose.draft.writing import draft
 
-        found = gather(do, directory, files, env_file)
+        found = gather(do, Path(directory), files, env_file)
         says = f"{plural(len(found.facts.services), 'service')} of the project {found.facts.project}"
         return Drafted(draft(found.facts), says, found.remarks)
 
@@ -89,10 +88,9 @@ class ComposeKind(Kind):
         """Return who else has the project's name, its ports or its folders."""
         target = book.environments[environment].target
         assert isinstance(target, ComposeTarget)
-        if shutil.which("docker") is None or not Path(target.directory).is_dir():
+        if which("docker") is None or not Path(target.directory).is_dir():
             return ()
-        with TemporaryDirectory() as scratch:
-            folder = Path(scratch)
+        with scratch() as folder:
             driver = Compose(target, book.services(), folder, folder, {}, system=book.system, environment=environment)
             try:
                 return driver.claims(do)

@@ -6,9 +6,9 @@ Compose and the engine say so only as they make a container, when the one before
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 from runwright.engine.actions import Command, Do, Read
+from runwright.engine.there.paths import Path
 from runwright.errors import RefusedError
 from runwright.platforms.compose.config import ComposeConfig, Mount
 from runwright.platforms.compose.containers import all_volumes, ids_of

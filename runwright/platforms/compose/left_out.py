@@ -7,10 +7,10 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from runwright.engine.actions import Do, Output, Read
+from runwright.engine.there.paths import Path, walk
 from runwright.errors import RefusedError
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import refusal, rendered
@@ -103,7 +103,7 @@ def _changed(do: Do, place: Place, before: Path, override: ServiceOverride) -> s
     ]
     ours = place.folder / "tree"
     paths = [
-        os.path.relpath(copy, ours) for copy in copies if isinstance(copy, str) and Path(copy).is_relative_to(ours)
+        os.path.relpath(copy, str(ours)) for copy in copies if isinstance(copy, str) and Path(copy).is_relative_to(ours)
     ]
 
     def look() -> list[str]:
@@ -116,6 +116,7 @@ def _changed(do: Do, place: Place, before: Path, override: ServiceOverride) -> s
 def _same(now: Path, copy: Path, users: Path) -> bool:
     """Return whether each file of ``now`` is the same in what was mounted: our copy, or, of what we never released, the user's own."""
     then = copy if copy.exists() else users
-    files = [path for path in now.rglob("*") if path.is_file()] if now.is_dir() else [now]
+    below = (folder / name for folder, _, names in walk(now) for name in names)
+    files = [path for path in below if path.is_file()] if now.is_dir() else [now]
     others = [then / path.relative_to(now) if now.is_dir() else then for path in files]
     return all(b.is_file() and a.read_bytes() == b.read_bytes() for a, b in zip(files, others, strict=True))

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
+from runwright.engine.there.paths import Path, walk
 from runwright.errors import RefusedError
 from runwright.platforms.compose.config import Mount
 from runwright.platforms.compose.contents import File, Files
@@ -110,7 +111,7 @@ def relative_to(directory: Path, source: str) -> str | None:
     """Return ``source`` relative to ``directory`` ("." if it is that), or None if it lies elsewhere; links are followed."""
     if not Path(source).is_absolute():
         return None
-    inside = os.path.relpath(os.path.realpath(source), os.path.realpath(directory))
+    inside = os.path.relpath(str(Path(source).resolve()), str(Path(directory).resolve()))
     return None if inside == ".." or inside.startswith("../") else inside
 
 
@@ -150,10 +151,10 @@ def different(files: Mapping[str, File], mounted: Mapping[str, str]) -> tuple[st
 def strangers(folder: Path, path: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return the first few files in ``folder/path`` that are not in ``known`` and no litter: somebody's data."""
     names, found = set(known), []
-    for root, folders, files in os.walk(folder / path):
+    for root, folders, files in walk(folder / path):
         folders[:] = sorted(f for f in folders if f not in LITTER and f != ".git")
         for name in sorted(files):
-            inside = os.path.relpath(Path(root) / name, folder)
+            inside = str((root / name).relative_to(folder))
             if inside not in names and name not in LITTER | PLACEHOLDERS and not name.endswith(".pyc"):
                 found.append(inside)
                 if len(found) == _SHOWN:

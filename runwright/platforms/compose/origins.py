@@ -168,7 +168,7 @@ def _both(first: str, name: str, known: Mapping[str, Origin]) -> str:
 
 def _seen(path: str, top: str) -> str:
     inside = Path(path).is_absolute() and Path(path).is_relative_to(top)
-    return os.path.relpath(path, top) if inside else path
+    return os.path.relpath(path, str(top)) if inside else path
 
 
 def _shown(dockerfile: str) -> str:

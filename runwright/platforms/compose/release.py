@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from runwright.engine.actions import Command, Do, Read, WriteFile
+from runwright.engine.there.paths import Path
 from runwright.errors import InputError, NotBuiltError, RefusedError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.at_start import Look, before_it, migrating
@@ -189,7 +189,7 @@ def started_from_others(do: Do, place: Place, found: InTree, services: Mapping[s
     Raise RefusedError if nobody has said which files are meant: what Compose takes by itself is not what runs.
     """
     base = found.project.directory
-    mine = [os.path.relpath(place.top / name, base) for name in found.named.names]
+    mine = [os.path.relpath(str(place.top / name), str(base)) for name in found.named.names]
     started = {
         tuple(os.path.relpath(file, container.directory) for file in container.files)
         for container in containers.containers_of(do, place.target.project) or ()

@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
 
 from runwright.engine.actions import Command, Do, Output, Read
+from runwright.engine.there.paths import Path
 from runwright.errors import InputError, NotBuiltError
 from runwright.platforms.compose.config import refusal
 from runwright.platforms.compose.mounts import Tracked, relative_to
@@ -150,8 +151,12 @@ def env_files(target: ComposeTarget) -> tuple[Path, ...]:
 
 def usual_files(folder: Path) -> tuple[str, ...]:
     """Return the names of the files in ``folder`` that Compose takes if it is given none."""
-    base = [n for n in BASE_NAMES if (folder / n).is_file()][:1]
-    return (*base, *([n for n in OVERRIDE_NAMES if (folder / n).is_file()][:1] if base else ()))
+    try:
+        names = {path.name for path in folder.iterdir() if path.name in {*BASE_NAMES, *OVERRIDE_NAMES}}
+    except OSError:
+        return ()
+    base = [n for n in BASE_NAMES if n in names and (folder / n).is_file()][:1]
+    return (*base, *([n for n in OVERRIDE_NAMES if n in names and (folder / n).is_file()][:1] if base else ()))
 
 
 def _in_repository(name: str, directory: Path) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 
 from runwright.engine.actions import Command, Do, Wait, WriteFile
+from runwright.engine.there.paths import Path
 from runwright.errors import ActionError, DeadlineError
 from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import yaml
+
+from runwright.engine.there.paths import Path
 
 
 def yaml_mistakes(files: Iterable[Path]) -> list[str]:

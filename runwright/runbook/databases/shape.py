@@ -21,6 +21,9 @@ else:
 class Database(Registered):
     """What holds an environment's data. ``kind`` is a `Literal` of one name in each."""
 
+    by_us: ClassVar[bool] = False
+    """Whether Runwright itself opens it, and no program that can be run where it is."""
+
     kind: str
 
     @property

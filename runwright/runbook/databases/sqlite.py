@@ -12,6 +12,7 @@ class SqliteDatabase(Database):
     """A SQLite file."""
 
     title: ClassVar[str] = "SQLite"
+    by_us: ClassVar[bool] = True
 
     kind: Literal["sqlite"]
     path: Text = example("data/shop.db", "The file, absolute or relative to the target's directory.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from runwright.engine.there.address import SSH_ADDRESS
 from runwright.runbook.base import Duration, Model, Name, Port, ServiceName, Text, Words, example
 from runwright.runbook.document import Mistake
 from runwright.runbook.nearest import unknown
@@ -23,6 +24,15 @@ ProjectName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$"),
     Words("a project name as Compose allows it: lower-case letters, digits, dashes and underscores", "a name"),
+]
+
+
+SshAddress = Annotated[
+    str,
+    Field(pattern=SSH_ADDRESS),
+    Words(
+        "a host for ssh, such as ssh://deploy@shop.example.com or ssh://deploy@shop.example.com:2222", "a host for ssh"
+    ),
 ]
 
 
@@ -44,6 +54,12 @@ class ComposeTarget(Target):
 
     platform: Literal["compose"]
     project: ProjectName = example("shop", "The Compose project's name (`docker compose ls` shows it).")
+    on: SshAddress | None = example(
+        "ssh://deploy@shop.example.com",
+        "The host that it runs on, logged in to by ssh: ssh://USER@HOST or ssh://USER@HOST:PORT. Every path of this environment is a path there, programs run there, and a loopback address in `urls` or `metrics` is the one there. Default: the host that Runwright runs on.",
+        None,
+        apart=True,
+    )
     directory: Text = example(
         "/opt/shop",
         "The folder that the application is run from today, absolute or relative to this file: its env file and its data folders stay there and are never edited.",
@@ -95,6 +111,10 @@ class ComposeTarget(Target):
         False,
     )
 
+    def host(self) -> str | None:
+        """Return the host that it runs on, None: this one."""
+        return self.on
+
     @property
     def routed(self) -> bool:
         """Whether there are two colours."""
@@ -103,6 +123,7 @@ class ComposeTarget(Target):
     def mistakes(self, book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
         """Yield what does not fit the components, and what only development may do."""
         services = book.services()
+        yield from self._elsewhere(book, place, path)
         yield from self._colours(services, place, path)
         yield from rungs_mistakes(self.strategy, self.rungs, (*path, "target"))
         for i, service in enumerate(self.order):
@@ -118,6 +139,27 @@ class ComposeTarget(Target):
         if self.allow_source_mounts and place.tier != "development":
             what = "source code mounted from the host is for development only: the code that runs would not be the image's, and no way back would change it."
             yield Mistake((*path, "target", "allow_source_mounts"), what)
+
+    def _elsewhere(self, book: Runbook, place: Environment, path: Path) -> Iterator[Mistake]:
+        """Yield what cannot be done on another host yet."""
+        if self.on is None:
+            return
+        paths = {(*path, "target", "directory"): self.directory}
+        paths |= {("backup", "directory"): book.backup.directory} if book.backup is not None else {}
+        for where, text in paths.items():
+            if not text.startswith("/"):
+                what = f"this is a path on {self.on}, where nothing is relative to this file: write all of it, from the first slash."
+                yield Mistake(where, what)
+        if self.routed:
+            what = f"`strategy: {self.strategy}` is for the host that Runwright runs on: the switch before the two versions is asked on this machine. With `on`, say `strategy: recreate`; or run a worker on that host and leave `on` out."
+            yield Mistake((*path, "target", "strategy"), what)
+        for name, component in book.components.items():
+            if component.steps:
+                what = f"steps before the build are run by Runwright itself, which does not run on {self.on}. Let CI build that image, or let its Dockerfile do them; or run a worker on that host and leave `on` out."
+                yield Mistake(("components", name, "steps"), what)
+        if place.database is not None and place.database.by_us:
+            what = f"a database of kind `{place.database.kind}` is read by Runwright itself, which does not run on {self.on}. Leave `database` out; or run a worker on that host and leave `on` out."
+            yield Mistake((*path, "database"), what)
 
     def _colours(self, services: Collection[str], place: Environment, path: Path) -> Iterator[Mistake]:
         here = (*path, "target", "traffic")

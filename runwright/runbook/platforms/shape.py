@@ -37,6 +37,10 @@ class Target(Registered):
         """Whether a new version gets its users share by share."""
         return bool(getattr(registry.cutover(str(getattr(self, "strategy", ""))), "climbs", False))
 
+    def host(self) -> str | None:
+        """Return the address for ssh of the host that it runs on; None: the one that Runwright runs on, or no host at all."""
+        return None
+
     def service_names(self, book: Runbook) -> list[str]:
         """Return the names of what runs here, as other parts of the runbook may name them."""
         return list(book.services())

@@ -7,9 +7,10 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from runwright.engine.actions import Command, Do
+from runwright.engine.there.paths import Path
 from runwright.errors import InputError
 from runwright.platforms.compose.sources import BASE_NAMES
 

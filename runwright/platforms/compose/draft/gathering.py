@@ -6,12 +6,13 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from runwright.engine.actions import Command, Do, Output, Read
+from runwright.engine.there.paths import Path
 from runwright.errors import ActionError, InputError
 from runwright.platforms.compose.config import parse_config
 from runwright.platforms.compose.draft.dockerfile import base_image, healthcheck
@@ -68,7 +69,7 @@ class Application(Given):
     by_shell: whether only the shell names the files that Compose takes (COMPOSE_FILE): a worker does not know it.
     """
 
-    root: Path = Path()
+    root: Path = field(default_factory=Path)
     by_shell: bool = False
 
     def argv(self, *, interpolate: bool) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runwright.engine.actions import Command, Elsewhere, Output, Process
-from runwright.engine.effects import commands
+from runwright.engine.effects import commands, streams
 from runwright.engine.effects.processes import MARK, alive, marked, this_process
 from runwright.errors import ActionError, DeadlineError, FencedError
 
@@ -103,15 +103,15 @@ def test_a_daemon_that_it_leaves_behind_does_not_hold_us_up() -> None:
 
 def test_endless_output_is_an_error_and_not_our_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a program that prints without end, it is ended."""
-    monkeypatch.setattr(commands, "MAX_OUTPUT_BYTES", 100_000)
+    monkeypatch.setattr(streams, "MAX_OUTPUT_BYTES", 100_000)
     with pytest.raises(ActionError, match="printed more than"):
         run("yes", deadline_seconds=20.0)
 
 
 def test_of_what_nobody_parses_the_end_is_kept_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a change, or a read of the last output alone, that prints too much, it goes on to its end, and that is kept."""
-    monkeypatch.setattr(commands, "MAX_OUTPUT_BYTES", 100_000)
-    monkeypatch.setattr(commands, "KEPT_BYTES", 1000)
+    monkeypatch.setattr(streams, "MAX_OUTPUT_BYTES", 100_000)
+    monkeypatch.setattr(streams, "KEPT_BYTES", 1000)
     loud = python(
         "import sys; sys.stdout.write('x' * 10**6); sys.stdout.buffer.write(b'\\xff\\n'); print('the reason')"
     )
@@ -163,7 +163,7 @@ def test_a_process_is_told_while_it_runs_and_found_by_its_mark(tmp_path: Path) -
 
 def test_what_is_kept_begins_with_a_whole_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of a secret alone would not be known as one; of one endless line a half is kept."""
-    monkeypatch.setattr(commands, "KEPT_BYTES", 1000)
+    monkeypatch.setattr(streams, "KEPT_BYTES", 1000)
     lines = "import sys; sys.stderr.write('password=' + 'x' * 990 + 'geheim\\nlast\\n')"
     assert run(*python(lines)).stderr == b"last\n"
     endless = run(*python("import sys; sys.stderr.write('x' * 5000)")).stderr
