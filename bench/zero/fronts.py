@@ -69,11 +69,11 @@ frontend in
     use_backend %[var(txn.web),field(3,/)] if { var(txn.web) -m found }
     default_backend web
 backend web
-    server app web:8000 resolvers docker init-addr last,libc,none
+    server app web:8000 resolvers docker init-addr libc,none
 backend web-blue
-    server-template app 10 web-blue:8000 check inter 500 resolvers docker init-addr none
+    server-template app 10 web-blue:8000 check inter 500 resolvers docker init-addr libc,none
 backend web-green
-    server-template app 10 web-green:8000 check inter 500 resolvers docker init-addr none
+    server-template app 10 web-green:8000 check inter 500 resolvers docker init-addr libc,none
 """
 _INSIDE = {"nginx:1": "/etc/nginx/conf.d", "haproxy:2": "/usr/local/etc/haproxy"}
 
