@@ -36,12 +36,13 @@ class Refused(Exception):
 
 
 _GIVEN_PATH: list[str] = globals().get("given_path", sys.path[:])
-_NEEDED = ("alembic.command", "alembic.config", "logging.config", "sqlalchemy", "psycopg", "psycopg2", "asyncpg")
+_NEEDED = ("alembic.command", "alembic.config", "logging.config", "sqlalchemy")
+_CONNECTING = ("psycopg", "psycopg2", "asyncpg")
 
 
-def load() -> None:
+def load(*needed: str) -> None:
     """Import what the job needs while the interpreter's own folders come first; env.py then has the path that it knows."""
-    for name in _NEEDED:
+    for name in needed:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     sys.path[:] = _GIVEN_PATH
@@ -49,8 +50,8 @@ def load() -> None:
 
 def main(arguments: list[str]) -> int:
     """Do what the arguments say. Return the exit code."""
-    load()
     mode, directory, config, *rest = arguments
+    load(*_NEEDED, *(() if mode == "read" else _CONNECTING))
     start, answer = Path.cwd(), sys.stdout
     os.chdir(directory)
     if mode in ("read", "locate"):
