@@ -146,3 +146,18 @@ class TestRecreate(CutoverConformance):
     def test_failed_at_every_change_it_comes_right_when_it_is_repeated(self, case: CutoverCase, trial: Trial) -> None:
         """It makes the changes of its platform and no other."""
         super().test_failed_at_every_change_it_comes_right_when_it_is_repeated(case, trial)
+
+    @SLOW
+    def test_staging_moves_no_user(self, case: CutoverCase) -> None:
+        """Nothing is staged."""
+        super().test_staging_moves_no_user(case)
+
+    @SLOW
+    def test_what_is_kept_warm_gets_the_users_at_once_and_another_version_never(self, case: CutoverCase) -> None:
+        """Nothing is kept warm."""
+        super().test_what_is_kept_warm_gets_the_users_at_once_and_another_version_never(case)
+
+    @SLOW
+    def test_each_share_on_the_way_is_absolute_and_told_and_all_go_back_at_once(self, case: CutoverCase) -> None:
+        """There is one share, which is all: the next version gets it in a case of its own."""
+        super().test_each_share_on_the_way_is_absolute_and_told_and_all_go_back_at_once(case)

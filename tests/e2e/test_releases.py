@@ -9,6 +9,7 @@ from tests.chaos.choice import SLOW
 from tests.e2e.place import Place
 
 
+@SLOW  # that one wins is told by tests/chaos/test_races.py; a good release, and the rollback of one that did nothing, beside this
 def test_of_two_deploys_at_once_one_is_proven_and_one_is_told_who_was_faster(place: Place) -> None:
     """The lease lets one through; the other changes nothing, and its rollback neither waits for it nor does anything."""
     runs = [place.start("v1.1.0", 0.1), place.start("v1.0.0", 0.1)]

@@ -98,8 +98,10 @@ def test_no_secret_is_written_logged_or_passed_as_an_argument(
     leaky = tmp_path / "leaky"
     with_a_leaky_migration(repository, leaky)
     with watching_arguments(needles) as arguments:
-        good = place.ended(place.start("v1.1.0"))
+        first = place.start("v1.1.0")
+        good = place.ended(first)
         assert good.is_completed(), good.message
+        assert place.state_of(first) == "proven"
         text = place.runbook_file.read_text()
         place.runbook_file.write_text(text.replace(str(repository), str(leaky)))
         try:
@@ -108,6 +110,7 @@ def test_no_secret_is_written_logged_or_passed_as_an_argument(
             fired = place.rolled_back(run)
         finally:
             place.runbook_file.write_text(text)
+    assert place.fired_by(first) == [], "a good release fires nothing"
     assert state.is_failed()
     assert "[secret SHOP_SIGNING_KEY]" in (state.message or ""), "the migration had it, and did print it"
     assert (place.version(), place.state_of(run)) == ("v1.1.0", "rolled_back")

@@ -35,12 +35,10 @@ class HostWorld(World):
             "hang-deploy/green/start",
             "kill-after-deploy/switch/fence",
             "kill-unsettled-deploy/switch/put",
-            "retry-kill-during-deploy/green/start",
             "retry-kill-unsettled-deploy/switch/put",
             "first-kill-unsettled-deploy/router/first",
             "in-run-kill-after-back*/green/stop",
             "warm-kill-unsettled-back*/switch/put",
-            "warm-break-back*/green/stop",
             "cold-kill-during-back*/blue/start",
             "cold-kill-before-back*/router/start*",
         }
