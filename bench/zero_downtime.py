@@ -28,6 +28,8 @@ QUIET_SECONDS, WATCHED_SECONDS, AFTER_SECONDS = 6.0, 3.0, 2.0
 RELEASE_SECONDS = 150.0
 OURS = "runwright"
 FIRST = ", first time"
+CANARY, IN_PLACE = "canary", "recreate"
+"""Rows of what is measured, as a runbook names it."""
 PLUGIN = "ROLLOUT"
 """The environment variable that names the plugin's program, where it is not installed: without either its steps are done."""
 NGINX, SWITCH = "nginx", "caddy, the switch"
@@ -76,8 +78,8 @@ def by_runwright(place: Place, found: Callable[[dict[str, Any]], None]) -> None:
     place.make(versions=4)
     place.runbook("blue_green", "2s")
     found(released(place, "v2", router, f"blue_green{FIRST}", taken_back=False))
-    for strategy, version in (("blue_green", "v3"), ("canary", "v4")):
-        if (router, strategy) == (NGINX, "canary"):
+    for strategy, version in (("blue_green", "v3"), (CANARY, "v4")):
+        if (router, strategy) == (NGINX, CANARY):
             continue  # it counts no requests by upstream, so that no share of it is ever known to have had enough
         place.runbook(strategy, "60s")
         found(released(place, version, router, strategy))
@@ -119,10 +121,10 @@ def _marks(process: subprocess.Popen[str], place: Place, *, spoils: bool) -> dic
 def in_place(place: Place, found: Callable[[dict[str, Any]], None]) -> None:
     """Change the same application by Compose alone, by the plugin, and by Runwright in place."""
     place.make(versions=2)
-    found(changed(place, "docker compose up -d", "recreate", lambda: place.compose("up", "-d", "--build")))
+    found(changed(place, "docker compose up -d", IN_PLACE, lambda: place.compose("up", "-d", "--build")))
     found(changed(place, plugin(), "rolling", lambda: rollout(place)))
     place.runbook("", "60s")
-    found(released(place, "v2", NGINX, "recreate"))
+    found(released(place, "v2", NGINX, IN_PLACE))
 
 
 def changed(place: Place, tool: str, strategy: str, change: Callable[[], object]) -> dict[str, Any]:
@@ -210,7 +212,7 @@ def _ended(process: subprocess.Popen[str]) -> Any:
 def promised(one: dict[str, Any]) -> bool:
     """Return whether it is promised that no user notices this change."""
     loses = one["router"] == NGINX or FIRST in one["strategy"]
-    return bool(one["tool"] == OURS and one["strategy"] != "recreate" and not loses)
+    return bool(one["tool"] == OURS and one["strategy"] != IN_PLACE and not loses)
 
 
 def section(rows: list[dict[str, Any]]) -> Section:
