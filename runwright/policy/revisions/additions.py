@@ -104,6 +104,8 @@ def write(findings: Findings, statement: Write) -> None:
         findings.adds(f"inserts rows into {table}")
     elif statement.kind == "insert":
         findings.harms(f"inserts rows into {table}", "the old version reads them, and they stay after the way back")
+    elif statement.kind == "update" and statement.columns and statement.table in findings.new:
+        findings.adds(f"changes rows of new table {table}")
     elif statement.kind == "update" and _fills(findings, statement):
         findings.adds(f"fills new column {', '.join(f'{table}.{name}' for name in sorted(statement.columns))}")
     elif statement.kind == "update":

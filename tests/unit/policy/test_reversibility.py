@@ -93,6 +93,7 @@ ADDS = [
         op.add_column("orders", sa.Column("n", sa.Integer, nullable=False))
         op.alter_column("orders", "n", nullable=True)
         op.execute("INSERT INTO orders (id) SELECT id FROM shop")
+        op.execute("UPDATE orders SET n = id")
         """,
         (
             "adds table orders",
@@ -103,6 +104,7 @@ ADDS = [
             "adds column orders.n",
             "changes column orders.n of a new table",
             "inserts rows into orders",
+            "changes rows of new table orders",
         ),
     ),
     (
@@ -181,6 +183,10 @@ _NEW = 'op.add_column("shop", sa.Column("n", sa.Integer, server_default="0"))\n'
 _MAYBE = "ALTER TABLE shop ADD COLUMN IF NOT EXISTS n int DEFAULT 0; "
 
 HARMS = [
+    (
+        'op.create_table("t")\nop.execute("WITH x AS (DELETE FROM shop RETURNING a) UPDATE t SET n = 1 FROM x")',
+        "changes rows of t",
+    ),
     (f'{_NEW}op.execute("UPDATE shop SET n = 1, a = 2")', "changes rows of shop: the values before are lost"),
     (f'{_NEW}op.execute("UPDATE store SET n = 1")', "changes rows of store"),
     (f'{_NEW}op.execute("UPDATE shop SET (n, a) = (1, 2)")', "changes rows of shop"),
