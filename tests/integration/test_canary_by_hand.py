@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -123,8 +125,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setenv("RUNWRIGHT_HOME", str(tmp_path / "home"))
     made = Place(tmp_path)
     yield made
-    for file in [*(tmp_path / "run").rglob("*.pid"), *(tmp_path / "home").rglob("*.pid")]:
-        subprocess.run(["kill", "-9", file.read_text().split()[0]], check=False, capture_output=True)
+    for file in [*(tmp_path / "run").rglob("*.pid"), *(tmp_path / "run").rglob("pid.json")]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
 
 
 @pytest.mark.timeout(300)

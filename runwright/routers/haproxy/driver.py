@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from runwright.engine.actions import Command, Do, Read, Wait
 from runwright.errors import (
@@ -14,38 +13,31 @@ from runwright.errors import (
     VerificationError,
 )
 from runwright.routers import containers
-from runwright.routers.base import ASK_SECONDS, POLL_SECONDS, TargetFile
+from runwright.routers.base import ASK_SECONDS, POLL_SECONDS
 from runwright.routers.haproxy import socket
+from runwright.routers.own import LINES, OwnRouter
 from runwright.routers.target import ALL, Target
-from runwright.runbook.drill import Break, require_way
 from runwright.runbook.routers.haproxy import HAProxy
-from runwright.traffic import Counted, Stand, Upstream, reached
+from runwright.traffic import Counted, Stand, Upstream
 
 OLDEST = (2, 4)
 """The first that replaces a whole map in one go."""
 READY_SECONDS = 30.0
 TELL = "runwright.routers.haproxy.tell"
-LINES = "docs/how-to/zero-downtime.md has the lines that its configuration needs once."
 
 
-class HAProxyRouter(TargetFile):
+class HAProxyRouter(OwnRouter):
     """A HAProxy that somebody else started. stand: where slots are found if they are containers."""
 
-    breaks: ClassVar[frozenset[Break]] = frozenset()
-    mode = 0o644
-
     def __init__(self, spec: HAProxy, python: str, token: int | None = None, stand: Stand | None = None) -> None:
-        self._spec, self._python, self._stand = spec, python, stand
-        self._map = Path(spec.map)
+        super().__init__(spec, Path(spec.map), token, stand)
+        self._spec, self._python = spec, python
         self._socket = Path(spec.socket)
         self._inside = spec.map_inside or spec.map
-        super().__init__(spec.drain_timeout, self._map.with_name(f".{self._map.name}.fence"), token)
-        self.log = self._map
 
     @property
-    def target_file(self) -> Path:
-        """The map file."""
-        return self._map
+    def _map(self) -> Path:
+        return self._file
 
     def backend(self, slot: str) -> str:
         """Return what the backend of ``slot`` is called."""
@@ -94,27 +86,6 @@ class HAProxyRouter(TargetFile):
         rows = socket.statistics(self._socket)
         return {slot: _counted(rows.get(self.backend(slot), {})) for slot in self.slots}
 
-    def shares(self) -> bool:
-        """It can."""
-        return True
-
-    def front(self, do: Do) -> str:  # noqa: ARG002
-        """Return the address that the runbook names."""
-        return self._spec.front
-
-    def known(self, target: Target) -> Target:
-        """Return ``target`` with the names that slots always have among containers."""
-        return target.moved(self._named) if self._stand is not None else target
-
-    def _named(self, to: Upstream) -> Upstream:
-        assert self._stand is not None
-        first = self._stand.entries[0]
-        return Upstream(to.slot, reached(first.service, to.slot), first.port)
-
-    def door(self, do: Do, slot: str) -> Upstream | None:  # noqa: ARG002
-        """Return None: no way of its own leads to a slot."""
-        return None
-
     # ------------------------------------------------------------------------------------------------------ changing
 
     def require(self, do: Do) -> None:
@@ -139,17 +110,6 @@ class HAProxyRouter(TargetFile):
         rows = socket.statistics(self._socket)
         missing = [self.backend(slot) for slot in self.slots if self.backend(slot) not in rows]
         return f"HAProxy's configuration has no backend {' and no backend '.join(missing)}." if missing else ""
-
-    def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
-        """See that it runs and has what it needs; nobody but its owner starts it. It serves ``first`` if it was never told anything."""
-        if self._stand is not None and self._spec.container is not None:
-            containers.joins(do, self._spec.container, self._stand.network, f"{key}/network")
-        self.require(do)
-        self.announce(do, f"{key}/fence")
-        self._told_first(do, first, key)
-        running, served, written = self._targets(do, self._told)
-        if running and written is not None and served != written:  # it was restarted, or we were ended in between
-            self.tell(do, written, f"{key}/told")
 
     def await_ready(self, do: Do, target: Target) -> None:
         """Wait until a server of each backend is up."""
@@ -190,13 +150,6 @@ class HAProxyRouter(TargetFile):
         if not do(same):
             words = (self._python, "-P", "-m", TELL, str(self._socket), self._inside, str(self._map))
             do(Command(argv=words, says=f"tell HAProxy to send {target}", key=f"{key}/told"))
-
-    def inject(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:  # noqa: ARG002
-        """Raise InputError: it is not ours to be spoilt."""
-        require_way(self.breaks, by)
-
-    def stop(self, do: Do, key: str) -> None:
-        """Leave it running: it is not ours, and may serve others."""
 
 
 def _counted(row: dict[str, str]) -> Counted:

@@ -7,18 +7,17 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 from urllib.parse import urlsplit
 
 from runwright.engine.actions import Command, Do, Output, Read, Wait
-from runwright.errors import ActionError, CancelledError, DeadlineError, InputError, RefusedError, VerificationError
+from runwright.errors import ActionError, CancelledError, DeadlineError, RefusedError, VerificationError
 from runwright.routers import containers
-from runwright.routers.base import ASK_SECONDS, POLL_SECONDS, TargetFile
+from runwright.routers.base import ASK_SECONDS, POLL_SECONDS
 from runwright.routers.nginx import included
+from runwright.routers.own import LINES, OwnRouter
 from runwright.routers.target import Target
-from runwright.runbook.drill import Break, require_way
 from runwright.runbook.routers.nginx import Nginx
-from runwright.traffic import Counted, Stand, Upstream, reached
+from runwright.traffic import Counted, Stand, Upstream
 
 KEEPS: tuple[int, ...] = (1, 27, 4)
 """The first that can keep idle connections open for a while after a reload."""
@@ -26,27 +25,16 @@ RELOAD_SECONDS = 20.0
 TIMES = 16
 """How often it is asked in a row: one worker of before among two would be missed once in sixty thousand times."""
 _MOST_BYTES = 4096
-LINES = "docs/how-to/zero-downtime.md has the lines that its configuration needs once."
 
 
-class NginxRouter(TargetFile):
+class NginxRouter(OwnRouter):
     """An nginx that somebody else started. stand: where slots are found if they are containers."""
 
-    breaks: ClassVar[frozenset[Break]] = frozenset()
-    mode = 0o644
-
     def __init__(self, spec: Nginx, token: int | None = None, stand: Stand | None = None) -> None:
-        self._spec, self._stand = spec, stand
-        self._file = Path(spec.file)
+        super().__init__(spec, Path(spec.file), token, stand)
+        self._spec = spec
         self._inside = spec.file_inside or spec.file
         self._before: bytes | None = None
-        super().__init__(spec.drain_timeout, self._file.with_name(f".{self._file.name}.fence"), token)
-        self.log = self._file
-
-    @property
-    def target_file(self) -> Path:
-        """The included file."""
-        return self._file
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -81,10 +69,6 @@ class NginxRouter(TargetFile):
     def count(self) -> dict[str, Counted]:
         """Not used: it is asked by actions."""
         raise NotImplementedError
-
-    def shares(self) -> bool:
-        """It can."""
-        return True
 
     def counted(self, do: Do) -> dict[str, Counted]:  # noqa: ARG002
         """Return nothing: nginx counts no requests by upstream."""
@@ -128,23 +112,6 @@ class NginxRouter(TargetFile):
             assume=0,
         )
 
-    def front(self, do: Do) -> str:  # noqa: ARG002
-        """Return the address that the runbook names."""
-        return self._spec.front
-
-    def known(self, target: Target) -> Target:
-        """Return ``target`` with the names that slots always have among containers."""
-        return target.moved(self._named) if self._stand is not None else target
-
-    def _named(self, to: Upstream) -> Upstream:
-        assert self._stand is not None
-        first = self._stand.entries[0]
-        return Upstream(to.slot, reached(first.service, to.slot), first.port)
-
-    def door(self, do: Do, slot: str) -> Upstream | None:  # noqa: ARG002
-        """Return None: no way of its own leads to a slot."""
-        return None
-
     # ------------------------------------------------------------------------------------------------------ changing
 
     def _where(self) -> tuple[str, ...]:
@@ -170,17 +137,6 @@ class NginxRouter(TargetFile):
                 state="Nothing was changed.",
                 next=LINES,
             )
-
-    def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
-        """See that it runs and has what it needs; nobody but its owner starts it. It serves ``first`` if it was never told anything."""
-        if self._stand is not None and self._spec.container is not None:
-            containers.joins(do, self._spec.container, self._stand.network, f"{key}/network")
-        self.require(do)
-        self.announce(do, f"{key}/fence")
-        self._told_first(do, first, key)
-        running, served, written = self._targets(do, self._told)
-        if running and written is not None and served != written:
-            self.tell(do, written, f"{key}/told")
 
     def await_ready(self, do: Do, target: Target) -> None:  # noqa: ARG002
         """Keep what the file says, to put it back if nginx does not take the new one."""
@@ -284,11 +240,3 @@ class NginxRouter(TargetFile):
         except DeadlineError:
             return do(open_there)
         return 0
-
-    def inject(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:  # noqa: ARG002
-        """Raise InputError: it is not ours to be spoilt."""
-        require_way(self.breaks, by)
-        raise InputError("nginx spoils nothing on purpose.")
-
-    def stop(self, do: Do, key: str) -> None:
-        """Leave it running: it is not ours, and may serve others."""
