@@ -137,6 +137,11 @@ def notes(version: Version, migrate: Migrate | None) -> list[str]:
             f"Mounted, as the runbook says, so that these files are not proven to be {version.name}'s: "
             f"{'; '.join(mounts)}."
         )
+    if files := version.extra.get("behind"):
+        found.append(
+            f"Not released, because the service that uses it is in no component: {'; '.join(files)}. It goes on with other files than "
+            f"{version.name} has. Make it a component, and it gets the files of each version."
+        )
     if jobs := version.extra.get("run_once"):
         found.append(f"Not run, because it runs once and ends: {', '.join(jobs)}.")
     return found

@@ -230,6 +230,23 @@ class Copies:
                 found[service.name] = ServiceOverride(volumes=[self._copied(m) for m in mounts])
         return found
 
+    def behind(self, services: Iterable[str]) -> list[str]:
+        """Return of which other services the user's folder has other files mounted than this version, as phrases.
+
+        A release leaves them alone: they go on with what is there, such as a proxy's configuration, or pages that it serves.
+        """
+        found = []
+        for service in self._config.services.values():
+            for mount in () if service.name in services else service.mounts:
+                path = self._inside(mount)
+                if path is None or self._only_in_tree(mount):
+                    continue
+                files = {"." if f == path else os.path.relpath(f, path): f for f in self._tracked.under(path)}
+                others = self._different(mount, {name: File(self._tracked.ids.get(f, "")) for name, f in files.items()})
+                if others:
+                    found.append(f"{few(files[name] for name in others)} of {service.name}")
+        return found
+
     def top_level(self) -> dict[str, dict[str, str]]:
         """Return the files of the top-level configs and secrets that git tracks, as copies."""
         found: dict[str, dict[str, str]] = {"configs": {}, "secrets": {}}

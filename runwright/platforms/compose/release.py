@@ -174,6 +174,7 @@ def put_in_place(
         **(kept_services(version, before, services, mounts) if left and before is not None else {}),
         "mounts": mounts,
         "kept_mounted": copies.kept,
+        "behind": copies.behind(services),
         "other_files": differs,
         "claimed": [claim.says for claim in claimed],
         "migrates_at_start": migrating(do, config.services, services, images, look),

@@ -206,6 +206,19 @@ def test_a_program_that_git_does_not_have_is_not_released_by_what_mounts_it(
             assert (bool(copies.kept), override.volumes) == (refused, [])
 
 
+def test_files_of_the_version_that_a_service_beside_it_does_not_get_are_named(tmp_path: Path) -> None:
+    """A proxy that is in no component goes on with the configuration, and the pages, that lie in the user's folder."""
+    services = {
+        "web": {},
+        "front": {"volumes": [bind("TOP/nginx.conf", "/etc/nginx/nginx.conf"), bind("TOP/src", "/srv")]},
+        "db": {"volumes": [bind("TOP/media", "/media"), bind("TOP/data", "/data"), named("/var/lib")]},
+    }
+    old = Case({}, "", {"nginx.conf": b"of another version", "data/1": b"rows"})
+    copies, _ = decided(old, tmp_path / "old", services=services)
+    assert copies.behind({"web"}) == ["nginx.conf of front", "src/app.py, src/data.json of front"]
+    assert copies.behind({"web", "front"}) == []
+
+
 def test_a_database_that_git_has_is_data_once_it_was_written_to(tmp_path: Path) -> None:
     """Left out, the image's own would serve in its place; copied from the commit, it would be forgotten as well."""
     case = Case(bind("TOP/shop.db", "/app/shop.db"), "", {"shop.db": b"SQLite\0 with orders"})

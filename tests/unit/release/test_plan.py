@@ -101,10 +101,11 @@ def test_a_plan_tells_what_a_release_leaves_out_and_what_it_keeps() -> None:
     told = {
         "migrates_at_start": {"api": [ALEMBIC]}, "left_out": ["/opt/shop/src on /app/src of api"],
         "kept_mounted": ["shop_static on /static of api (app.css)"], "run_once": ["prestart"],
+        "behind": ["nginx.conf of front"],
     }  # fmt: skip
     found = notes(starting(**told), MIGRATE)
-    assert [next(word for word in ("What starts api", "/opt/shop/src", "shop_static", "prestart") if word in one) for one in found] == [
-        "What starts api", "/opt/shop/src", "shop_static", "prestart",
+    assert [next(word for word in ("What starts api", "/opt/shop/src", "shop_static", "nginx.conf", "prestart") if word in one) for one in found] == [
+        "What starts api", "/opt/shop/src", "shop_static", "nginx.conf", "prestart",
     ]  # fmt: skip
     assert notes(starting(), MIGRATE) == []
 
