@@ -26,7 +26,7 @@ MOST_UPLOADED_BYTES = 2**20
 def question(asked: Asked, judge: Callable[[Answer], dict[str, Any]]) -> Action[dict[str, Any]]:
     """Return the request."""
     probe, values = asked.probe, asked.values
-    headers = headers_of(probe, values)
+    headers = headers_of(probe, values, probe.url)
     body = None
     if probe.body is not None:
         body = json.dumps(values.fill_all(probe.body)).encode()
@@ -66,16 +66,16 @@ def cleanup(asked: Asked, parse: Callable[[Answer], T], key: str) -> Action[T]:
     where = probe.cleanup or ""
     seconds = max(probe.timeout, CLEANUP_TIMEOUT_SECONDS)
     auth = authorization(probe, values)
-    sent = inside.Sent("DELETE", values.fill_url(where), seconds, headers_of(probe, values), None, auth)
+    sent = inside.Sent("DELETE", values.fill_url(where), seconds, headers_of(probe, values, where), None, auth)
     return _request(asked, sent, parse, f"remove what probe {probe.id} left: DELETE {values.show(where)}", key, None)
 
 
-def headers_of(probe: Probe, values: Values) -> dict[str, str]:
-    """Return the headers that are sent. Raise InputError if a secret in them is not set."""
+def headers_of(probe: Probe, values: Values, where: str) -> dict[str, str]:
+    """Return the headers that are sent to ``where``. Raise InputError if a secret in them is not set."""
     headers = {name.lower(): values.fill(value) for name, value in probe.send_headers.items()}
     if probe.bearer is not None:
         headers["authorization"] = f"Bearer {values.fill(probe.bearer)}"
-    return {"user-agent": "runwright", **headers}
+    return {"user-agent": "runwright", **(values.as_clients(where) if probe.inside is None else {}), **headers}
 
 
 def authorization(probe: Probe, values: Values) -> tuple[str, str] | None:

@@ -33,6 +33,8 @@ class Values:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     release: Mapping[str, str] = field(default_factory=dict)
     saved: Mapping[str, str] = field(default_factory=dict, repr=False)
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """{name: the address that clients know} of those addresses that were rebased."""
     clean: Callable[[str], str] = str
     """Takes the application's own secrets out of what it answered."""
 
@@ -96,7 +98,20 @@ class Values:
             path = new.path.rstrip("/") + parts.path
             return urlunsplit((new.scheme, new.netloc, path, parts.query, parts.fragment))
 
-        return replace(self, urls={key: moved(url) for key, url in self.urls.items()})
+        urls = {key: moved(url) for key, url in self.urls.items()}
+        known = {key: url for key, url in self.urls.items() if urls[key] != url}
+        return replace(self, urls=urls, moved={**known, **self.moved})
+
+    def as_clients(self, template: str) -> dict[str, str]:
+        """Return the headers with which an address that was rebased is asked as clients ask it: {} of any other.
+
+        Applications refuse a host that they do not know (Django's ALLOWED_HOSTS, Flask's SERVER_NAME), and send plain HTTP away
+        where a proxy before them would have said that it was HTTPS.
+        """
+        found = REFERENCE.match(template)
+        known = urlsplit(self.moved.get(found["name"], "") if found and found["kind"] == "url" else "")
+        proto = {"x-forwarded-proto": "https"} if known.scheme == "https" else {}
+        return {"host": known.netloc.rpartition("@")[2], **proto} if known.netloc else {}
 
     def with_saved(self, saved: Mapping[str, str]) -> Values:
         """Return values that also know what a probe saved."""

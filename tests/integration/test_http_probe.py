@@ -36,6 +36,7 @@ class Shop(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str] = []
+        self.hosts: list[str] = []
         self.customers: dict[str, Any] = {}
         self.wrong_for = 0
 
@@ -55,6 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _dispatch(self) -> None:
         self.server.asked.append(f"{self.command} {self.path}")
+        self.server.hosts.append(self.headers["Host"])
         sent = self.rfile.read(int(self.headers.get("content-length", 0)))
         token = self.headers.get("authorization", "")
         match self.command, self.path.strip("/").split("/"):
@@ -239,11 +241,11 @@ def test_a_server_without_tls_fails(shop: Shop) -> None:
 
 
 def test_the_test_route_asks_the_staged_version(shop: Shop) -> None:
-    """Rebased onto another address, the same probe asks there, with the same path."""
+    """Rebased onto another address, the same probe asks there, with the same path, for the host that clients know."""
     elsewhere = Values({"front": "http://shop.invalid", "api": "http://shop.invalid"})
     moved = elsewhere.rebased("front", f"http://127.0.0.1:{shop.server_port}")
     assert ask(Direct(), probe(get="${url.api}/readyz"), moved, clock).state == "pass"
-    assert shop.asked == ["GET /readyz"]
+    assert (shop.asked, shop.hosts) == (["GET /readyz"], ["shop.invalid"])
 
 
 def test_how_long_each_part_of_a_request_took_is_measured(shop: Shop) -> None:

@@ -16,6 +16,7 @@ from runwright.engine.performer import Performer
 from runwright.engine.planning import Planner
 from runwright.errors import ActionError, CancelledError, DeadlineError, InDoubtError, InputError
 from runwright.probes.asking import ask, ask_until, cleanup
+from runwright.probes.http import headers_of
 from runwright.probes.shape import PLANNED
 from runwright.probes.values import Values
 from runwright.runbook.probes import Probe
@@ -297,6 +298,17 @@ def test_the_test_route_moves_everything_behind_the_front_door() -> None:
         "api": "http://127.0.0.1:9001/api",
         "sso": "https://sso.test",
     }
+
+
+def test_at_a_door_of_its_own_a_candidate_is_asked_for_the_host_that_clients_know() -> None:
+    """Django and Flask refuse any other, and a version that is well would be put back; what was not moved is asked as it is."""
+    urls = {"front": "https://shop.test", "api": "https://shop.test/api", "sso": "https://sso.test"}
+    values = Values(urls=urls).rebased("front", "http://127.0.0.1:9001").rebased("front", "http://127.0.0.1:9001")
+    clients = {"host": "shop.test", "x-forwarded-proto": "https"}
+    assert values.as_clients("${url.front}/") == values.as_clients("${url.api}/healthz") == clients
+    assert values.as_clients("${url.sso}/") == values.as_clients("http://127.0.0.1:9001/") == {}
+    said = probe(get="${url.api}/ready", send_headers={"Host": "other.test"})
+    assert headers_of(said, values, "${url.api}/ready")["host"] == "other.test"
 
 
 def test_a_missing_secret_names_itself_and_where_to_set_it() -> None:
