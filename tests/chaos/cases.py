@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tests.chaos.platforms import WORLDS
-from tests.chaos.world import Scene
+from tests.chaos.world import Mode, Scene
 
 KEYS_FILE = Path(__file__).with_name("keys.json")
 
-Mode = Literal["fail", "break", "break-unsettled", "hang", "kill-before", "kill-during", "kill-unsettled", "kill-after"]
 FAULTS: dict[Mode, str] = {
     "fail": "fail@before",
     "break": "break@before",
@@ -79,5 +77,6 @@ ALL: tuple[Case, ...] = tuple(
     for platform, world in WORLDS.items()
     for scene in world.scenes
     for key in keys(platform, scene)
-    for mode in (KILLS if scene == "retry" else FAULTS)
+    if not key.startswith(world.elsewhere or ("-",))
+    for mode in (KILLS if scene == "retry" else world.modes or tuple(FAULTS))
 )

@@ -27,8 +27,9 @@ def main(platforms: list[str]) -> None:
                 found[platform] = {scene: keys_made(world, scene) for scene in world.scenes if scene != "retry"}
             finally:
                 world.end()
-    ordered = {platform: found[platform] for platform in WORLDS if platform in found}
-    KEYS_FILE.write_text(json.dumps(ordered, indent=1) + "\n")
+        ordered = {platform: found[platform] for platform in WORLDS if platform in found}
+        # at once: what was seen is kept if the next one fails
+        KEYS_FILE.write_text(json.dumps(ordered, indent=1) + "\n")
     print(f"{KEYS_FILE}: {', '.join(platforms or WORLDS)}")
 
 

@@ -13,6 +13,11 @@ KILLED = -9
 _VARIES = (
     (re.compile(r"^(back|fence)\d+/"), r"\1*/"),  # the token of a way back
     (re.compile(r"^(back\*/router/start).*"), r"\1*"),  # the attempt
+    (
+        re.compile(r"(?<=/)((?:dis)?connect)-[0-9a-f]{8}-.*"),
+        r"\1-*",
+    ),  # of which make the switch is, and the network's name
+    (re.compile(r"(?<=/)(folder|config|create|start|current|moved)-[0-9a-f]{8}"), r"\1-*"),
     (re.compile(r"(?<=/)[^/]*\d{8}T?-?\d{6}[^/]*"), "*"),  # the time in a backup's name
 )
 

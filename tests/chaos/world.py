@@ -34,6 +34,7 @@ OLD, NEW = "v1.0.0", "v1.1.0"
 WATCH_MINUTES = 0.02
 HANG_SECONDS = 0.3
 
+Mode = Literal["fail", "break", "break-unsettled", "hang", "kill-before", "kill-during", "kill-unsettled", "kill-after"]
 Scene = Literal["deploy", "retry", "first", "in-run", "warm", "cold"]
 """deploy: the fault strikes the deploy of v1.1.0, which migrates.
 retry: the same, but what comes after it is not the rollback: the same run is started again.
@@ -57,6 +58,10 @@ class World(ABC):
     sample: ClassVar[frozenset[str]]
     """The cases that CI runs, by their names without the platform."""
     needs_docker: ClassVar[bool] = False
+    modes: ClassVar[tuple[Mode, ...]] = ()
+    """How a fault strikes; none: in all ways."""
+    elsewhere: ClassVar[tuple[str, ...]] = ()
+    """What the keys begin with of changes that are the same on another platform, where faults strike them."""
 
     system = "shop"
     watched = ".runwright/example"

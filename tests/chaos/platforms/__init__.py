@@ -1,9 +1,14 @@
-"""The platforms that releases are failed and killed on. A new one is a file here and a line in the table."""
+"""The platforms, and strategies of theirs, that releases are failed and killed on. A new one is a file here and a line in the table."""
 
 from __future__ import annotations
 
+from tests.chaos.platforms.colours import EntersWorld
 from tests.chaos.platforms.compose import ComposeWorld
 from tests.chaos.platforms.host import HostWorld
 from tests.chaos.world import World
 
-WORLDS: dict[str, type[World]] = {"host": HostWorld, "compose": ComposeWorld}
+WORLDS: dict[str, type[World]] = {
+    "host": HostWorld,
+    "compose": ComposeWorld,
+    "compose-enters": EntersWorld,
+}

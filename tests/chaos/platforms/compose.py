@@ -12,6 +12,7 @@ from runwright.platforms.compose import Compose
 from runwright.runbook.loader import load
 from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.direct import Direct
+from runwright.versions import Version
 from tests.chaos.world import World
 from tests.fixtures.example import exchanged
 from tests.fixtures.ports import lasting_port
@@ -94,17 +95,22 @@ class ComposeWorld(World):
         """Start the database if it is gone, put its data back, and start the live version."""
         if self._as_started:
             return
-        live = self.live().version
-        assert live is not None
-        do, compose = Direct(), self._compose()
-        compose.start_dependencies(do, live, "again")
-        words = ("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-U", "shop", "-d", "postgres")
-        dump = _RESTORE + (self.root / "shop.sql").read_text()
-        self.docker("exec", "-i", self.container("db"), *words, stdin=dump)
+        do, compose, live = self._data_again()
         compose.start(do, live, "", "again", self.live().id)
         if not self.container("proxy"):
             compose.start_rest(do, live, "again")
         self._as_started = self._told()
+
+    def _data_again(self) -> tuple[Direct, Compose, Version]:
+        """Start the database if it is gone, put its data back, and return what starts the live version."""
+        live = self.live().version
+        assert live is not None
+        do, compose = Direct(), self._compose(live)
+        compose.start_dependencies(do, live, "again")
+        words = ("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-U", "shop", "-d", "postgres")
+        dump = _RESTORE + (self.root / "shop.sql").read_text()
+        self.docker("exec", "-i", self.container("db"), *words, stdin=dump)
+        return do, compose, live
 
     def _untouched(self) -> bool:
         """Whether the target is as it was when it was started last: most faults strike before anything is changed."""
@@ -134,7 +140,7 @@ class ComposeWorld(World):
         self.docker("rm", "--force", *self._containers(kept=False))
         self.docker("restart", "--time", "0", self.container("proxy"))
 
-    def _compose(self) -> Compose:
+    def _compose(self, live: Version) -> Compose:
         book = load(self.root / "examples" / "shop.yaml").runbook
         target = book.environments[self.environment].target
         assert isinstance(target, ComposeTarget)
@@ -147,6 +153,7 @@ class ComposeWorld(World):
             {},
             system=self.system,
             environment=self.environment,
+            version=live,
         )
 
     # ------------------------------------------------------------------------------------------------------- looking
