@@ -226,6 +226,8 @@ class Platform(ABC):
 
     breaks: ClassVar[frozenset[Break]] = frozenset()
     """The ways in which it can break what it runs, for a drill."""
+    tells_since: ClassVar[bool] = True
+    """Whether `lines` knows when each was printed; else it gives all since the process was started."""
     slots: tuple[str, ...] = ()
     """The places in which two versions can run side by side."""
     rows_apart: ClassVar[bool] = False

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,22 @@ def test_two_versions_run_side_by_side(host: Host, root: Path, tmp_path: Path) -
         "deploy/data", "deploy/blue/slot", "deploy/blue/start", "deploy/green/slot", "deploy/green/start",
         "retire/green/stop",
     ]  # fmt: skip
+
+
+def test_what_a_slot_printed_is_read_without_the_other_ones(host: Host, tmp_path: Path) -> None:
+    """Since its process was started: a log begins with it. Where nothing was ever started nothing is known."""
+
+    def said(slot: str) -> tuple[str, ...]:
+        now = datetime.now(UTC)
+        read = host.lines(Direct(), (), slot, now, says="read", parse=lambda lines: lines, assume=())
+        return Direct()(read)
+
+    with pytest.raises(ActionError, match="Nothing was ever started"):
+        said("blue")
+    app = APP.replace("STATUS", "200").replace("import http", "print('WARN cold', flush=True)\nimport http", 1)
+    host.start(Direct(), version(tmp_path, 1, app), "blue", "deploy", "r1")
+    host.start(Direct(), version(tmp_path, 2), "green", "deploy", "r2")
+    assert said("blue") == ("WARN cold",) and said("green") == () and said("") == ("WARN cold",)
 
 
 def test_starting_what_runs_changes_nothing(host: Host, tmp_path: Path) -> None:

@@ -6,19 +6,20 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from runwright.artifacts import note_of
-from runwright.engine.actions import Command, Do, Output, Process, Read, Spawn, Stop, Wait, WriteFile, nothing
+from runwright.engine.actions import Action, Command, Do, Output, Process, Read, Spawn, Stop, Wait, WriteFile, nothing
 from runwright.errors import ActionError, CancelledError, DeadlineError, InputError, RefusedError, VerificationError
 from runwright.platforms.host import environment, leftovers
 from runwright.platforms.host.leftovers import file_name
 from runwright.platforms.host.ports import free_port, preferred
-from runwright.platforms.host.slots import Answer, Seen, Slot, ask, boot, see
-from runwright.platforms.shape import Beside, Kept, KeysSeen, Observed, Platform, ServiceFact
+from runwright.platforms.host.slots import Answer, Seen, Slot, ask, boot, last_lines, see
+from runwright.platforms.shape import MOST_LINES, Beside, Kept, KeysSeen, Observed, Platform, ServiceFact, T
 from runwright.plural import plural
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.platforms.host import HostTarget
@@ -44,6 +45,7 @@ class Host(Platform):
     """
 
     breaks: ClassVar[frozenset[Break]] = frozenset({"kill"})
+    tells_since = False
     slots = SLOTS
     artifacts = "folder"
 
@@ -93,6 +95,26 @@ class Host(Platform):
         """Return what the running processes carry of the variables ``names``. May hold secrets. Raise ObservationError."""
         says = "read what processes carry of the variables that may be secret"
         return do(Read(says=says, function=lambda: environment.carried(self._root, SLOTS, names), assume=()))
+
+    def lines(
+        self,
+        do: Do,  # noqa: ARG002
+        services: Sequence[str],  # noqa: ARG002 - a process is all of the application
+        slot: str,
+        since: datetime,  # noqa: ARG002 - a log begins when its process does
+        *,
+        says: str,
+        parse: Callable[[tuple[str, ...]], T],
+        assume: Any,
+    ) -> Action[T]:
+        """Return the read of what the process in ``slot`` (or in any) printed since it was started."""
+        return Read(says=says, function=lambda: parse(self._said(slot)), assume=assume)
+
+    def _said(self, slot: str) -> tuple[str, ...]:
+        logs = [seen.slot.log for name in SLOTS if slot in ("", name) and (seen := see(self._file(name))) is not None]
+        if not logs:
+            raise ActionError("Nothing was ever started here.", state="Nothing was asked.")
+        return tuple(line for log in logs for line in last_lines(Path(log)))[-MOST_LINES:]
 
     def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:  # noqa: ARG002 - it is kept already
         """Return what runs (in ``slot``, if one is given) as a version that can be started again, or None.

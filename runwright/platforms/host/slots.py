@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from runwright.platforms.host.ports import listens
 from runwright.traffic import status_of
 from runwright.versions import Version
 
+LOG_BYTES = 2**20
+"""Of a longer log the end is read."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -110,3 +113,13 @@ def ask(seen: Seen, path: str) -> Answer:
     if status is None or seen.process is None:
         return Answer(status, False)
     return Answer(status, listens(seen.process.pid, seen.slot.port) is not False)
+
+
+def last_lines(log: Path) -> list[str]:
+    """Return the lines at the end of a log; none if it is not there. The first one may have been cut."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
+            return [line for line in file.read(LOG_BYTES).decode("utf-8", "replace").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
