@@ -28,7 +28,7 @@ QUIET_SECONDS, WATCHED_SECONDS, AFTER_SECONDS = 6.0, 3.0, 2.0
 RELEASE_SECONDS = 150.0
 OURS = "runwright"
 FIRST = ", first time"
-CANARY, IN_PLACE = "canary", "recreate"
+CANARY, ROLLING, IN_PLACE = "canary", "rolling", "recreate"
 """Rows of what is measured, as a runbook names it."""
 PLUGIN = "ROLLOUT"
 """The environment variable that names the plugin's program, where it is not installed: without either its steps are done."""
@@ -72,15 +72,15 @@ def measure(_: int, folder: Path, say: Callable[[str], None], results: Path) -> 
 
 
 def by_runwright(place: Place, found: Callable[[dict[str, Any]], None]) -> None:
-    """Release side by side: once for the first time, once more, and by shares."""
+    """Release side by side: once for the first time, once more, by shares, and one container after the other."""
     front = place.front
     router = front.name if front.own else ", behind ".join(filter(None, (SWITCH, front.name)))
-    place.make(versions=4)
+    place.make(versions=5)
     place.runbook("blue_green", "2s")
     found(released(place, "v2", router, f"blue_green{FIRST}", taken_back=False))
-    for strategy, version in (("blue_green", "v3"), (CANARY, "v4")):
-        if (router, strategy) == (NGINX, CANARY):
-            continue  # it counts no requests by upstream, so that no share of it is ever known to have had enough
+    for strategy, version in (("blue_green", "v3"), (CANARY, "v4"), (ROLLING, "v5")):
+        if front.own and (strategy == ROLLING or (router, strategy) == (NGINX, CANARY)):
+            continue  # those two know no single containers, and nginx counts no requests by upstream
         place.runbook(strategy, "60s")
         found(released(place, version, router, strategy))
 
@@ -122,7 +122,7 @@ def in_place(place: Place, found: Callable[[dict[str, Any]], None]) -> None:
     """Change the same application by Compose alone, by the plugin, and by Runwright in place."""
     place.make(versions=2)
     found(changed(place, "docker compose up -d", IN_PLACE, lambda: place.compose("up", "-d", "--build")))
-    found(changed(place, plugin(), "rolling", lambda: rollout(place)))
+    found(changed(place, plugin(), ROLLING, lambda: rollout(place)))
     place.runbook("", "60s")
     found(released(place, "v2", NGINX, IN_PLACE))
 

@@ -246,6 +246,6 @@ def test_a_drill_does_what_a_deploy_does_and_breaks_it_before_the_watch() -> Non
         flow.name: [name for name in flow.fn.__code__.co_names if isinstance(flow.fn.__globals__.get(name), Task)]
         for flow in (deploy, drill)
     }
-    expected = list(steps["deploy"])
+    expected = [step for step in steps["deploy"] if step != "publish"]  # what serves has its tags already
     expected.insert(expected.index("watch"), "break_it")
     assert steps["drill"] == [*expected, "came_back"]
