@@ -328,7 +328,10 @@ def _interrupt(shop: Shop) -> str:
     left = until(lambda: [n for n in names(shop) if n.endswith(f"_{stopped}")])[0]
     child.send_signal(signal.SIGKILL)
     child.wait()
-    until(lambda: "Up" in shop.docker.run("ps", "-a", "--filter", f"name=^{stopped}$", "--format", "{{.Status}}"))
+    told = ("ps", "-a", "--filter", f"name=^{stopped}$", "--format", "{{.Status}}")
+    until(
+        lambda: shop.docker.run(*told).startswith(("Up", "Exited"))
+    )  # a stop that was asked for may have come to its end
     # the engine may end its pause itself meanwhile, when it gets round to the stop that Compose had asked for
     subprocess.run(["docker", "unpause", stopped], capture_output=True, check=False)
     return left

@@ -42,8 +42,22 @@ def request(action: Http[Any]) -> Reply:
     The whole exchange has one deadline, from the look-up of the name to the last byte: a server that drips is ended as
     well, be it in its headers or in its body.
     """
+    began = time.monotonic()
+    try:
+        return _once(action, action.deadline_seconds)
+    except NoAnswer:
+        login = current() if action.key is None and forward.is_loopback(httpx.URL(action.url).host) else None
+        left = action.deadline_seconds - (time.monotonic() - began)
+        if login is None or left <= 0:
+            raise
+        # what led there may have been cut: who only reads asks once more, by a connection that is there
+        login.sh(":")
+        return _once(action, left)
+
+
+def _once(action: Http[Any], seconds: float) -> Reply:
     line = _Line()
-    return within(action.deadline_seconds, lambda: _exchanged(action, line), action.says, give_up=line.cut)
+    return within(seconds, lambda: _exchanged(action, line), action.says, give_up=line.cut)
 
 
 class _Line:
