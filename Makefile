@@ -54,7 +54,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 chaos: setup
-	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) tests/chaos tests/conformance tests/e2e
+	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) tests/chaos tests/conformance tests/e2e tests/integration
 	RUNWRIGHT_CHAOS=all $(PYTEST) -n $(JOBS) -m hypothesis tests/unit
 
 SECONDS ?= 60
