@@ -18,6 +18,8 @@ NOTICEABLE_SECONDS = 0.02
 """A difference that nobody notices is none, however many times it is."""
 FEW = 20
 """With fewer requests than these a share of errors says nothing about the old version either."""
+MANY = 100
+"""With fewer answers than these one slow one makes the 95th percentile: it says nothing about a version."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def judge(new: Counted, old: Counted, past: Counted, wanted: Canary, held_second
         reason = f"since users share them, {_ratio(old)} of the old version's requests fail; before the release it was {_ratio(past)}"
         return Judged("breach", reason)
     slow, usual = percentile(new, 0.95), percentile(old, 0.95)
-    enough = min(new.requests, old.requests) >= max(wanted.min_requests, FEW)
+    enough = min(new.requests, old.requests) >= max(wanted.min_requests, MANY)
     if (
         enough
         and slow is not None

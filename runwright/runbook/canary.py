@@ -28,5 +28,7 @@ class Canary(Model):
         0.01,
     )
     slower: Annotated[float, Field(ge=1)] = example(
-        1.5, "Taken back when 95 % of its answers take this many times as long as the old version's.", 1.5
+        1.5,
+        "Taken back when 95 % of its answers take this many times as long as the old version's, with a hundred answers of each.",
+        1.5,
     )

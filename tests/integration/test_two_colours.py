@@ -83,7 +83,7 @@ environments:
 verify:
   deadline: 30s
   smoke: [{id: root, get: "${url.web}/"}]
-canary: {hold: 1s, min_requests: 20, wait: 60s}
+canary: {hold: 1s, min_requests: 20, wait: 60s, slower: 50}
 watch: {duration: 3s, every: 1s, rules: [{id: down, probe: root, failures: 2}]}
 """
 
