@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, Final
 
 from runwright.engine.actions import Action, Http, Read
@@ -73,4 +74,6 @@ def _sent(one: Http[Any], wanted: Burst) -> Counter[int]:
 
     begun = time.monotonic()
     with ThreadPoolExecutor(wanted.at_once) as pool:
-        return Counter(pool.map(send, range(wanted.requests)))
+        # each in a context of its own: a loopback address is that of where things are done
+        sent = [pool.submit(copy_context().run, send, number) for number in range(wanted.requests)]
+    return Counter(one.result() for one in sent)

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runwright.engine.visible import visible
-from runwright.errors import ActionError, DeadlineError
+from runwright.errors import ActionError, DeadlineError, UnreachableError
 from runwright.probes.matchers import find, judged, mismatch, shown
 from runwright.probes.numbers import Found, numbers_in, out_of_bounds
 from runwright.probes.shape import Answer
@@ -100,9 +100,11 @@ def saved_from(probe: Probe, answer: Answer) -> tuple[dict[str, str], list[str]]
 def no_answer(error: ActionError, timeout: float) -> tuple[bool, str]:
     """Return (whether the reason lies on our side, the reason) of a request that got no answer.
 
-    A name that cannot be resolved, and a network of ours that is down, say nothing about the release. A refused or
-    broken connection, a certificate and a silence do.
+    A name that cannot be resolved, a network of ours that is down, and a host that we cannot log in to say nothing about the
+    release. A refused or broken connection, a certificate and a silence do.
     """
+    if isinstance(error, UnreachableError):
+        return True, error.what
     for cause in _chain(error):
         if isinstance(cause, socket.gaierror):
             return True, "its name could not be resolved"

@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from runwright.engine.actions import Action, Command, Output, Read
+from runwright.engine.there.forward import is_loopback
+from runwright.engine.there.place import current
 from runwright.engine.visible import visible
 from runwright.errors import ObservationError
 from runwright.probes.shape import ANY_CODE, PLANNED_FACT, Answer, Asked
@@ -81,6 +84,8 @@ def printed(output: Output, wanted: RedisQuestion) -> Answer:
 
 
 def _asked(wanted: RedisQuestion, password: str | None, seconds: float) -> Answer:
+    if current() is not None and is_loopback(urlsplit(str(wanted.url)).hostname or ""):
+        raise _blind("a Redis at a loopback address of another host is asked by its `service`, not by `url`")
     import redis  # takes as long to import as everything else here
 
     begun = time.monotonic()

@@ -14,7 +14,7 @@ import pytest
 from runwright.engine.actions import Http, Reply
 from runwright.engine.performer import Performer
 from runwright.engine.planning import Planner
-from runwright.errors import ActionError, CancelledError, DeadlineError, InDoubtError, InputError
+from runwright.errors import ActionError, CancelledError, DeadlineError, InDoubtError, InputError, UnreachableError
 from runwright.probes.asking import ask, ask_until, cleanup
 from runwright.probes.http import headers_of
 from runwright.probes.shape import PLANNED
@@ -120,6 +120,7 @@ def test_an_answer_is_judged_as_the_probe_says(given: dict[str, Any], answer: Re
         (failing(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")), "fail",
          "no TLS connection: the handshake failed"),
         (ActionError("Odd."), "fail", "no answer: Odd."),
+        (UnreachableError("ssh://shop cannot be reached."), "blind", "ssh://shop cannot be reached."),
         (InDoubtError("It was begun before."), "blind", "it was sent before an interruption, and is not sent again"),
     ],
 )  # fmt: skip
