@@ -84,10 +84,10 @@ def answer(ledger: Ledger, release: Release, asked: Asked, seconds: float = ANSW
     """Return what the run has done about ``asked``, once it has taken it up. Raise RefusedError if it does not."""
     until = time.monotonic() + seconds
     while (facts := _facts(ledger, release, asked)) is not None:
-        if facts.get(AT) is None or facts[_ASKED]["id"] != asked.id or time.monotonic() > until:
+        if facts.get(AT) is None or not _waits(facts, asked) or time.monotonic() > until:
             break
         time.sleep(0.2)
-    if facts is not None and facts[_ASKED]["id"] == asked.id:  # nobody is to do it when it is expected no more
+    if facts is not None and _waits(facts, asked):  # nobody is to do it when it is expected no more
         ledger.releases.set_fact(release.id, _ASKED, None)
     if facts is None or _facts(ledger, release, asked) is None:
         return f"{release.ref}: {asked}."
@@ -96,6 +96,11 @@ def answer(ledger: Ledger, release: Release, asked: Asked, seconds: float = ANSW
         state="The run goes its way.",
         next=f"`runwright status {release.system}/{release.environment}` shows where it is.",
     )
+
+
+def _waits(facts: dict[str, Any], asked: Asked) -> bool:
+    """Return whether ``asked`` is what the run takes up next: somebody else may have asked for something, and withdrawn it."""
+    return (facts.get(_ASKED) or {}).get("id") == asked.id
 
 
 def _facts(ledger: Ledger, release: Release, asked: Asked) -> dict[str, Any] | None:

@@ -101,14 +101,14 @@ class Rung:
             # a canary changes nothing for minutes: nothing else would tell it that it lost the lease
             renewed(self._work.id)
             judged, told, few = self._judged()
-            if (asked := by_hand.taken(self._work)) is not None and (passed := self._done(asked, told)) is not None:
-                return self._passed(passed)
-            if judged.step == "breach":
+            if judged.step == "breach":  # before what a person asks for, who has not seen that yet
                 raise BreachError(
                     f"With {self.share} % of the users, {judged.reason}.",
                     state="The old version is put back now.",
                     next="The run's log shows each share and what it was judged by.",
                 )
+            if (asked := by_hand.taken(self._work)) is not None and (passed := self._done(asked, told)) is not None:
+                return self._passed(passed)
             if judged.step == "on" and not self._waits(judged):
                 return self._passed(Held(self.share, told, judged.reason))
             if few:

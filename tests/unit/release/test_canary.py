@@ -183,3 +183,29 @@ def test_a_router_that_is_started_anew_forgets_and_the_share_does_not(
     counting(monkeypatch, work, (500, 100, 0), (500, 100, 0), (540, 140, 0), (9, 5, 0), (40, 15, 3))
     with pytest.raises(BreachError, match=r"5\.5% of 55 of the new version's requests failed"):
         canary.climb(work, "green")
+
+
+def test_a_request_that_another_one_took_the_place_of_is_refused_also_once_that_is_withdrawn(work: Work) -> None:
+    """Then nothing waits to be taken up at all."""
+    work.write_down(by_hand.AT, 10)
+    release, _ = by_hand.under_way(work.ledger, "shop", "local")
+    first = by_hand.ask(work.ledger, release, "on", None, "Ada", "")
+    second = by_hand.ask(work.ledger, release, "back", None, "Bob", "")
+    for asked in (second, first):
+        with pytest.raises(RefusedError, match="Nothing came of it"):
+            by_hand.answer(work.ledger, release, asked, 0.0)
+
+
+def test_a_breach_comes_before_what_a_person_asked_for(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who said so has not seen it: nobody gets more of a version that is known to be bad."""
+    work = _work(opened)
+    traffic = Traffic(monkeypatch, work, 10, 50, asks={2: ("promote", None)})
+    counted = traffic.counted
+
+    def failing(do: Any) -> dict[str, Counted]:
+        return {**counted(do), "green": Counted(requests=100 * traffic.looks, errors=100 * traffic.looks)}
+
+    monkeypatch.setattr(traffic, "counted", failing)
+    with pytest.raises(BreachError, match="requests failed"):
+        canary.climb(work, "green")
+    assert by_hand.taken(work) is not None  # it was never taken up
