@@ -21,7 +21,7 @@ def _grow(work: Work, slot: str) -> None:
     for number, share in enumerate(shares):
         if share < now:  # a run that is started again: old instances were stopped for more than that
             continue
-        if number:  # the first is what was staged, and has been asked
+        if number and share != now:  # the first was staged, and has been asked; so was the one that users reach already
             _verified(work, slot, share)
         cutover.shift(work, work.do, work.version, slot, share)
         work.say(f"{number + 1} of {len(shares) + 1}: {share} % of new requests go to {work.version.name}.")
