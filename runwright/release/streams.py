@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 
 from runwright.engine.actions import Do
-from runwright.errors import ActionError, ObservationError
+from runwright.errors import ActionError, CancelledError, ObservationError
 from runwright.release.work import Work
 
 LONGEST_SECONDS = 30.0
@@ -32,6 +32,8 @@ def let_end(work: Work, do: Do, slots: Collection[str]) -> None:
 def _open(work: Work, do: Do, slots: Collection[str]) -> int:
     try:
         counted = work.cutover.counted(do)
+    except CancelledError:
+        raise
     except (ActionError, ObservationError):
         return 0  # it is down: nothing is open on it any more
     return sum(one.streams + one.in_flight for slot, one in counted.items() if slot in slots)
