@@ -266,7 +266,8 @@ def _checked(do: Do, proxy: Proxy, called: Mapping[str, frozenset[str]]) -> Prox
 def named(text: str, called: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Return the services of which a configuration has one of the names, as a word of its own, outside of comments."""
     lines = (line.partition("#")[0] if line.lstrip().startswith("#") else line for line in text.splitlines())
-    words = {word for line in lines for word in _WORD.findall(line.lower())}
+    found = {word for line in lines for word in _WORD.findall(line.lower())}
+    words = found | {word.partition(".")[0] for word in found}  # NAME.NETWORK is a name as well
     return frozenset(service for service, names in called.items() if words & {name.lower() for name in names})
 
 

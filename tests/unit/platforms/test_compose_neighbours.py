@@ -243,6 +243,7 @@ def test_a_proxy_that_took_it_is_told_once() -> None:
         (Output(0, CONFIG, b""), {"api"}, True),
         (Output(0, CONFIG, b""), {"jobs"}, False),  # which only a comment names
         (Output(0, b"server shop-jobs-1:8000;", b""), {"jobs"}, True),
+        (Output(0, b"proxy_pass http://jobs.shop_default:8000;", b""), {"jobs"}, True),
         (Output(0, b"server the-jobs:8000; server jobs2:1;", b""), {"jobs"}, False),
         (Output(1, b"", b"unknown option"), {"jobs"}, True),
     ],
