@@ -1,0 +1,1 @@
+"""Kubernetes: what a kubeconfig's context names, changed by kubectl and by nothing else."""
