@@ -21,4 +21,5 @@ pytest_plugins = [
     "tests.fixtures.compose_shop",
     "tests.fixtures.up",
     "tests.fixtures.ssh",
+    "tests.fixtures.kubernetes",
 ]
