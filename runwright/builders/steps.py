@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from runwright.engine.actions import Command, Do
+from runwright.engine.actions import Command, Do, Elsewhere
 from runwright.runbook.component import BuildStep, Component
 
 
@@ -19,21 +20,46 @@ def run(do: Do, tree: Path, component: str, spec: Component, env: Mapping[str, s
     for number, step in enumerate(spec.steps, 1):
         folder = tree / (step.folder or spec.context or "")
         makes = [word for pattern in step.makes for word in ("--makes", pattern)]
+        container = _container(tree, f"{key}/step/{number}")
         do(
             Command(
                 says=f"run `{' '.join(step.run)}` for {component}",
                 key=f"{key}/step/{number}",
-                argv=(sys.executable, "-P", "-m", "runwright.builders.step", *makes, "--", *_words(step, tree, folder)),
+                argv=(
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "runwright.builders.step",
+                    *makes,
+                    "--",
+                    *_words(step, tree, folder, container),
+                ),
                 cwd=folder,
                 env=env if step.image else {},
                 deadline_seconds=step.timeout,
+                elsewhere=Elsewhere(
+                    running=("docker", "ps", "-q", "--filter", f"name=^/?{container}$"),
+                    wait=("docker", "wait", container),
+                    end=("docker", "rm", "-f", container),
+                )
+                if step.image
+                else None,
             )
         )
 
 
-def _words(step: BuildStep, tree: Path, folder: Path) -> tuple[str, ...]:
+def _container(tree: Path, key: str) -> str:
+    """Return the name of the container of a step: Docker's client may be ended without it."""
+    mark = hashlib.sha256(f"{tree}\0{key}".encode()).hexdigest()
+    return f"runwright-step-{mark[:12]}"
+
+
+def _words(step: BuildStep, tree: Path, folder: Path, container: str) -> tuple[str, ...]:
     if not step.image:
         return tuple(step.run)
     user = f"{os.getuid()}:{os.getgid()}"
     mount = ("--volume", f"{tree}:{tree}", "--workdir", str(folder))
-    return ("docker", "run", "--rm", "--user", user, "--env", "HOME=/tmp", *mount, step.image, *step.run)
+    return (
+        *("docker", "run", "--rm", "--name", container, "--user", user, "--env", "HOME=/tmp", *mount, step.image),
+        *step.run,
+    )

@@ -16,11 +16,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runwright.builders import engine, several
+from runwright.builders import engine, several, steps
 from runwright.builders.docker import Docker as Builder
 from runwright.builders.docker import recipe
 from runwright.builders.pulled import Recorded
-from runwright.errors import ActionError, ObservationError
+from runwright.errors import ActionError, DeadlineError, ObservationError
 from runwright.platforms.compose.build import ComposeBuild
 from runwright.runbook.component import BuildStep, Component
 from runwright.runbook.environment import Registry
@@ -292,6 +292,15 @@ def test_an_image_of_ci_is_pulled_by_its_tag_and_gone_back_to_by_its_digest(
         Builder(system, "test", tmp_path, env={"DOCKER_CONFIG": str(tmp_path)}).build(
             Direct(), tree, "api", spec, COMMIT, "v1", "e"
         )
+
+
+def test_a_step_in_an_image_is_ended_with_its_container(docker: Docker, tmp_path: Path) -> None:
+    """Given a step that takes too long, its container ends with it, and does not write into the checkout of the next one."""
+    step = BuildStep(run=["sleep", "600"], image="python:3.11-slim", timeout=3.0)
+    with pytest.raises(DeadlineError):
+        steps.run(Direct(), tmp_path, "api", Component(context=".", steps=[step]), {}, "build")
+    there = docker.run("ps", "-a", "--filter", f"volume={tmp_path}", "--format", "{{.Names}}")
+    assert there == ""
 
 
 def test_the_images_of_several_platforms_have_one_digest(

@@ -62,4 +62,7 @@ def test_steps_run_in_their_folder_and_in_their_image() -> None:
     assert (first.key, first.cwd, first.argv[-2:]) == ("build/step/1", Path("/tree/web"), ("npm", "ci"))
     assert second.argv[4:7] == ("--makes", "target/*.jar", "--") and second.cwd == Path("/tree/backend")
     words = " ".join(second.argv[7:])
-    assert words.startswith("docker run --rm --user ") and words.endswith("--workdir /tree/backend maven:3 mvn package")
+    assert words.startswith("docker run --rm --name runwright-step-")
+    assert words.endswith("--workdir /tree/backend maven:3 mvn package")
+    assert first.elsewhere is None and second.elsewhere is not None
+    assert second.elsewhere.end == ("docker", "rm", "-f", words.split()[4])
