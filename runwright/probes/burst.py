@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from runwright.engine.actions import Action, Http, Read
 from runwright.engine.effects import requests
-from runwright.errors import ActionError, InputError
+from runwright.errors import ActionError, InputError, ObservationError
 from runwright.plural import plural
 from runwright.probes import http
+from runwright.probes.judging import no_answer
 from runwright.probes.shape import Answer, Asked
 from runwright.runbook.questions import Burst
 
@@ -69,7 +70,10 @@ def _sent(one: Http[Any], wanted: Burst) -> Counter[int]:
         time.sleep(max(0.0, begun + number * wanted.every - time.monotonic()))
         try:
             return requests.request(one).status
-        except ActionError:
+        except ActionError as error:
+            ours, why = no_answer(error, one.deadline_seconds)
+            if ours:  # it never left: that is no evidence
+                raise ObservationError(f"Not all of {wanted.requests} requests could be sent: {why}") from None
             return UNANSWERED
 
     begun = time.monotonic()
