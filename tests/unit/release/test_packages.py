@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from runwright import registry
+from runwright.errors import ActionError
 from runwright.gates.shape import Asking
 from runwright.policy.gates import Answer, GateState
 from runwright.registry import Line
@@ -40,6 +41,8 @@ def answer(asking: Asking, settings: Freeze) -> Answer:
     """Say no for one calendar, nothing for another."""
     if settings.calendar == "broken":
         raise ZeroDivisionError("of its own")
+    if settings.calendar == "refused":
+        raise ActionError(f"GET https://cal.test/?key={asking.secrets['k']} answered 403.")
     free = settings.calendar == "free"
     return (GateState.PASS if free else GateState.FAIL), f"{settings.calendar} in {asking.environment}"
 
@@ -98,6 +101,15 @@ def test_people_are_told_by_a_package_and_a_fault_of_it_stops_nothing(opened: Op
     work.secrets["k"] = "pager-key-1234"
     SENT.clear()
     assert notify(work, "shop is frozen") and SENT == [("pager-key-1234", "shop is frozen")]
+
+
+def test_what_a_gate_says_when_it_fails_is_cleaned_of_secrets(opened: Opener) -> None:
+    """An error of ours is shown as it is; this one was made by somebody who is given the secrets."""
+    work = opened(gates=[{"id": "it", "package": {"kind": "freeze", "settings": {"calendar": "refused"}}}])
+    work.secrets["k"] = "calendar-key-1234"
+    (result,) = asked(work).results
+    assert result.state is GateState.BLIND and "answered 403" in result.reason
+    assert "calendar-key-1234" not in result.reason
 
 
 @pytest.mark.parametrize(
