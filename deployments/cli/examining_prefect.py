@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,6 +20,7 @@ from deployments.running import API_VARIABLE, read_running
 from deployments.server import outdated
 from deployments.specs import Spec, specs_of
 from runwright.home import ledger_url
+from runwright.loopback import is_loopback
 from runwright.platforms.shape import Finding
 from runwright.plural import plural
 
@@ -112,12 +112,7 @@ def _ledger_fits(api_url: str) -> Finding:
 
 def is_this_machine(host: str) -> bool:
     """Return whether a host name or address means this machine."""
-    if host in ("localhost", ""):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return not host or is_loopback(host)
 
 
 def _deployments(prefect: Prefect, wanted: list[Wanted], pools: set[str]) -> Iterator[Finding]:

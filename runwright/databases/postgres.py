@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Any
 
 from runwright.databases.postgres_client import Client, first_line, rows
@@ -12,6 +13,7 @@ from runwright.databases.postgres_dump import Dumps, Noted, bad, read_note
 from runwright.databases.shape import (
     LAST_SUCCESS,
     BackupFile,
+    Database,
     Rows,
     T,
     Unfinished,
@@ -88,7 +90,7 @@ _LIKE_LIVE = (
 )
 
 
-class Postgres:
+class Postgres(Database):
     """The database that ``database`` names.
 
     through: the words before a program that is to run in the server's container (such as "docker", "compose", …, "exec",
@@ -152,12 +154,13 @@ class Postgres:
         """Remove an invalid index while the application goes on."""
         do(self._client.statement(left.remedy, self._name, f"remove the invalid index {left.name}", key))
 
-    def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:
+    def backup(self, do: Do, directory: PurePath, name: str, key: str) -> BackupFile | None:
         """Dump the database to ``directory``/``name``.dump, prove it, write LAST_SUCCESS and return it with its proof.
 
         A dump of that name that is whole already is proven again and returned. Never returns None.
         Raise ActionError if it cannot be taken, VerificationError if it cannot be proven; LAST_SUCCESS stays as it was.
         """
+        directory = Path(directory)  # where the dump is written, which may be another host
         dump = directory / f"{checked_backup_name(name)}.dump"
         noted = do(read_note(dump, assume=None))
         proven = self._take(do, dump, key) if noted is None else self._dumps.proven(do, noted)

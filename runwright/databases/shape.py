@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runwright.engine.actions import Action, Do
-from runwright.errors import InputError, RefusedError
+from runwright.errors import InputError, ObservationError, RefusedError
 
 if TYPE_CHECKING:
     from runwright.site import Site
@@ -133,7 +133,10 @@ def checked_scratch(name: str) -> str:
 
 
 class Database(Protocol):
-    """What holds a system's data. Nothing here ever changes the live database."""
+    """What holds a system's data. Nothing here ever changes the live database.
+
+    Derive from it: what is asked of databases one day, and yours does not know of, has an answer here.
+    """
 
     def reachable(self, do: Do) -> str:
         """Return the server's name and version ("PostgreSQL 15.8"). Raise ActionError if it does not answer."""
@@ -161,11 +164,11 @@ class Database(Protocol):
         """Carry out the remedy of an invalid index: remove it while the application goes on."""
         ...
 
-    def question(self, query: str, seconds: float, says: str, parse: Rows[T], assume: Any) -> Action[T]:
+    def question(self, query: str, seconds: float, says: str, parse: Rows[T], assume: Any) -> Action[T]:  # noqa: ARG002 - the answer of one that has none
         """Return the read that runs one ``query`` in a transaction that only reads, for at most so many ``seconds``, and gives
         ``parse`` the first `MOST_ROWS` rows as a JSON list of objects, how long it took, and what the database said against
         the query ("" if nothing). ActionError, or ObservationError, if the database cannot be asked."""
-        ...
+        raise ObservationError("This kind of database cannot be asked.")
 
     def backup(self, do: Do, directory: Path, name: str, key: str) -> BackupFile | None:
         """Take a backup ``name`` in ``directory``, prove it and write LAST_SUCCESS. Return it with its proof.

@@ -18,6 +18,7 @@ from runwright.databases.shape import (
     LAST_SUCCESS,
     MOST_ROWS,
     BackupFile,
+    Database,
     Rows,
     T,
     Unfinished,
@@ -48,7 +49,7 @@ class Contents:
     bytes: int
 
 
-class Sqlite:
+class Sqlite(Database):
     """The SQLite database in the file ``path``, absolute; ``python`` runs what copies it.
 
     In rollback-journal mode writers wait while the copy is made; in WAL mode they do not.

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from runwright.engine.actions import Do, Http, Reply
 from runwright.errors import InputError, ObservationError
 from runwright.gates.shape import Asking
+from runwright.loopback import is_loopback
 from runwright.plural import plural
 from runwright.policy.gates import Answer, GateResult, GateState, ask
 from runwright.runbook.gates import CiPassed, Gate
@@ -135,7 +136,7 @@ def _commit_url(spec: CiPassed, source: str, commit: str, token: str | None) -> 
     if not COMMIT.fullmatch(commit):
         raise InputError(f"{commit[:60]!r} is no full commit id.", next="Resolve the version to its commit first.")
     api = urlsplit(spec.api)
-    local = api.hostname in {"localhost", "127.0.0.1", "::1"}
+    local = is_loopback(api.hostname or "")
     if not api.hostname or api.scheme not in {"https", "http"} or (api.scheme == "http" and token and not local):
         raise InputError(
             f"{spec.api!r} cannot be asked{' with a token' if api.scheme == 'http' else ''}.",

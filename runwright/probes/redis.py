@@ -13,10 +13,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from runwright.engine.actions import Action, Command, Output, Read
-from runwright.engine.there.forward import is_loopback
 from runwright.engine.there.place import current
 from runwright.engine.visible import visible
 from runwright.errors import ObservationError
+from runwright.loopback import is_loopback
 from runwright.probes.shape import ANY_CODE, PLANNED_FACT, Answer, Asked
 from runwright.runbook.questions import RedisQuestion
 

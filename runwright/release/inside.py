@@ -31,9 +31,7 @@ def world(work: Work, slot: str | None = None) -> World:
 
     def query(text: str, seconds: float, says: str, parse: Parse) -> Action[dict[str, Any]]:
         database: Database | None = work.database
-        if database is None or not hasattr(
-            database, "question"
-        ):  # one that somebody else has written before there were any
+        if database is None:
             raise ActionError("This environment has no database that could be asked.")
         return database.question(text, seconds, says, lambda *told: parse(Told(*told)), PLANNED_FACT)
 

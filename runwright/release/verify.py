@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from runwright.engine.actions import Do
 from runwright.errors import VerificationError
 from runwright.ledger.states import ReleaseState
+from runwright.loopback import is_loopback
 from runwright.platforms.shape import Observed
 from runwright.plural import plural
 from runwright.probes.asking import ask, ask_until, cleanup
@@ -33,7 +34,6 @@ def now() -> datetime:
 
 LEFT = "left"
 """The fact with what smoke tests wrote and could not delete, a sentence each."""
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 READY = re.compile(r"\bread(y|iness)", re.IGNORECASE)
 """By its name or its path, a health probe that asks whether the system is ready, not only alive."""
 
@@ -171,7 +171,7 @@ def _of_candidate(work: Work, probe: Probe) -> bool:
     asked from inside of the candidate, of itself."""
     if probe.inside is not None:
         slotted = {fact.service for fact in work.platform.observe(work.do).running if fact.slot}
-        return probe.route != "live" and probe.inside in slotted and urlsplit(probe.url).hostname in LOOPBACK
+        return probe.route != "live" and probe.inside in slotted and is_loopback(urlsplit(probe.url).hostname or "")
     texts = probe.command.env.values() if probe.command is not None else [probe.url]
     named = {name for text in texts for kind, name in references(text) if kind == "url"}
     return probe.route != "live" and bool(named & set(work.at_the_door))

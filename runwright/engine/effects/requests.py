@@ -21,9 +21,9 @@ from runwright.engine.effects.deadlines import within
 from runwright.engine.there import forward
 from runwright.engine.there.place import current
 from runwright.errors import ActionError, DeadlineError
+from runwright.loopback import is_loopback
 
 MAX_BODY_BYTES = 8 * 2**20
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _PHASES: Final = {
     "connection.connect_tcp": "connect",
     "connection.start_tls": "tls",
@@ -46,7 +46,7 @@ def request(action: Http[Any]) -> Reply:
     try:
         return _once(action, action.deadline_seconds)
     except NoAnswer:
-        login = current() if action.key is None and forward.is_loopback(httpx.URL(action.url).host) else None
+        login = current() if action.key is None and is_loopback(httpx.URL(action.url).host) else None
         left = action.deadline_seconds - (time.monotonic() - began)
         if login is None or left <= 0:
             raise
@@ -113,7 +113,7 @@ class _Finding(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        if (login := current()) is not None and forward.is_loopback(host):
+        if (login := current()) is not None and is_loopback(host):
             # as seen from where the system runs
             return self.connect_unix_socket(str(forward.forwarded(login, host, port)), timeout)
         begun = time.monotonic()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import ipaddress
 import socket
 import threading
 from pathlib import Path
@@ -13,13 +11,6 @@ from runwright.engine.there.login import Login
 from runwright.errors import UnreachableError
 
 _lock = threading.Lock()
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether ``host`` is whatever machine asks for it."""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost" or host.endswith(".localhost")
 
 
 def forwarded(login: Login, host: str, port: int) -> Path:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 
-from runwright.engine.there.forward import forwarded, is_loopback
+from runwright.engine.there.forward import forwarded
 from runwright.engine.there.place import current
+from runwright.loopback import is_loopback
 
 
 def connected(host: str, port: int, seconds: float) -> socket.socket:

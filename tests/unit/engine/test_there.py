@@ -10,9 +10,9 @@ import pytest
 from runwright.engine.actions import Command
 from runwright.engine.there import jobs, paths, place
 from runwright.engine.there.address import Address
-from runwright.engine.there.forward import is_loopback
 from runwright.engine.there.login import Login, refused
 from runwright.errors import ActionError, InputError
+from runwright.loopback import is_loopback
 
 
 @pytest.mark.parametrize(

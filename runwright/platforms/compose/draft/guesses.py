@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from runwright.loopback import is_loopback
 from runwright.platforms.compose.draft.facts import DraftFacts, ServiceFacts
 from runwright.platforms.compose.draft.recognised import (
     URL,
@@ -19,7 +20,7 @@ from runwright.platforms.compose.draft.recognised import (
     why_asked,
 )
 
-_LOCAL = {"localhost", "127.0.0.1", "0.0.0.0", "::1"}  # noqa: S104 - recognised, not listened on
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - recognised, not listened on
 _HTTPS = (443, 8443)
 _LONGEST_NAME = 48
 
@@ -183,7 +184,8 @@ def _paths(services: Iterable[ServiceFacts], *, anywhere: bool) -> list[str]:
                 continue  # what a shell would have filled in
             path = url.path or "/"
             plain = re.fullmatch(r"[A-Za-z0-9._~/-]+", path)
-            if url.hostname in _LOCAL and (anywhere or port in targets) and plain and path not in paths:
+            local = url.hostname == _EVERYWHERE or is_loopback(url.hostname or "")
+            if local and (anywhere or port in targets) and plain and path not in paths:
                 paths.append(path)
     return paths
 
