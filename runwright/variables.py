@@ -53,7 +53,7 @@ def secrets_in(variables: Pairs, certain: Iterable[str] = ()) -> Iterator[tuple[
     known = frozenset(certain)
     for name, value in dict.fromkeys(variables):
         for text in {value.strip(), value.replace("\\n", "\n").strip()}:
-            if name in known or (_says_secret(name) and not _REFERENCE.fullmatch(text)):
+            if name in known or (says_secret(name) and not _REFERENCE.fullmatch(text)):
                 found = {text, *parts(text), *credentials(text)}
             else:
                 found = credentials(text)
@@ -64,7 +64,8 @@ def secrets_in(variables: Pairs, certain: Iterable[str] = ()) -> Iterator[tuple[
                     yield name, one
 
 
-def _says_secret(name: str) -> bool:
+def says_secret(name: str) -> bool:
+    """Return whether a variable's name says that its value is a secret."""
     plain = _plain(name)
     return bool(_SENSITIVE.search(plain)) and not _SOMETHING_ELSE.search(plain)
 
