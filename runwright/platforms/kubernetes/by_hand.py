@@ -226,10 +226,10 @@ def _shown(found: Object, path: Path, value: Any) -> str:
         return HIDDEN
     name = _name_of(path)
     match value:
-        case {"name": str(), "value": one} if len(value) == 2:
+        case {"value": one} if set(value) <= {"name", "value"}:
             visible = _visible(name, one)
-        case {"name": str(), "valueFrom": dict(source)} if len(source) == 1:
-            visible = _referred(*next(iter(source.items())))
+        case {"valueFrom": dict(source)} if len(source) == 1 and isinstance(to := next(iter(source.values())), dict):
+            visible = _referred(next(iter(source)), to)
         case {"name": str(), "image": str(image)}:
             visible = f"(image {image})"
         case _:
@@ -239,10 +239,10 @@ def _shown(found: Object, path: Path, value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _referred(kind: str, to: object) -> str:
+def _referred(kind: str, to: dict[str, Any]) -> str:
     """Return where a variable's value comes from: "(secretKeyRef keys/PASSWORD)"."""
-    words = [str(value) for key, value in to.items() if key != "apiVersion"] if isinstance(to, dict) else []
-    return f"({kind} {'/'.join(reversed(words))})"
+    words = [str(to[key]) for key in ("name", "containerName", "fieldPath", "resource", "key") if key in to]
+    return f"({kind} {'/'.join(words)})"
 
 
 def _name_of(path: Path) -> str:

@@ -7,6 +7,7 @@ Source: client-go's util/csaupgrade, with which kubectl does this for what it ap
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
@@ -49,7 +50,7 @@ def taken_over(
     mine = _less(_merged(found, [*ours, *taken]), let_go)
     after = [entry for entry in (mine, *others) if entry.get("fieldsV1")]
     annotated = any(owner_of(entry).kind is Kind.BEFORE for entry in taken) and at(found, _ANNOTATION) is not MISSING
-    if not annotated and not taken and sorted(map(repr, after)) == sorted(map(repr, before)):
+    if not annotated and not taken and _written(after) == _written(before):
         return None
     return [
         # not a `test`: that is refused as a mistake of ours, this as the conflict that it is
@@ -57,6 +58,10 @@ def taken_over(
         *([{"op": "remove", "path": f"/metadata/annotations/{LAST_APPLIED.replace('/', '~1')}"}] if annotated else []),
         {"op": "replace", "path": "/metadata/managedFields", "value": after or [{}]},  # an empty list would be ignored
     ]
+
+
+def _written(listed: list[dict[str, Any]]) -> list[str]:
+    return sorted(json.dumps(entry, sort_keys=True) for entry in listed)
 
 
 def _among(owner: Owner, managers: Collection[Owner]) -> bool:
