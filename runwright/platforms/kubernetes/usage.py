@@ -30,6 +30,11 @@ class Used:
     cores: float
     memory_bytes: float
 
+    @property
+    def line(self) -> str:
+        """It, as ``kubectl top`` shows it."""
+        return f"{1000 * self.cores:.0f}m of processors, {self.memory_bytes / 2**20:.0f}Mi of memory"
+
 
 Measured = Mapping[str, Mapping[str, Used]]
 """{pod: {container: what it uses}}."""
@@ -54,14 +59,24 @@ def measured(do: Do, kubectl: Kubectl) -> Measured | None:
 
     Raise ActionError if it may not be read, or the metrics API does not answer.
     """
+    found = _read(do, kubectl, "pods.metrics.k8s.io", "measure what the pods use")
+    return None if found is None else {name_of(one): _of_pod(one) for one in found}
+
+
+def of_nodes(do: Do, kubectl: Kubectl) -> dict[str, Used] | None:
+    """Return what the nodes use. None: nobody measures here. Raise ActionError if it may not be read, or nobody answers."""
+    found = _read(do, kubectl, "nodes.metrics.k8s.io", "measure what the nodes use")
+    return None if found is None else {name_of(one): _used(one) for one in found}
+
+
+def _read(do: Do, kubectl: Kubectl, kind: str, says: str) -> tuple[Object, ...] | None:
     try:
-        words = ("get", "pods.metrics.k8s.io", "-o", "json")
-        found: tuple[Object, ...] = do(kubectl.read(*words, says="measure what the pods use", parse=items, assume=()))
+        found: tuple[Object, ...] = do(kubectl.read("get", kind, "-o", "json", says=says, parse=items, assume=()))
     except ActionError:
         if API in served(do, kubectl):
             raise
         return None
-    return {name_of(one): _of_pod(one) for one in found}
+    return found
 
 
 def served(do: Do, kubectl: Kubectl) -> frozenset[str]:
@@ -75,10 +90,11 @@ def served(do: Do, kubectl: Kubectl) -> frozenset[str]:
 
 
 def _of_pod(found: Object) -> dict[str, Used]:
-    return {
-        str(one.get("name")): Used(quantity(at(one, "usage", "cpu")), quantity(at(one, "usage", "memory")))
-        for one in listed(found, "containers")
-    }
+    return {str(one.get("name")): _used(one) for one in listed(found, "containers")}
+
+
+def _used(found: Object) -> Used:
+    return Used(quantity(at(found, "usage", "cpu")), quantity(at(found, "usage", "memory")))
 
 
 def usage(do: Do, kubectl: Kubectl, instances: Sequence[str]) -> dict[str, Usage] | None:
