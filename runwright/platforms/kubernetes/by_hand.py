@@ -125,15 +125,25 @@ def by_hand(found: Object, rendered: Object) -> tuple[Setting, ...]:
     """Return what others set of an object: the first are those that stop it.
 
     found: the object in the cluster, with its managed fields. rendered: what we are about to apply. What is the same in both is
-    not among them, nor what is as if nobody had said it, nor replicas.
+    not among them, nor what is as if nobody had said it, nor replicas. Those with `rendered` are conflicts: the cluster refuses our
+    apply for them if they are not taken over first.
     """
-    said_by_us = _encoded(rendered)
-    settings = [
-        Setting(title(found), path, _shown(found, path, now), said, owner)
-        for owner in owners(found, BY_HAND)
-        for path, now, said in _walk(owner.tree, (), found, said_by_us, found)
-    ]
+    settings = _settings(found, rendered, BY_HAND)
     return tuple(sorted(dict.fromkeys(settings), key=lambda setting: not setting.stops))
+
+
+def contested(found: Object, rendered: Object) -> tuple[Setting, ...]:
+    """Return what controllers set of an object and the manifests say otherwise: conflicts as well, that somebody has to take
+    out of the manifests. What the manifests do not say is the controllers' business."""
+    settings = _settings(found, rendered, frozenset({Kind.CONTROLLER}))
+    return tuple(setting for setting in settings if setting.rendered is not None)
+
+
+def _settings(found: Object, rendered: Object, kinds: frozenset[Kind]) -> Iterator[Setting]:
+    said_by_us = _encoded(rendered)
+    for owner in owners(found, kinds):
+        for path, now, said in _walk(owner.tree, (), found, said_by_us, found):
+            yield Setting(title(found), path, _shown(found, path, now), said, owner)
 
 
 def _encoded(rendered: Object) -> Object:

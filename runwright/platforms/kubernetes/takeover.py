@@ -7,8 +7,7 @@ Source: client-go's util/csaupgrade, with which kubectl does this for what it ap
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from runwright.platforms.kubernetes.fields import (
@@ -28,17 +27,20 @@ from runwright.platforms.kubernetes.ownership import LAST_APPLIED, MANAGER, Kind
 
 Patch = list[dict[str, Any]]
 """The operations of a JSON patch (RFC 6902), for ``kubectl patch --type=json --field-manager=runwright``."""
+Entry = dict[str, Any]
+"""One of managedFields, as the cluster writes it."""
 
 _ANNOTATION: Final = ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}")
 
 
 def taken_over(
-    found: Object, managers: Collection[Owner], *, let_go: Iterable[Path] = (), freed: Iterable[Path] = ()
+    found: Object, managers: Collection[Owner], *, let_go: Sequence[Path] = (), freed: Sequence[Path] = ()
 ) -> Patch | None:
     """Return the patch that makes ours what the ``managers`` own of an object, None if there is nothing to change.
 
-    The cluster refuses it if the object has changed since it was read. It changes no value; the annotation of ``kubectl apply``
-    goes with the release of before, or kubectl would go on to think that it owns what it applied.
+    The cluster refuses it if what one of the entries that it changes owns is no longer what it was; what a controller has
+    written since does not matter. It changes no value; the annotation of ``kubectl apply`` goes with the release of before, or
+    kubectl would go on to think that it owns what it applied.
 
     let_go: fields that neither we nor the managers own afterwards: our apply may leave them out, and they stay as they are.
     freed: fields that nobody but us owns afterwards: our apply may say them otherwise without a conflict.
@@ -46,22 +48,31 @@ def taken_over(
     before = entries(found)
     taken = [entry for entry in before if _among(owner_of(entry), managers)]
     ours = [entry for entry in before if _is_ours(entry)]
-    others = [_less(entry, freed) for entry in before if entry not in taken and entry not in ours]
-    mine = _less(_merged(found, [*ours, *taken]), let_go)
-    after = [entry for entry in (mine, *others) if entry.get("fieldsV1")]
-    annotated = any(owner_of(entry).kind is Kind.BEFORE for entry in taken) and at(found, _ANNOTATION) is not MISSING
-    if not annotated and not taken and _written(after) == _written(before):
-        return None
-    return [
-        # not a `test`: that is refused as a mistake of ours, this as the conflict that it is
-        {"op": "replace", "path": "/metadata/resourceVersion", "value": found["metadata"].get("resourceVersion", "")},
-        *([{"op": "remove", "path": f"/metadata/annotations/{LAST_APPLIED.replace('/', '~1')}"}] if annotated else []),
-        {"op": "replace", "path": "/metadata/managedFields", "value": after or [{}]},  # an empty list would be ignored
+    merged = _less(_merged(found, [*ours, *taken]), let_go)
+    if ours and not taken and tree_of(merged) == tree_of(ours[0]):
+        merged = ours[0]
+    first = next(iter((*ours, *taken)), None)
+    after = [
+        merged if entry is first else None if entry in ours or entry in taken else _less(entry, freed)
+        for entry in before
     ]
+    annotated = any(owner_of(entry).kind is Kind.BEFORE for entry in taken) and at(found, _ANNOTATION) is not MISSING
+    return _operations(before, after, annotated) if annotated or after != before else None
 
 
-def _written(listed: list[dict[str, Any]]) -> list[str]:
-    return sorted(json.dumps(entry, sort_keys=True) for entry in listed)
+def _operations(before: list[Entry], after: list[Entry | None], annotated: bool) -> Patch:
+    """Return the patch from the entries as they were to what each of them becomes; None, or owning nothing: it goes."""
+    place = "/metadata/managedFields"
+    changed = [i for i, entry in enumerate(before) if after[i] != entry]
+    left = {i: entry for i, entry in enumerate(after) if entry and entry.get("fieldsV1")}
+    patch: Patch = [{"op": "test", "path": f"{place}/{i}", "value": before[i]} for i in changed]
+    if annotated:
+        patch.append({"op": "remove", "path": f"/metadata/annotations/{LAST_APPLIED.replace('/', '~1')}"})
+    if not left:  # an empty list would be ignored
+        return [*patch, {"op": "replace", "path": place, "value": [{}]}]
+    patch += [{"op": "replace", "path": f"{place}/{i}", "value": left[i]} for i in changed if i in left]
+    # the last ones first: each place is still what it was when its turn comes
+    return [*patch, *({"op": "remove", "path": f"{place}/{i}"} for i in reversed(changed) if i not in left)]
 
 
 def _among(owner: Owner, managers: Collection[Owner]) -> bool:
@@ -73,12 +84,12 @@ def _among(owner: Owner, managers: Collection[Owner]) -> bool:
     )
 
 
-def _is_ours(entry: dict[str, Any]) -> bool:
+def _is_ours(entry: Entry) -> bool:
     owner = owner_of(entry)
     return (owner.manager, owner.operation, owner.subresource) == (MANAGER, "Apply", "")
 
 
-def _merged(found: Object, merging: list[dict[str, Any]]) -> dict[str, Any]:
+def _merged(found: Object, merging: list[Entry]) -> Entry:
     """Return the one entry that owns what all of them own; none of it is the annotation of ``kubectl apply``.
 
     Entries of another version of the API name fields as that version does: of these only what leads somewhere is taken.
@@ -99,7 +110,7 @@ def _without_annotation(tree: Tree) -> Tree:
     return without(left, _ANNOTATION[:-1]) if alone else left
 
 
-def _less(entry: dict[str, Any], paths: Iterable[Path]) -> dict[str, Any]:
+def _less(entry: Entry, paths: Sequence[Path]) -> Entry:
     """Return an entry without some of what it owns."""
     for path in paths:
         owned = tree_of(entry)

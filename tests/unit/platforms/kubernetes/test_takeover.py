@@ -22,11 +22,22 @@ def before(found: Object) -> tuple[Owner, ...]:
     return owners(found, [Kind.BEFORE])
 
 
-def after(patch: Patch | None) -> list[Object]:
-    """Return the entries that the patch leaves."""
+def after(found: Object, patch: Patch | None) -> list[Object]:
+    """Return the entries that the patch leaves, carried out as the cluster does; fails where one of its tests would."""
     assert patch is not None
-    (listed,) = [one["value"] for one in patch if one["path"] == "/metadata/managedFields"]
-    return list(listed)
+    listed = copy.deepcopy(entries(found))
+    for one in patch:
+        *_, last = one["path"].split("/")
+        match one["op"], last:
+            case "test", _:
+                assert listed[int(last)] == one["value"]
+            case "replace", "managedFields":
+                listed = one["value"]
+            case "replace", _:
+                listed[int(last)] = one["value"]
+            case "remove", _ if last.isdecimal():
+                del listed[int(last)]
+    return sorted(listed, key=lambda one: one.get("operation", ""))
 
 
 def entry(manager: str, tree: Any, operation: str = "Update", **more: Any) -> Object:
@@ -42,7 +53,7 @@ def test_the_release_of_before_becomes_ours_and_nobody_else_is_touched() -> None
     """All that it owned but kubectl's annotation, which goes; the others' entries are as they were."""
     found = CAPTURED["Deployment"]
     patch = taken_over(found, before(found))
-    mine, *others = after(patch)
+    mine, *others = after(found, patch)
     assert (mine["manager"], mine["operation"], mine["apiVersion"]) == ("runwright", "Apply", "apps/v1")
     (theirs,) = [one for one in entries(found) if one["manager"] == "kubectl-client-side-apply"]
     annotations = ("f:metadata", "f:annotations")
@@ -50,11 +61,10 @@ def test_the_release_of_before_becomes_ours_and_nobody_else_is_touched() -> None
     assert others == [one for one in entries(found) if one is not theirs]
     assert patch is not None
     assert [(one["op"], one["path"]) for one in patch] == [
-        ("replace", "/metadata/resourceVersion"),
+        ("test", "/metadata/managedFields/1"),
         ("remove", "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"),
-        ("replace", "/metadata/managedFields"),
+        ("replace", "/metadata/managedFields/1"),
     ]
-    assert patch[0]["value"] == found["metadata"]["resourceVersion"]
 
 
 def test_the_object_itself_is_not_changed() -> None:
@@ -67,7 +77,7 @@ def test_the_object_itself_is_not_changed() -> None:
 def test_who_is_adopted_is_taken_over_with_it() -> None:
     """What kubectl-set owned is ours too, and the annotation goes once."""
     found = CAPTURED["Deployment"]
-    mine, *others = after(taken_over(found, [*before(found), *named(found, ["kubectl-set"])]))
+    mine, *others = after(found, taken_over(found, [*before(found), *named(found, ["kubectl-set"])]))
     spoken = json.dumps(mine)
     assert "SET_DEBUG" in spoken and "SET_PAYMENTS" in spoken
     assert {"kubectl-set", "kubectl-client-side-apply"}.isdisjoint(one["manager"] for one in others)
@@ -79,8 +89,8 @@ def test_to_adopt_a_person_alone_leaves_the_annotation() -> None:
     found = CAPTURED["ConfigMap"]
     patch = taken_over(found, named(found, ["kubectl-patch"]))
     assert patch is not None
-    assert [one["op"] for one in patch] == ["replace", "replace"]
-    assert {one["manager"] for one in after(patch)} == {"runwright", "kubectl-client-side-apply"}
+    assert [one["op"] for one in patch] == ["test", "replace"]
+    assert {one["manager"] for one in after(found, patch)} == {"runwright", "kubectl-client-side-apply"}
 
 
 def test_what_we_own_already_is_united_with_it() -> None:
@@ -88,7 +98,7 @@ def test_what_we_own_already_is_united_with_it() -> None:
     ours = entry("runwright", {"f:spec": {"f:paused": {}, "f:strategy": {}}}, "Apply", time="2026-11-26T12:00:00Z")
     theirs = entry("kubectl-client-side-apply", {"f:spec": {"f:strategy": {"f:type": {}}}}, time="2026-11-26T13:00:00Z")
     found = made(theirs, ours)
-    (mine,) = after(taken_over(found, before(found)))
+    (mine,) = after(found, taken_over(found, before(found)))
     assert mine["fieldsV1"] == {"f:spec": {"f:paused": {}, "f:strategy": {".": {}, "f:type": {}}}}
     assert mine["time"] == "2026-11-26T13:00:00Z"
 
@@ -99,7 +109,7 @@ def test_of_another_version_only_what_leads_somewhere_is_taken() -> None:
         "kubectl-client-side-apply", {"f:spec": {"f:paused": {}, "f:rollbackTo": {}}}, apiVersion="extensions/v1beta1"
     )
     found = made(theirs, spec={"paused": True})
-    (mine,) = after(taken_over(found, before(found)))
+    (mine,) = after(found, taken_over(found, before(found)))
     assert (mine["apiVersion"], mine["fieldsV1"]) == ("apps/v1", {"f:spec": {"f:paused": {}}})
 
 
@@ -124,12 +134,12 @@ def test_what_is_let_go_is_neither_ours_nor_theirs_and_whoever_set_it_keeps_it()
     scale = entry("kube-controller-manager", {"f:spec": {"f:replicas": {}}}, subresource="scale")
     theirs = entry("kubectl-client-side-apply", {"f:spec": {"f:replicas": {}, "f:paused": {}}})
     found = made(scale, theirs)
-    assert [one["fieldsV1"] for one in after(taken_over(found, before(found), let_go=[REPLICAS]))] == [
+    assert [one["fieldsV1"] for one in after(found, taken_over(found, before(found), let_go=[REPLICAS]))] == [
         {"f:spec": {"f:paused": {}}},
         {"f:spec": {"f:replicas": {}}},
     ]
-    ours = entry("runwright", {"f:spec": {"f:replicas": {}, "f:paused": {}}}, "Apply")
-    assert after(taken_over(made(ours), [], let_go=[REPLICAS]))[0]["fieldsV1"] == {"f:spec": {"f:paused": {}}}
+    found = made(entry("runwright", {"f:spec": {"f:replicas": {}, "f:paused": {}}}, "Apply"))
+    assert after(found, taken_over(found, [], let_go=[REPLICAS]))[0]["fieldsV1"] == {"f:spec": {"f:paused": {}}}
 
 
 def test_what_is_freed_is_nobodys_but_ours() -> None:
@@ -137,7 +147,8 @@ def test_what_is_freed_is_nobodys_but_ours() -> None:
     scale = entry("kubectl", {"f:spec": {"f:replicas": {}}}, subresource="scale")
     edit = entry("kubectl-edit", {"f:spec": {"f:replicas": {}, "f:paused": {}}})
     ours = entry("runwright", {"f:spec": {"f:replicas": {}}}, "Apply")
-    left = after(taken_over(made(scale, edit, ours), [], freed=[REPLICAS]))
+    found = made(scale, edit, ours)
+    left = after(found, taken_over(found, [], freed=[REPLICAS]))
     assert [(one["manager"], one["fieldsV1"]) for one in left] == [
         ("runwright", {"f:spec": {"f:replicas": {}}}),
         ("kubectl-edit", {"f:spec": {"f:paused": {}}}),
@@ -146,9 +157,17 @@ def test_what_is_freed_is_nobodys_but_ours() -> None:
 
 def test_an_object_that_nobody_owns_afterwards_is_reset_and_not_ignored() -> None:
     """The cluster takes an empty list for none at all, and would put back what was there."""
-    assert after(
-        taken_over(made(entry("runwright", {"f:spec": {"f:replicas": {}}}, "Apply")), [], let_go=[REPLICAS])
-    ) == [{}]
+    found = made(entry("runwright", {"f:spec": {"f:replicas": {}}}, "Apply"))
+    assert after(found, taken_over(found, [], let_go=[REPLICAS])) == [{}]
+
+
+def test_several_entries_go_from_the_last_to_the_first() -> None:
+    """Or a patch would take away the neighbour of the one that it means."""
+    names = ("kubectl-client-side-apply", "kubectl-create", "kubectl-edit", "kubectl-replace")
+    found = made(*(entry(name, {"f:spec": {f"f:{name}": {}}}) for name in names))
+    mine, edit = after(found, taken_over(found, before(found)))
+    assert list(mine["fieldsV1"]["f:spec"]) == [f"f:{name}" for name in names if name != "kubectl-edit"]
+    assert edit["manager"] == "kubectl-edit"
 
 
 def test_the_annotation_alone_is_taken_away() -> None:
@@ -158,4 +177,4 @@ def test_the_annotation_alone_is_taken_away() -> None:
     found["metadata"]["annotations"] = {LAST_APPLIED: "{}"}
     patch = taken_over(found, before(found))
     assert patch is not None and patch[1]["op"] == "remove"
-    assert after(patch) == [{}]
+    assert after(found, patch) == [{}]
