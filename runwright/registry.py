@@ -122,9 +122,9 @@ PLATFORMS = Room(
     {
         "host": Line(f"{_M}.platforms.host:HostTarget", f"{_P}.host:PLATFORM"),
         "compose": Line(f"{_M}.platforms.compose:ComposeTarget", f"{_P}.compose:PLATFORM"),
+        "kubernetes": Line(f"{_M}.platforms.kubernetes:KubernetesTarget", f"{_P}.kubernetes:PLATFORM"),
     },
     planned={
-        "kubernetes": "Kubernetes",
         "alb_asg": "EC2 behind a load balancer",
         "ecs": "Amazon ECS",
         "aci": "Azure Container Instances",

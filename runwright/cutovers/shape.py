@@ -31,6 +31,11 @@ class Cutover(ABC):
     warm: ClassVar[bool]
     """Whether the old version keeps running after the shift, so that the way back is to move the users."""
 
+    @property
+    def two_live(self) -> bool:
+        """Whether two versions get users at the same time, or may be made to within a moment: both have to live with the schema."""
+        return self.stages
+
     grows: ClassVar[bool] = False
     """Whether more of the new version is started for each share, and verified before users are sent there; else a share is
     held until it can be judged by what users met."""

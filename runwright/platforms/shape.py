@@ -40,7 +40,7 @@ class ServiceFact:
 
     identity: the artifact that it really runs (image id, git tree). healthy: None if it has no healthcheck.
     restarts: how often it was restarted by itself. release: the release that started it, "" if we did not.
-    mounts: what is mounted into it, as (where it comes from, path inside of it).
+    mounts: what is mounted into it, as (where it comes from, path inside of it). seen: what only the platform understands.
     """
 
     service: str
@@ -54,6 +54,7 @@ class ServiceFact:
     release: str = ""
     port: int | None = None
     mounts: tuple[tuple[str, str], ...] = ()
+    seen: Any = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -300,6 +301,11 @@ class Platform(ABC):
     def staged(self, do: Do, version: Version) -> Beside:  # noqa: ARG002
         """Return what a person should know of running ``version``, which was prepared, in a slot beside what serves."""
         return Beside()
+
+    def by_hand(self, do: Do, version: Version) -> tuple[str, ...]:  # noqa: ARG002
+        """Return, as phrases, what others have set of what ``version``, which was prepared, is to replace: gone with it, unless a
+        person decides otherwise."""
+        return ()
 
     def claims(self, do: Do) -> tuple[Claim, ...]:  # noqa: ARG002
         """Return who else has what the system would take."""

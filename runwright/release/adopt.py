@@ -18,16 +18,25 @@ def previous_release(work: Work) -> Release | None:
     release = work.release
     live = work.ledger.releases.live(release.system, release.environment)
     observed = work.platform.observe(work.do)
+    by_hand = work.platform.by_hand(work.do, work.version) if observed.running else ()
+    adopt = bool(release.parameters.get("adopt"))
     if live is not None and live.version is not None:
-        if not (found := differences(live.version, observed, work)):
+        if not (found := [*differences(live.version, observed, work), *by_hand]):
             return live
-        if not release.parameters.get("adopt"):
+        if not adopt:
             raise RefusedError(
                 f"What runs is not what the ledger says: {'; '.join(found)}.",
                 state="Nothing was changed.",
                 next="Find out who changed it. To take what runs now as the way back, deploy again with `adopt` "
                 "(`runwright deploy --adopt`, or the parameter adopt=true).",
             )
+    elif by_hand and not adopt:
+        raise RefusedError(
+            f"Some of what runs was set by hand, and would be gone: {'; '.join(by_hand)}.",
+            state="Nothing was changed.",
+            next="What is to stay goes into the version's own files. To take what runs now as the way back, and let the release do "
+            "away with it, deploy again with `adopt` (`runwright deploy --adopt`, or the parameter adopt=true).",
+        )
     if not observed.running:
         return None
     version = adopted(work)

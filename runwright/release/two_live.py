@@ -30,7 +30,7 @@ def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
     work.write_down(_FACT, False)
     work.write_down(_DECLARED, False)
     work.write_down(_UNTOUCHED, False)
-    if not work.cutover.stages or work.release.previous_id is None:
+    if not work.cutover.two_live or work.release.previous_id is None:
         return []
     unread = migrations is not None and bool(migrations.pending) and not migrations.versioned
     nothing = unread and _changed(work) == []
@@ -64,7 +64,7 @@ def require(work: Work, migrations: MigrationPlan | None) -> list[str]:
 
 def goes_dark(work: Work, migrations: MigrationPlan | None) -> bool:
     """Return whether what serves is stopped before the schema changes."""
-    if work.cutover.stages and (work.fact(_UNTOUCHED) or stated(work, BOTH)):
+    if work.cutover.two_live and (work.fact(_UNTOUCHED) or stated(work, BOTH)):
         return False
     pending = migrations is not None and bool(migrations.pending)
     return bool(work.fact(_FACT)) or (pending and needs_stop(migrations))

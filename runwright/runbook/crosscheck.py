@@ -144,7 +144,8 @@ def _migrate(book: Runbook) -> Iterator[Mistake]:
         yield Mistake(("migrate", "component"), what, needs=("components",))
     else:
         services = book.components[component].services or [component]
-        if migrate.service and migrate.service not in services:
+        own_jobs = all(place.target.own_jobs for place in book.environments.values())
+        if migrate.service and migrate.service not in services and not own_jobs:
             what = f"`{migrate.service}` is no service of the component `{component}` ({', '.join(services)}); the job would not run the release's own image."
             yield Mistake(("migrate", "service"), what, needs=("components",))
     for name, place in book.environments.items():

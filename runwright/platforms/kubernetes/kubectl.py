@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from runwright.engine.actions import UNKNOWN, Command, Do, Output
@@ -24,18 +24,19 @@ ANSWER_SECONDS = "20s"
 class Kubectl:
     """A cluster, as one namespace of it is reached: never the current context, never the current namespace.
 
-    program: the path of kubectl. env: what it is called with besides (KUBECONFIG); the file may hold secrets, its name does not.
+    program: the path of kubectl. config: the kubeconfig of the environment's block; "": whatever the worker has.
     """
 
     context: str
     namespace: str
     program: str = "kubectl"
-    env: Mapping[str, str] = field(default_factory=dict)
+    config: str = ""
 
     @property
     def cluster(self) -> tuple[str, ...]:
         """The words that name the cluster."""
-        return () if self.context == IN_CLUSTER else ("--context", self.context)
+        file = ("--kubeconfig", self.config) if self.config else ()
+        return file if self.context == IN_CLUSTER else (*file, "--context", self.context)
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """Return the command, in the namespace."""
@@ -44,11 +45,11 @@ class Kubectl:
     def read(self, *words: str, says: str, parse: Any, assume: Any = UNKNOWN, **more: Any) -> Command[Any]:
         """Return the action that asks the cluster something. parse: takes the `Output`."""
         argv = self.argv(*words, f"--request-timeout={ANSWER_SECONDS}")
-        return Command(says=says, argv=argv, env=self.env, parse=parse, assume=assume, **more)
+        return Command(says=says, argv=argv, parse=parse, assume=assume, **more)
 
     def change(self, *words: str, says: str, key: str, **more: Any) -> Command[Any]:
         """Return the action that changes something."""
-        return Command(says=says, key=key, argv=self.argv(*words), env=self.env, **more)
+        return Command(says=says, key=key, argv=self.argv(*words), **more)
 
     def objects(self, do: Do, kinds: Sequence[str], selector: str = "", *, assume: Any = UNKNOWN) -> tuple[Object, ...]:
         """Return all objects of ``kinds`` ("deployments", "pods", with their group where it is not the usual one), those that

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -18,17 +17,13 @@ APART = 2
 ASK_SECONDS = 10.0
 
 
-def find(words: tuple[str, ...], env: Mapping[str, str]) -> str:
-    """Return the path of the kubectl to use for the cluster that ``words`` (--context and so on) and ``env`` name.
+@cache
+def find(words: tuple[str, ...]) -> str:
+    """Return the path of the kubectl to use for the cluster that ``words`` (--context and so on) name.
 
     Where there are two, the cluster is asked for its version, once in a process; one that does not answer gets the user's own.
     Raise ActionError if there is none.
     """
-    return _found(words, tuple(sorted(env.items())))
-
-
-@cache
-def _found(words: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> str:
     own, wheel = shutil.which("kubectl"), of_wheel()
     if own is None and wheel is None:
         raise ActionError(
@@ -38,17 +33,15 @@ def _found(words: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> str:
         )
     if own is None or wheel is None:
         return str(own or wheel)
-    apart = _apart(own, words, dict(env))
+    apart = _apart(own, words)
     return wheel if apart is not None and apart > APART else own
 
 
-def _apart(program: str, words: tuple[str, ...], env: Mapping[str, str]) -> int | None:
+def _apart(program: str, words: tuple[str, ...]) -> int | None:
     """Return by how many minor versions ``program`` differs from the cluster, None if that cannot be known."""
     try:
         asked = (program, *words, "version", "-o", "json", "--request-timeout=5s")
-        said = subprocess.run(
-            asked, stdin=subprocess.DEVNULL, capture_output=True, timeout=ASK_SECONDS, check=False, env=dict(env)
-        )
+        said = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, timeout=ASK_SECONDS, check=False)
         return between(json.loads(said.stdout))
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

@@ -40,9 +40,14 @@ class Scaling:
     @property
     def number(self) -> int | None:
         """What our apply says; None if it leaves the number as it is."""
+        if self.now == 0 and self.held and self.owner is None:
+            return self.manifest or self.before or 1  # a release of ours let none run: an autoscaler would leave it so
         if self.now is None or self.manifest is None or self.now == self.manifest:
             return None if self.now is not None and self.autoscaler else self.manifest
-        by_hand = self.owner is not None if self.before is None else self.manifest == self.before
+        if self.owner is not None:
+            by_hand = self.before in (None, self.manifest)
+        else:
+            by_hand = not self.held and self.manifest == self.before
         return None if self.autoscaler or by_hand else self.manifest
 
     @property

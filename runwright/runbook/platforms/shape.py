@@ -25,6 +25,9 @@ class Target(Registered):
     enters: ClassVar[bool] = True
     """Whether a program can be run where one of its services runs: then a database may be a service of it."""
 
+    own_jobs: ClassVar[bool] = False
+    """Whether a version's own files may say how a one-off job is run: then `migrate` may name such a job as its `service`."""
+
     platform: str
 
     @property

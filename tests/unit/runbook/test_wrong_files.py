@@ -66,7 +66,7 @@ MISTAKES = {
     "a name with capitals": (wrong(("system: shop", "system: Shop App")), "system", '"Shop App" stands here; a name of lower-case letters'),
     "an environment's name with a space": (wrong(("  staging:\n    tier", "  my staging:\n    tier")), "environments.my staging", "a name of lower-case letters"),
     "a project with capitals": (wrong(("      project: shop", "      project: Shop")), "environments.production.target.project", "a project name as Compose allows it"),
-    "an unknown platform": (wrong(("      platform: compose", "      platform: kuberntes")), "environments.production.target.platform", "Did you mean kubernetes? There are host, compose; planned"),
+    "an unknown platform": (wrong(("      platform: compose", "      platform: kuberntes")), "environments.production.target.platform", "Did you mean kubernetes? There are host, compose, kubernetes; planned"),
     "no platform": (wrong(("      platform: compose\n", "")), "environments.production.target", "`platform` is missing: it says of which kind this is"),
     "an unknown tier": (wrong(("tier: production", "tier: prod")), "environments.production.tier", '"prod" is none of development, staging, production. Did you mean production?'),
     "a duration without a unit": (wrong(("for: 2m", "for: 120")), "watch.rules[1].for", "120: a duration with its unit is meant, for example 30s"),

@@ -1,0 +1,153 @@
+"""Make a version run: apply what it needs, then its workloads one after the other, each until its pods serve."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runwright.engine.actions import Command, Do, Output, Read, Wait, WriteFile
+from runwright.errors import VerificationError
+from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, title
+from runwright.platforms.kubernetes.manifests import COMMIT, RELEASE, ROLLED, Composed, marked
+from runwright.platforms.kubernetes.ownership import MANAGER
+from runwright.platforms.kubernetes.preparing import APPLY_SECONDS
+from runwright.platforms.kubernetes.rollout import Progress, progress
+from runwright.platforms.kubernetes.vanished import Vanished
+from runwright.versions import Version
+
+LOOKED_AT = ("deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions", "pods", "events")
+"""What a rollout is judged by."""
+EVERY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one start of a version. base: what is applied first, None if there is nothing. workloads: {service: file}."""
+
+    base: Path | None
+    workloads: dict[str, Path]
+
+
+def files_of(folder: Path, release_id: str, made: Composed) -> Files:
+    """Return where the files of ``release_id``'s start of a version are."""
+    here = folder / "started" / release_id
+    numbered = {service: here / f"{number:02}-{service}.json" for number, service in enumerate(made.workloads, 1)}
+    return Files(here / "00-base.json" if made.base else None, numbered)
+
+
+def write(
+    do: Do,
+    files: Files,
+    base: Sequence[Object],
+    workloads: Sequence[Object],
+    version: Version,
+    release_id: str,
+    prefix: str,
+) -> None:
+    """Write the files of a start: the pods carry the release and the commit, so that each release makes pods of its own."""
+    marks = {RELEASE: release_id, COMMIT: version.commit}
+    write_files(do, files, base, [marked(workload, marks) for workload in workloads], prefix)
+
+
+def write_files(do: Do, files: Files, base: Sequence[Object], workloads: Sequence[Object], prefix: str) -> None:
+    """Write the files of a start as they are."""
+    if files.base is not None:
+        _write(do, files.base, base, f"{prefix}/file/base")
+    for (service, file), workload in zip(files.workloads.items(), workloads, strict=True):
+        _write(do, file, [workload], f"{prefix}/file/{service}")
+
+
+def _write(do: Do, file: Path, objects: Sequence[Object], key: str) -> None:
+    listed: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+    content = json.dumps(listed, indent=1).encode()
+    do(WriteFile(says=f"write {file}", key=key, path=file, content=content, mode=0o600))
+
+
+def apply(do: Do, kubectl: Kubectl, file: Path, what: str, key: str, *, forced: bool = False) -> None:
+    """Apply a file. forced: fields that somebody else has taken meanwhile are ours all the same (on the way back)."""
+    force = ("--force-conflicts",) if forced else ()
+    words = ("apply", "--server-side", f"--field-manager={MANAGER}", *force, "-f", str(file))
+    do(kubectl.change(*words, says=f"apply {what}", key=key, deadline_seconds=APPLY_SECONDS))
+
+
+def rolled(do: Do, kubectl: Kubectl, workload: Object, seconds: float) -> None:
+    """Wait until ``workload``, which was applied, runs nothing but its newest pods. Raise VerificationError as soon as waiting is in
+    vain, DeadlineError if it takes longer than ``seconds``."""
+    if workload["kind"] not in ROLLED:
+        return
+    name = title(workload)
+    do(
+        Wait(
+            says=f"wait until every pod of {name} is new and ready",
+            read=looked(kubectl, name),
+            until=lambda found: _judged(name, found),
+            every_seconds=EVERY_SECONDS,
+            deadline_seconds=seconds,
+            assume=Progress(True, "", ""),
+        )
+    )
+
+
+def looked(kubectl: Kubectl, name: str) -> Command[Progress]:
+    """Return the read of how far the rollout of the workload ``name`` ("Deployment/shop") is."""
+    words = ("get", ",".join(LOOKED_AT), "-o", "json")
+    return kubectl.read(*words, says=f"look how far {name} is", parse=lambda output: far(output, name))
+
+
+def far(output: Output, name: str) -> Progress:
+    """Return how far the workload ``name`` is, by all that there is in its namespace."""
+    found = items(output)
+    mine = next((o for o in found if title(o) == name), None)
+    if mine is None:
+        return Progress(False, "", f"{name} is not there")
+    kinds: dict[str, list[Object]] = {}
+    for one in found:
+        kinds.setdefault(str(one["kind"]), []).append(one)
+    revisions = [*kinds.get("ReplicaSet", ()), *kinds.get("ControllerRevision", ())]
+    return progress(mine, revisions, kinds.get("Pod", ()), kinds.get("Event", ()), datetime.now(UTC))
+
+
+def _judged(name: str, found: Progress) -> bool:
+    if found.stalled:
+        raise VerificationError(f"{name} does not roll out: {found.stalled}", next=found.next)
+    return found.done
+
+
+def newest_start(do: Do, folder: Path, besides: str) -> str:
+    """Return the release that started a version last, of those whose files are here; ``besides`` is none of them. "" if none is."""
+
+    def look() -> str:
+        started = folder / "started"
+        there = [d for d in started.iterdir() if d.is_dir() and d.name != besides] if started.is_dir() else []
+        return max(there, key=lambda d: d.stat().st_mtime, default=Path()).name
+
+    return do(Read(says=f"look which release started this version last, in {folder}", function=look, untouched=True))
+
+
+def take_away(do: Do, kubectl: Kubectl, gone: Sequence[Vanished], key: str) -> None:
+    """Delete what the version that runs does not have."""
+    going = [one for one in gone if not one.kept]
+    if going:
+        names = [one.identity.address for one in going]
+        says = f"take away {', '.join(one.title for one in going)}, which this version does not have"
+        words = ("delete", *names, "--ignore-not-found", "--wait=false")
+        do(kubectl.change(*words, says=says, key=key, deadline_seconds=APPLY_SECONDS))
+
+
+def stop(do: Do, kubectl: Kubectl, file: Path, service: str, key: str) -> None:
+    """Apply the workload of ``file``, as a release of ours started it, with no pods: nobody else owns their number afterwards."""
+
+    def none() -> bytes:
+        listed = json.loads(file.read_bytes())
+        for one in listed["items"]:
+            one["spec"].update({"suspend": True} if one["kind"] == "CronJob" else {"replicas": 0})
+        return json.dumps(listed, indent=1).encode()
+
+    content = do(Read(says=f"read {file}", function=none, untouched=True))
+    stopped = file.with_name(f"{file.stem}-stopped.json")
+    do(WriteFile(says=f"write {stopped}", key=f"{key}/file/{service}", path=stopped, content=content, mode=0o600))
+    apply(do, kubectl, stopped, f"{service} with no pods", f"{key}/{service}", forced=True)

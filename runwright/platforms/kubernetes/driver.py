@@ -1,0 +1,396 @@
+"""The Kubernetes platform: applies a version's own manifests in a namespace, and follows what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runwright.engine.actions import Action, Do
+from runwright.errors import ActionError, RefusedError
+from runwright.platforms.kubernetes import applying, hashed, jobs, owning, preparing
+from runwright.platforms.kubernetes.adopt import adopt
+from runwright.platforms.kubernetes.compared import compared, mutating
+from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of, title
+from runwright.platforms.kubernetes.manifests import (
+    COMMIT,
+    COPY_OF,
+    RELEASE,
+    ROLLED,
+    SLOT,
+    WORKLOADS,
+    Composed,
+    containers,
+    in_order,
+    template,
+)
+from runwright.platforms.kubernetes.ownership import Kind
+from runwright.platforms.kubernetes.pods import image_of, reference_of, statuses, workload_of
+from runwright.platforms.kubernetes.reading import controller, number
+from runwright.platforms.kubernetes.usage import usage
+from runwright.platforms.kubernetes.vanished import Vanished, identity, still_ours, vanished
+from runwright.platforms.shape import Beside, Observed, Platform, ServiceFact, T, Usage
+from runwright.runbook.platforms.kubernetes import KubernetesTarget
+from runwright.versions import Version
+
+OBSERVED = ("deployments", "statefulsets", "daemonsets", "cronjobs", "replicasets", "pods")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A pod; the template that it was made by, None if that is not known; and who may have changed it on the way."""
+
+    pod: Object
+    template: Object | None
+    webhooks: tuple[str, ...] | None
+
+
+class Kubernetes(Platform):
+    """A namespace in which ``services`` ({service: component}) are workloads of ours.
+
+    tree: where the clean checkout of a commit is when `prepare` is called. state: our own folder for this environment.
+    version, before: what is released, and what it replaces, as far as that is known. migrates: the workload, or the Job of the
+    manifests, whose pod migrates.
+    """
+
+    def __init__(
+        self,
+        target: KubernetesTarget,
+        services: Mapping[str, str],
+        tree: Path,
+        state: Path,
+        kubectl: Kubectl,
+        *,
+        system: str,
+        environment: str,
+        version: Version | None = None,
+        before: Version | None = None,
+        migrates: str = "",
+    ) -> None:
+        self.target = target
+        self.services = {name: services[name] for name in in_order(target, services)}
+        self.kubectl = kubectl
+        self._site = preparing.Site(target, self.services, tree, state, kubectl, system, environment, migrates)
+        self._version, self._before = version, before
+
+    # ------------------------------------------------------------------------------------------------- what is there
+
+    def observe(self, do: Do) -> Observed:
+        """Return the pods of the workloads that are ours, and their CronJobs."""
+        found = do(_look(self.kubectl))
+        return Observed(tuple(self._fact(do, found, one) for one in self._those(found, ours=True)))
+
+    def _those(self, found: Sequence[Object], *, ours: bool) -> Iterator[tuple[str, Object]]:
+        """Yield (service, pod or CronJob) of what is ours, or of what is not."""
+        owners = [o for o in found if o["kind"] in ("ReplicaSet", "Job")]
+        for one in found:
+            kind, service = "CronJob", name_of(one)
+            if one["kind"] == "Pod":
+                kind, _, service = workload_of(one, owners).partition("/")
+            rolled = (one["kind"], kind) == ("CronJob", "CronJob") or (one["kind"] == "Pod" and kind in ROLLED)
+            if rolled and (service in self._names) is ours:
+                yield service, one
+
+    def _fact(self, do: Do, found: Sequence[Object], of: tuple[str, Object]) -> ServiceFact:
+        service, one = of
+        if one["kind"] == "CronJob":
+            return self._scheduled(service, one)
+        owner = controller(one).get("uid")
+        made_by = next((o for o in found if owner and o["metadata"].get("uid") == owner), None)
+        given = template(made_by) if made_by is not None and made_by["kind"] != "Pod" else None
+        changed = given is not None and _images(given) != {
+            name: image for name, image in _images(one).items() if name in _images(given)
+        }
+        webhooks = mutating(do, self.kubectl, one) if changed else ()
+        return replace(self._pod(service, one), seen=Seen(one, given, webhooks))
+
+    @property
+    def _names(self) -> frozenset[str]:
+        before = self._before.extra.get("workloads", ()) if self._before is not None else ()
+        return frozenset({*self.services, *before})
+
+    def _pod(self, service: str, pod: Object) -> ServiceFact:
+        status = pod.get("status", {})
+        main = self._main(service, [str(c["name"]) for c in pod["spec"]["containers"]])
+        states = {s.get("name"): s for s in status.get("containerStatuses") or ()}
+        marks = {**(pod["metadata"].get("annotations") or {}), **(pod["metadata"].get("labels") or {})}
+        ready = [c.get("status") == "True" for c in status.get("conditions") or () if c.get("type") == "Ready"]
+        return ServiceFact(
+            service=service,
+            instance=name_of(pod),
+            identity=_identity(pod, main),
+            running=status.get("phase") == "Running" and not pod["metadata"].get("deletionTimestamp"),
+            healthy=ready[0] if ready else None,
+            restarts=sum(int(s.get("restartCount", 0)) for s in states.values()),
+            slot=str(marks.get(SLOT, "")),
+            commit=str(marks.get(COMMIT, "")),
+            release=str(marks.get(RELEASE, "")),
+        )
+
+    def _scheduled(self, service: str, job: Object) -> ServiceFact:
+        made = template(job)
+        main = self._main(service, [str(c["name"]) for c in made["spec"]["containers"]])
+        marks = (made.get("metadata") or {}).get("annotations") or {}
+        return ServiceFact(
+            service=service,
+            instance=f"cronjob/{service}",
+            identity=_identity(made, main),
+            running=not job["spec"].get("suspend"),
+            commit=str(marks.get(COMMIT, "")),
+            release=str(marks.get(RELEASE, "")),
+        )
+
+    def _main(self, service: str, there: Sequence[str]) -> str:
+        """Return the container that runs the component's image: as a version was prepared, or as the runbook says."""
+        known = [v.extra.get("main", {}).get(service) for v in (self._version, self._before) if v is not None]
+        said = self.target.containers.get(self.services.get(service, ""))
+        named = [*known, said, service, self.services.get(service)]
+        return next((name for name in named if name in there), there[0])
+
+    def expected(self, version: Version) -> dict[str, str]:
+        """Return {service: digest} that `observe` shows when ``version``, which was prepared, runs."""
+        images, main = version.extra.get("images", {}), version.extra.get("main", {})
+        none = version.extra.get("none", ())
+        found = {s: images.get(s, {}).get(name, "") for s, name in main.items() if s not in none}
+        return {service: reference_of(image).digest or image for service, image in found.items()}
+
+    def strange(self, version: Version, fact: ServiceFact) -> tuple[str, ...]:
+        """Return what of a pod is not as ``version`` was rendered: images, variables, commands; and who may have changed it."""
+        runs = version.extra.get("runs", {}).get(fact.service)
+        if runs is None or not isinstance(fact.seen, Seen):
+            return super().strange(version, fact)
+        seen = fact.seen
+        known = hashed.template(seen.template) if seen.template is not None else None
+        found = compared(hashed.pod(seen.pod), runs, {}, known, seen.webhooks)
+        return tuple(f"{fact.instance}: {phrase}" for phrase in found.differs)
+
+    def staying(self, do: Do) -> tuple[ServiceFact, ...]:
+        """Return the pods of workloads in the namespace that are none of the application's own."""
+        found = do(_look(self.kubectl))
+        return tuple(self._fact(do, found, one) for one in self._those(found, ours=False) if one[1]["kind"] == "Pod")
+
+    def exec_argv(self, service: str) -> tuple[str, ...]:
+        """Return the words before a program that is to run in a pod of ``service``: of a workload of that name."""
+        kind = self._kind(service)
+        return (*self.kubectl.argv("exec", "-i", f"{kind.lower()}/{service}"), "--")
+
+    def _kind(self, service: str) -> str:
+        for version in (self._version, self._before):
+            if version is not None and service in version.extra.get("workloads", {}):
+                return str(version.extra["workloads"][service])
+        return "Deployment"
+
+    # ------------------------------------------------------------------------------------------------- new versions
+
+    def prepare(self, do: Do, version: Version, prefix: str) -> Version:
+        """Render the manifests of ``version``, set its images by digest, and let the cluster try all of it; change nothing there."""
+        if version.extra.get("folder"):
+            preparing.read_composed(do, version)
+            return version
+        if not version.commit or version.adopted:
+            raise ActionError(
+                f"Version {version.name} was adopted and its manifests are gone.",
+                state="Nothing was changed.",
+                next="Release another version; this one cannot be started again.",
+            )
+        return preparing.put_in_place(do, self._site, version, prefix, self._before)
+
+    def by_hand(self, do: Do, version: Version) -> tuple[str, ...]:
+        """Return what people, and other programs that apply, have set of the objects of ``version``, which was prepared."""
+        made = preparing.read_composed(do, version)
+        return tuple(s.says for one in owning.settled(do, self.kubectl, made.objects) for s in one.settings)
+
+    def beside(self, do: Do, version: Version) -> Beside:
+        """Return what lives beside ``version``, and what becomes of it."""
+        made = preparing.read_composed(do, version)
+        found = owning.settled(do, self.kubectl, made.objects, self._last(do, version))
+        gone = self._vanished(do, version, made)
+        services = [o for o in made.base if o["kind"] == "Service"]
+        others = owning.strangers(do, self.kubectl, services, [*made.objects, *self._applied_before(do, version)])
+        says = [*owning.notes(found), *(f"{one.says}." for one in gone), *(f"{one.says}." for one in others)]
+        left = [f"{name} of the manifests is not applied, as the runbook says." for name in made.left]
+        return Beside((*says, *left))
+
+    def _others(self, version: Version) -> list[Version]:
+        """Return the other versions that are known: what one of them brought, and ``version`` has not, is taken away."""
+        known = [v for v in (self._version, self._before) if v is not None and v.extra.get("folder")]
+        return [v for v in known if v.extra["folder"] != version.extra["folder"]]
+
+    def _applied_before(self, do: Do, version: Version) -> list[Object]:
+        return [
+            o
+            for other in self._others(version)
+            for o in preparing.read_composed(do, other).objects
+            if COPY_OF not in (o["metadata"].get("labels") or {})
+        ]
+
+    def _last(self, do: Do, version: Version) -> dict[str, Object]:
+        return {title(o): o for o in self._applied_before(do, version)}
+
+    def _vanished(self, do: Do, version: Version, made: Composed) -> tuple[Vanished, ...]:
+        namespace = self.target.namespace
+        gone = vanished(self._applied_before(do, version), made.objects, namespace)
+        if not gone:
+            return ()
+        names = [one.identity.address for one in gone]
+        words = ("get", *names, "-o", "json", "--show-managed-fields", "--ignore-not-found")
+        says = "look what is there of what this version does not have"
+        return still_ours(gone, do(self.kubectl.read(*words, says=says, parse=items, untouched=True)), namespace)
+
+    def run_job(
+        self,
+        do: Do,
+        version: Version,
+        argv: tuple[str, ...],
+        *,
+        service: str,
+        key: str | None,
+        says: str,
+        release_id: str,
+        deadline_seconds: float,
+    ) -> bytes:
+        """Run ``argv`` in a Job of its own, of the image and configuration of ``service``, with its sidecars carried along."""
+        return jobs.run(
+            do,
+            self.kubectl,
+            preparing.read_composed(do, version),
+            argv,
+            service=service,
+            key=key,
+            says=says,
+            marks=self._site.marks,
+            release_id=release_id,
+            folder=self._site.folder / "jobs",
+            deadline_seconds=deadline_seconds,
+        )
+
+    def start(
+        self,
+        do: Do,
+        version: Version,
+        slot: str,  # noqa: ARG002 - each takes the other's place
+        prefix: str,
+        release_id: str,
+        *,
+        keep: bool = False,
+        anew: bool = False,  # noqa: ARG002 - each release makes pods of its own
+        beside: Beside | None = None,  # noqa: ARG002
+    ) -> None:
+        """Apply ``version``, which was prepared, and wait until nothing but its pods runs and all of them are ready.
+
+        keep: it is applied as the release before had started it, so that pods of it that run still go on. What it does not
+        have, and another version of ours brought, is taken away at the end.
+        Raise VerificationError as soon as a rollout is in vain, DeadlineError if it takes too long.
+        """
+        made = preparing.read_composed(do, version)
+        folder = Path(version.extra["folder"])
+        by = applying.newest_start(do, folder, release_id) if keep else ""
+        files = applying.files_of(folder, by or release_id, made)
+        found = owning.settled(do, self.kubectl, made.objects, self._last(do, version))
+        gone = self._vanished(do, version, made)
+        if not keep:
+            _require_known(found, version)
+        if not by:
+            base, workloads = (
+                [one.applied for one in found[: len(made.base)]],
+                [o.applied for o in found[len(made.base) :]],
+            )
+            applying.write(do, files, base, workloads, version, release_id, prefix)
+        owning.take_over(do, self.kubectl, found, prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
+        if files.base is not None:
+            what = f"what {version.name} needs besides its workloads"
+            applying.apply(do, self.kubectl, files.base, what, f"{prefix}/apply/base", forced=keep)
+        for service, workload in made.workloads.items():
+            what = f"{title(workload)} of {version.name}"
+            applying.apply(do, self.kubectl, files.workloads[service], what, f"{prefix}/apply/{service}", forced=keep)
+            applying.rolled(do, self.kubectl, workload, self.target.ready_timeout)
+        applying.take_away(do, self.kubectl, gone, f"{prefix}/gone")
+
+    def stop(self, do: Do, slot: str, prefix: str) -> None:  # noqa: ARG002
+        """Let no pod of the application run: its Deployments and StatefulSets at none, its CronJobs suspended."""
+        known = {
+            s: file for v in (self._before, self._version) if v is not None for s, file in self._started(do, v).items()
+        }
+        for one in do(_look(self.kubectl)):
+            service, kind = name_of(one), one["kind"]
+            if service not in self._names or kind not in WORKLOADS or kind == "DaemonSet":
+                continue
+            if one["spec"].get("suspend") if kind == "CronJob" else one["spec"].get("replicas") == 0:
+                continue
+            if service in known:
+                applying.stop(do, self.kubectl, known[service], service, f"{prefix}/stop")
+                continue
+            words = (
+                (
+                    "patch",
+                    identity(one, self.target.namespace).address,
+                    "--type=merge",
+                    "-p",
+                    '{"spec":{"suspend":true}}',
+                )
+                if kind == "CronJob"
+                else ("scale", identity(one, self.target.namespace).address, "--replicas=0")
+            )
+            do(self.kubectl.change(*words, says=f"stop {title(one)}", key=f"{prefix}/stop/{service}"))
+
+    def _started(self, do: Do, version: Version) -> dict[str, Path]:
+        """Return {service: the file that it was started with last} of a version, nothing if it never was."""
+        if not version.extra.get("folder"):
+            return {}
+        folder, made = Path(version.extra["folder"]), preparing.read_composed(do, version)
+        by = applying.newest_start(do, folder, "")
+        return applying.files_of(folder, by, made).workloads if by else {}
+
+    def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:  # noqa: ARG002
+        """Return what runs now as a version that can be applied again, None if nothing of ours runs."""
+        return adopt(do, self._site, do(_look(self.kubectl)), self._version, prefix)
+
+    def usage(self, do: Do, instances: Sequence[str]) -> dict[str, Usage] | None:
+        """Return what the pods ``instances`` use now; None where the cluster has no metrics."""
+        return usage(do, self.kubectl, instances)
+
+    def lines(
+        self,
+        do: Do,
+        services: Sequence[str],
+        slot: str,
+        since: datetime,
+        *,
+        says: str,
+        parse: Callable[[tuple[str, ...]], T],
+        assume: Any,
+    ) -> Action[T]:
+        """Return the read of what the pods of ``services`` printed."""
+        return super().lines(do, services, slot, since, says=says, parse=parse, assume=assume)
+
+
+def _look(kubectl: Kubectl) -> Any:
+    words = ("get", ",".join(OBSERVED), "-o", "json")
+    return kubectl.read(*words, says=f"look what runs in {kubectl.namespace}", parse=items)
+
+
+def _require_known(found: Sequence[owning.Settled], version: Version) -> None:
+    """Raise RefusedError if something was set by hand since the version was prepared: the plan has not said that it goes."""
+    known = version.extra.get("by_hand", ())
+    new = [s.says for one in found for s in one.settings if s.says not in known]
+    if new:
+        raise RefusedError(
+            f"It was changed by hand while the release was under way: {'; '.join(new)}.",
+            state="Nothing was applied.",
+            next="Find out who works on it, then deploy again.",
+        )
+
+
+def _images(made: Object) -> dict[str, str]:
+    return {str(c.get("name")): str(c.get("image")) for c in containers(made.get("spec") or {})}
+
+
+def _identity(pod: Object, main: str) -> str:
+    """Return the digest of what runs. What a pod was made with counts, if it is one: a node may know an image by two."""
+    asked = next((str(c.get("image", "")) for c in pod["spec"]["containers"] if c.get("name") == main), "")
+    wanted, runs = reference_of(asked), image_of(statuses(pod).get(main, {}).get("imageID"))
+    if wanted.digest and number(pod, "metadata", "generation") <= 1:
+        return wanted.digest
+    return runs.digest or wanted.digest or asked

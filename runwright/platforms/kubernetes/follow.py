@@ -1,0 +1,168 @@
+"""Run a one-off Job to its end, as a program: apply it, follow the container that matters, print its log, and exit as it did.
+
+    python -I follow.py [--only] [--keep] NAME CONTAINER FILE KUBECTL WORDS...
+
+A Job alone does not tell: one whose pods are refused, or whose sidecar goes on, becomes neither complete nor failed. So the
+container is asked, and, as long as there is none, the events of the Job. Exit 125: it never came to run; why is on standard error.
+``--only`` follows what runs already; ``--keep`` leaves the Job, with its pods, where it is; else it is deleted at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+JOB = "runwright.dev/job"
+"""The label that a Job and its pods carry, with the Job's name."""
+NEVER_RAN = 125
+EVERY_SECONDS = 0.5
+PATIENCE_SECONDS = 25.0
+"""How long a pull may fail and a pod may find no node: the next try may be better."""
+AWAY_SECONDS = 60.0
+"""How long the API server may not answer while a Job is followed."""
+_FINAL = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError")
+_SLOW = ("ImagePullBackOff", "ErrImagePull")
+
+
+class Cluster:
+    """kubectl, with the words before everything."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words
+
+    def run(self, *words: str, seconds: float = 30.0) -> subprocess.CompletedProcess[bytes]:
+        """Run it and return what it left, whatever its exit code."""
+        argv = (*self._words, *words, "--request-timeout=20s")
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+
+    def items(self, *words: str) -> list[dict[str, Any]] | None:
+        """Return objects, None if the cluster does not answer."""
+        try:
+            done = self.run("get", *words, "-o", "json")
+            return list(json.loads(done.stdout)["items"]) if done.returncode == 0 else None
+        except (OSError, subprocess.SubprocessError, ValueError, KeyError):
+            return None
+
+
+def main(argv: list[str]) -> int:
+    """Do it; return the exit code."""
+    flags = {word for word in argv if word in ("--only", "--keep")}
+    name, container, file, *words = [word for word in argv if word not in flags]
+    cluster = Cluster(words)
+    if "--only" not in flags:
+        made = cluster.run("create", "-f", file)
+        if made.returncode != 0:
+            sys.stderr.buffer.write(made.stderr)
+            return NEVER_RAN
+    code, why, pod = _followed(cluster, name, container)
+    if pod:
+        log = cluster.run("logs", pod, "-c", container, seconds=120.0)
+        sys.stdout.buffer.write(log.stdout)
+        if code != 0:
+            sys.stderr.buffer.write(log.stdout[-20_000:])
+    if why:
+        sys.stderr.write(f"{why}\n")
+    sys.stdout.flush()
+    if "--keep" not in flags:
+        cluster.run("delete", "job", name, "--ignore-not-found", "--cascade=background", "--wait=false")
+    return code
+
+
+def _followed(cluster: Cluster, name: str, container: str) -> tuple[int, str, str]:
+    """Return (exit code, why it never ran, the pod) as soon as it is known how the container ended."""
+    begun, answered, seen = time.monotonic(), time.monotonic(), ""
+    while True:
+        found = cluster.items("jobs,pods", "-l", f"{JOB}={name}")
+        now = time.monotonic()
+        if found is None:
+            if now - answered > AWAY_SECONDS:
+                return NEVER_RAN, f"The API server has not answered for {AWAY_SECONDS:g} s.", ""
+        else:
+            answered = now
+            pods = [one for one in found if one["kind"] == "Pod"]
+            jobs = [one for one in found if one["kind"] == "Job"]
+            for pod in pods:
+                seen = str(pod["metadata"]["name"])
+                code = ended(pod, container)
+                if code is not None:
+                    return code, _besides(pod, container, code), seen
+                if why := stuck(pod, now - begun > PATIENCE_SECONDS):
+                    return NEVER_RAN, why, ""
+            if not jobs or (not pods and seen):
+                return NEVER_RAN, f"Job/{name} or its pod was deleted while it ran: nobody knows how far it came.", ""
+            if over := _over(jobs[0]):
+                return NEVER_RAN, over, seen if pods else ""
+            if not pods and now - begun > 2 and (why := _refused(cluster, name)):
+                return NEVER_RAN, why, ""
+        time.sleep(EVERY_SECONDS)
+
+
+def ended(pod: dict[str, Any], container: str) -> int | None:
+    """Return the exit code of the container, None while it runs or waits."""
+    for status in pod.get("status", {}).get("containerStatuses") or ():
+        over = status.get("state", {}).get("terminated")
+        if status.get("name") == container and over is not None:
+            return int(over.get("exitCode", NEVER_RAN))
+    return None
+
+
+def _besides(pod: dict[str, Any], container: str, code: int) -> str:
+    """Return what Kubernetes says of an end that is no success, such as OOMKilled."""
+    if code == 0:
+        return ""
+    for status in pod["status"].get("containerStatuses") or ():
+        if status.get("name") == container:
+            reason = status["state"]["terminated"].get("reason", "")
+            return f"The container {container} of the Job exited with {code}" + (
+                f" ({reason})." if reason not in ("", "Error") else "."
+            )
+    return ""
+
+
+def stuck(pod: dict[str, Any], patient: bool) -> str:
+    """Return why a pod will not run, "" if it may. patient: whether it was waited for long enough."""
+    status = pod.get("status", {})
+    name = pod["metadata"]["name"]
+    for one in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        waiting = one.get("state", {}).get("waiting") or {}
+        reason, message = str(waiting.get("reason", "")), str(waiting.get("message", ""))
+        final = reason in _SLOW and any(
+            word in message.lower() for word in ("not found", "unauthorized", "denied", "forbidden")
+        )
+        if reason in _FINAL or final or (reason in _SLOW and patient):
+            return f"{reason}: {message or 'nothing more is known'} (pod {name}, container {one.get('name')})."
+        over = one.get("state", {}).get("terminated") or {}
+        if one in (status.get("initContainerStatuses") or ()) and over.get("exitCode"):
+            return (
+                f"The container {one.get('name')}, which starts before it, exited with {over['exitCode']} (pod {name})."
+            )
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False" and patient:
+            return f"{condition.get('reason', 'Unschedulable')}: {condition.get('message', '')} (pod {name})."
+    if status.get("phase") == "Failed" and not status.get("containerStatuses"):
+        return f"{status.get('reason', 'Failed')}: {status.get('message', 'the pod failed')} (pod {name})."
+    return ""
+
+
+def _over(job: dict[str, Any]) -> str:
+    for condition in job.get("status", {}).get("conditions") or ():
+        if condition.get("type") == "Failed" and condition.get("status") == "True":
+            return f"{condition.get('reason', 'Failed')}: {condition.get('message', '')}"
+    return ""
+
+
+def _refused(cluster: Cluster, name: str) -> str:
+    """Return why no pod of the Job is made, as its events say."""
+    for event in (
+        cluster.items("events", "--field-selector", f"involvedObject.kind=Job,involvedObject.name={name}") or ()
+    ):
+        if event.get("type") == "Warning" and event.get("reason") == "FailedCreate":
+            return f"The cluster refuses its pod: {event.get('message', '')}"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,65 @@
+"""What the Kubernetes platform says before there is a driver of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runwright.platforms.kubernetes.access import reached
+from runwright.platforms.kubernetes.cutovers import OwnRolling
+from runwright.platforms.kubernetes.driver import Kubernetes
+from runwright.platforms.shape import Kind
+from runwright.runbook.environment import Environment
+from runwright.runbook.platforms.kubernetes import KubernetesTarget
+from runwright.site import Site
+from runwright.versions import Version
+
+
+class KubernetesKind(Kind):
+    """A namespace of a cluster."""
+
+    name = "kubernetes"
+    strategies = ("rolling", "blue_green", "canary")
+
+    def made(
+        self,
+        site: Site,
+        env: Mapping[str, str],  # noqa: ARG002 - what the application is configured with is in the cluster
+        before: Version | None = None,
+        version: Version | None = None,
+    ) -> Kubernetes:
+        """Return the driver."""
+        target = _target(site)
+        return Kubernetes(
+            target,
+            site.book.services(),
+            site.folders.tree,
+            site.folders.state,
+            reached(site, target),
+            system=site.book.system,
+            environment=site.environment,
+            version=version,
+            before=before,
+            migrates=_migrates(site),
+        )
+
+    def own_cutovers(self) -> Mapping[str, Callable[[Any, Any, Any], Any]]:
+        """Return the Deployment's own rolling update."""
+        return {"rolling": OwnRolling}
+
+    def doors(self, place: Environment) -> tuple[str, ...]:  # noqa: ARG002
+        """Return nothing: what rolls has no door of its own."""
+        return ()
+
+
+def _target(site: Site) -> KubernetesTarget:
+    assert isinstance(site.place.target, KubernetesTarget)
+    return site.place.target
+
+
+def _migrates(site: Site) -> str:
+    migrate = site.book.migrate
+    if migrate is None:
+        return ""
+    component = site.book.migrates()
+    return migrate.service or (site.book.components[component].services or [component])[0]

@@ -1,0 +1,108 @@
+"""One-off Jobs: what of a workload's pods they take over, and how the end of one is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from runwright.platforms.kubernetes.follow import JOB, ended, stuck
+from runwright.platforms.kubernetes.jobs import job_name, job_of, main_container
+from runwright.platforms.kubernetes.manifests import Composed
+from tests.unit.platforms.kubernetes.objects import container, workload
+
+
+def job(source, argv=("alembic", "upgrade", "head"), base=(), images=None):
+    """Return the Job that runs ``argv`` with the configuration of ``source``."""
+    made = Composed(tuple(base), {"shop": source}, images={"shop": images or {"shop": "x"}})
+    return job_of(source, "shop-rw-1", "shop", argv, labels={"a": "b"}, seconds=60, keep=100, made=made)
+
+
+def test_it_runs_the_program_once_with_the_service_s_configuration_and_gets_no_users():
+    probes = {
+        "readinessProbe": {},
+        "livenessProbe": {},
+        "lifecycle": {},
+        "ports": [{"containerPort": 1}],
+        "args": ["x"],
+    }
+    found = job(workload(container(env=[{"name": "A", "value": "1"}], **probes), serviceAccountName="shop"))
+    spec = found["spec"]["template"]["spec"]
+    assert spec["containers"] == [container(env=[{"name": "A", "value": "1"}], command=["alembic", "upgrade", "head"])]
+    assert (spec["restartPolicy"], spec["serviceAccountName"]) == ("Never", "shop")
+    assert spec["readinessGates"], "its pod is never ready: a Service that selects it sends it nobody"
+    assert found["spec"]["backoffLimit"] == 0 and found["spec"]["ttlSecondsAfterFinished"] == 100
+    assert found["spec"]["template"]["metadata"]["labels"] == {"a": "b", JOB: "shop-rw-1"}
+
+
+def test_other_containers_are_sidecars_that_end_with_it_and_what_may_migrate_before_it_is_left_out():
+    source = workload(
+        container(),
+        container("proxy", "p:1", ports=[{"containerPort": 5432}], readinessProbe={}),
+        initContainers=[
+            container("migrate"),
+            container("secrets", "vault:1"),
+            container("mesh", "m:1", restartPolicy="Always"),
+        ],
+    )
+    spec = job(source, images={"shop": "x", "migrate": "x"})["spec"]["template"]["spec"]
+    assert [c["name"] for c in spec["containers"]] == ["shop"]
+    assert [(c["name"], c.get("restartPolicy")) for c in spec["initContainers"]] == [
+        ("secrets", None),
+        ("mesh", "Always"),
+        ("proxy", "Always"),
+    ]
+    assert spec["initContainers"][-1]["startupProbe"]["tcpSocket"] == {"port": 5432}
+
+
+def test_labels_by_which_network_policies_let_pods_reach_the_database_are_kept():
+    policy = {
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "db"},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "db"}},
+            "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}],
+        },
+    }
+    labels = job(workload(), base=[policy])["spec"]["template"]["metadata"]["labels"]
+    assert labels["app"] == "shop"
+
+
+def test_its_name_is_the_same_for_the_same_key_of_a_release_and_fits_a_label():
+    first = job_name("shop", "shop-production-20261126-1", "deploy/migrate/command")
+    assert first == job_name("shop", "shop-production-20261126-1", "deploy/migrate/command")
+    assert first != job_name("shop", "shop-production-20261126-2", "deploy/migrate/command")
+    assert len(job_name("a" * 63, "r", "deploy/migrate/" + "b" * 80)) + 6 <= 63
+    assert main_container(workload(container("a"), container("b")), ["b"]) == "b"
+
+
+def _pod(**status):
+    return {"kind": "Pod", "metadata": {"name": "p"}, "status": status}
+
+
+def test_the_container_that_matters_tells_how_it_ended_whatever_its_sidecar_does():
+    running = {"name": "proxy", "state": {"running": {}}}
+    over = {"name": "shop", "state": {"terminated": {"exitCode": 255}}}
+    assert ended(_pod(containerStatuses=[running, over]), "shop") == 255
+    assert ended(_pod(containerStatuses=[running]), "shop") is None
+    assert ended(_pod(), "shop") is None
+
+
+@pytest.mark.parametrize(
+    "waiting, patient, found",
+    [
+        ({"reason": "CreateContainerConfigError", "message": 'secret "x" not found'}, False, 'secret "x" not found'),
+        ({"reason": "ErrImagePull", "message": "manifest unknown: not found"}, False, "not found"),
+        ({"reason": "ErrImagePull", "message": "connection refused"}, False, ""),
+        ({"reason": "ImagePullBackOff", "message": "connection refused"}, True, "connection refused"),
+        ({"reason": "ContainerCreating"}, True, ""),
+    ],
+    ids=["no secret", "no image", "registry away, just now", "registry away", "just made"],
+)
+def test_a_pod_that_will_never_run_is_told_early(waiting, patient, found):
+    said = stuck(_pod(containerStatuses=[{"name": "shop", "state": {"waiting": waiting}}]), patient)
+    assert bool(said) == bool(found) and found in said
+
+
+def test_a_pod_that_no_node_takes_is_told_when_it_was_waited_for():
+    conditions = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "Insufficient cpu"}]
+    assert stuck(_pod(conditions=conditions), patient=False) == ""
+    assert "Insufficient cpu" in stuck(_pod(conditions=conditions), patient=True)
