@@ -188,6 +188,7 @@ CUTOVERS = {
     "blue_green": "runwright.cutovers.blue_green:BlueGreen",
     "canary": "runwright.cutovers.canary:Canary",
     "rolling": "runwright.cutovers.rolling:Rolling",
+    "controlled": "runwright.cutovers.controlled:Controlled",
 }
 """The strategies that any platform can offer, with a router where they need one. Those of one platform alone are its kind's."""
 

@@ -491,6 +491,8 @@ class Kind:
     """As the runbook names it."""
     strategies: tuple[str, ...]
     """How one version gets the users of another here; the first one is the default."""
+    called: ClassVar[Mapping[str, str]] = {}
+    """Which of the common cutovers a strategy means here, where that is one of another name."""
 
     def made(
         self, site: Site, env: Mapping[str, str], before: Version | None = None, version: Version | None = None

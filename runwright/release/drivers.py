@@ -92,17 +92,19 @@ def strategy(site: Site) -> str:
 
 def runs_two(site: Site) -> bool:
     """Return whether the strategy lets two versions run side by side."""
-    name = strategy(site)
-    made = kind(site).own_cutovers().get(name) or registry.cutover(name)
-    return bool(getattr(made, "stages", False))
+    return bool(getattr(_cutover(site), "stages", False))
 
 
 def cutover(site: Site, where: Platform, token: int | None = None) -> Cutover:
     """Return how one version gets the users of another on ``where``. token: as for `router`."""
-    name = strategy(site)
-    made = kind(site).own_cutovers().get(name) or registry.cutover(name)
-    found: Cutover = made(where, router(site, token, where), getattr(site.place.target, "rungs", ()))
+    found: Cutover = _cutover(site)(where, router(site, token, where), getattr(site.place.target, "rungs", ()))
     return found
+
+
+def _cutover(site: Site) -> Any:
+    """Return the class of the strategy: the platform's own, or a common one."""
+    name, platform = strategy(site), kind(site)
+    return platform.own_cutovers().get(name) or registry.cutover(platform.called.get(name, name))
 
 
 def inject(site: Site, do: Do, slot: str, by: Break, seconds: float, token: int | None, key: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import ClassVar
 
 from runwright.platforms.kubernetes.access import reached
-from runwright.platforms.kubernetes.cutovers import OwnRolling
 from runwright.platforms.kubernetes.driver import Kubernetes
 from runwright.platforms.shape import Kind
 from runwright.runbook.environment import Environment
@@ -20,6 +19,7 @@ class KubernetesKind(Kind):
 
     name = "kubernetes"
     strategies = ("rolling", "blue_green", "canary")
+    called: ClassVar[Mapping[str, str]] = {"rolling": "controlled"}
 
     def made(
         self,
@@ -42,10 +42,6 @@ class KubernetesKind(Kind):
             before=before,
             migrates=_migrates(site),
         )
-
-    def own_cutovers(self) -> Mapping[str, Callable[[Any, Any, Any], Any]]:
-        """Return the Deployment's own rolling update."""
-        return {"rolling": OwnRolling}
 
     def doors(self, place: Environment) -> tuple[str, ...]:  # noqa: ARG002
         """Return nothing: what rolls has no door of its own."""
