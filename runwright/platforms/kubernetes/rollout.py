@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from runwright.errors import ObservationError
 from runwright.platforms.kubernetes.kubectl import Object, name_of, title
 from runwright.platforms.kubernetes.reading import (
     at,
@@ -34,6 +35,8 @@ REVISION = "deployment.kubernetes.io/revision"
 HASH = "controller-revision-hash"
 STEADY_SECONDS = 10.0
 """What nothing asks whether it is ready has to run for so long without a restart."""
+LATE_SECONDS = 30.0
+"""A pod that ends takes its time after that, which it is given to end by itself."""
 LATELY_SECONDS = 600.0
 """Pods that a node gave up stay in the list, some for weeks."""
 
@@ -85,24 +88,32 @@ def progress(
     """Return how far ``workload`` (Deployment, StatefulSet or DaemonSet) is at ``now``.
 
     revisions: ReplicaSets (for a Deployment) and ControllerRevisions (for a DaemonSet, if they may be read); pods, events: of its
-    namespace. What belongs to another workload is left out here.
+    namespace. What belongs to another workload is left out here. Raise ObservationError for any other kind.
     """
     if number(workload, "status", "observedGeneration") < number(workload, "metadata", "generation"):
         return Progress(False, "", f"{title(workload)}: its controller has not looked at this change yet.")
-    count = _COUNTS[str(workload.get("kind"))](workload, revisions, pods)
+    counted = _COUNTS.get(str(workload.get("kind")))
+    if counted is None:
+        raise ObservationError(f"{title(workload)} has no rollout: only {', '.join(_COUNTS)} have one.")
+    count = counted(workload, revisions, pods)
     if (done := _done(workload, count, now)) is not None:
         return done
     looking = Look(
         events,
         now,
         ours=frozenset(str(c.get("name")) for c in containers(count.template)),
-        ending=bool(count.ending) or any(terminating(pod) for pod in pods),
+        ending=any(_makes_room(pod, now) for pod in pods),
         others=sum(
             seconds_since(at(pod, "metadata", "creationTimestamp"), now) < LATELY_SECONDS for pod in count.given_up
         ),
     )
     found = [*_of_workload(workload, count, looking), *_of_pods(count, looking)]
     return _told(workload, count, found, now)
+
+
+def _makes_room(pod: Object, now: datetime) -> bool:
+    """Return whether a pod is ending, and in time: one whose node does not answer may end in an hour."""
+    return terminating(pod) and seconds_since(at(pod, "metadata", "deletionTimestamp"), now) < LATE_SECONDS
 
 
 def newest(workload: Object, revisions: Sequence[Object]) -> Object | None:
@@ -238,7 +249,7 @@ def _done(workload: Object, count: Count, now: datetime) -> Progress | None:
 def _steady_in(pod: Object, workload: Object, now: datetime) -> float:
     """Return in how many seconds a pod that is ready counts as steady. Without a readiness probe it is ready as soon as it runs."""
     ours = listed(workload, "spec", "template", "spec", "containers")
-    if all(one.get("readinessProbe") for one in ours):
+    if any(one.get("readinessProbe") for one in ours):
         return 0.0
     return STEADY_SECONDS - seconds_since(condition(pod, "Ready").get("lastTransitionTime"), now)
 
@@ -312,10 +323,14 @@ def _paused(workload: Object) -> Trouble | None:
     return Trouble(Reason.PAUSED, f"{says}; its own deadline is not counted meanwhile.", to_do, final=False)
 
 
+def _one_after_the_other(workload: Object) -> bool:
+    return workload.get("kind") == "StatefulSet" and at(workload, "spec", "podManagementPolicy") != "Parallel"
+
+
 def _blocked(workload: Object, count: Count, look: Look) -> list[Trouble]:
     """Return which pod of a StatefulSet keeps those after it from being made or replaced: one of the version before that is broken
     is never replaced by itself, where pods are managed one after the other."""
-    if at(workload, "spec", "podManagementPolicy") == "Parallel":
+    if not _one_after_the_other(workload):
         return []
     for pod in sorted(count.old, key=ordinal):
         if is_ready(pod):
@@ -369,8 +384,11 @@ def _told(workload: Object, count: Count, found: Sequence[Trouble], now: datetim
     same = sum(t.final and t.reason is worst.reason for t in found) - 1
     likewise = f" ({plural(same, 'more pod')} likewise)" if worst.final and same > 0 else ""
     blocked = worst.pod if worst.reason is Reason.ORDINAL else ""
+    to_do = worst.next
+    if worst.final and worst.pod and not blocked and _one_after_the_other(workload):
+        to_do += f" Until {worst.pod} is ready, the other pods stay as they are (OrderedReady), and an older version takes its place only once it is deleted."
     stalled = f"{worst.says.removesuffix('.')}{likewise}." if worst.final else ""
-    return Progress(False, stalled, f"{says} {worst.says}", worst.next, worst.reason, blocked)
+    return Progress(False, stalled, f"{says} {worst.says}", to_do, worst.reason, blocked)
 
 
 def _gave_up(workload: Object, now: datetime) -> bool:

@@ -107,20 +107,35 @@ def _troubles(pod: Object, look: Look) -> Iterator[Trouble]:
         return
     if at(condition(pod, "Ready"), "status") == "True":
         return
-    if lost := about(look.events, pod, "NodeNotReady"):
-        node = at(pod, "spec", "nodeName")
-        yield Trouble(
-            Reason.NODE,
-            f"Pod {name_of(pod)}: its node {node} is not ready: {short(lost[-1].get('message'))}.",
-            f"Look at `kubectl describe node {node}`; its pods are started elsewhere only when it was away for minutes.",
-            final=False,
-        )
+    if (whole := _of_whole(pod, look)) is not None:
+        yield whole
     yield from _of_volumes(pod, look)
     kinds = (("initContainerStatuses", "init container"), ("containerStatuses", "container"))
     for statuses, kind in kinds:
         for status in listed(pod, "status", statuses):
             if (found := _of_container(pod, status, kind, look)) is not None:
                 yield found
+
+
+def _of_whole(pod: Object, look: Look) -> Trouble | None:
+    """Return what keeps a pod from being ready although each of its containers is."""
+    ready = condition(pod, "Ready")
+    if condition(pod, "ContainersReady").get("status") != "True" or ready.get("status") != "False":
+        return None
+    if ready.get("reason") == "ReadinessGatesNotReady":
+        says = f"Pod {name_of(pod)}: its containers are ready, and a gate is not: {short(ready.get('message')).rstrip('.')}."
+        return Trouble(
+            Reason.PROBE, says, "Whoever sets that condition (a load balancer's controller) has to.", final=False
+        )
+    node = at(pod, "spec", "nodeName")
+    said = [short(e.get("message")) for e in about(look.events, pod, "NodeNotReady")]
+    words = f": {said[-1].rstrip('.')}" if said else ""
+    return Trouble(
+        Reason.NODE,
+        f"Pod {name_of(pod)}: its node {node} does not answer{words}.",
+        f"Look at `kubectl describe node {node}`; its pods are started elsewhere only when it was away for minutes.",
+        final=False,
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- before it starts
@@ -267,7 +282,8 @@ def _image(pod: Object, name: str, where: str, waiting: Object, look: Look) -> T
         whole = next((s for s in said if not s.startswith("Error: ")), whole)
     told = _BEFORE_WORDS.sub("", whole)
     told = short(_DIGEST.sub(r"\1...", told))
-    begun = min((first_seen(e) for e in failed), default=None)
+    asked = [e for e in about(look.events, pod, "Pulling", "Failed") if of_container(e, name)]
+    begun = min((first_seen(e) for e in asked), default=None)
     tried = (look.now - begun).total_seconds() if begun else seconds_since(at(pod, "status", "startTime"), look.now)
     final = reason in _NEVER or bool(_FINAL_PULL.search(whole))
     if reason == "InvalidImageName":

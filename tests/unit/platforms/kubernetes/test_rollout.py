@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runwright.errors import ObservationError
 from runwright.platforms.kubernetes.rollout import newest
 from runwright.platforms.kubernetes.troubles import Reason
 from tests.unit.platforms.kubernetes.looks import DATA, Look, last, looks
@@ -48,7 +49,7 @@ IN_VAIN: dict[str, tuple[Reason, tuple[str, ...], str]] = {
     ),
     "init-fails": (Reason.INIT, ("init container prepare", "exit code 4"), "-c prepare --previous"),
     "stateful": (Reason.ORDINAL, ("pod shop-1", "OrderedReady", "no such host"), "kubectl delete pod shop-1"),
-    "stateful-new": (Reason.CRASH, ("Pod shop-1", "exit code 3"), "--previous"),
+    "stateful-new": (Reason.CRASH, ("Pod shop-1", "exit code 3"), "only once it is deleted"),
     "stateful-quota": (Reason.QUOTA, ('pods "shop-1" is forbidden', "exceeded quota"), "Raise the quota"),
     "daemon-unplaced": (Reason.UNSCHEDULABLE, ("Insufficient cpu",), "requests"),
 }
@@ -182,6 +183,13 @@ def test_a_quota_that_ending_pods_will_free_is_waited_for() -> None:
     look.pods[0]["metadata"]["deletionTimestamp"] = look.now.isoformat()
     found = look.progress
     assert not found.stalled and "exceeded quota" in found.says
+
+
+def test_a_pod_that_does_not_end_frees_nothing() -> None:
+    """Given a node that does not answer, its pods may be ending for hours: that is not waited for."""
+    look = last("quota")
+    look.pods[0]["metadata"]["deletionTimestamp"] = (look.now - timedelta(seconds=31)).isoformat()
+    assert "exceeded quota" in look.progress.stalled
 
 
 @pytest.mark.parametrize(
@@ -334,3 +342,31 @@ def test_no_pod_wanted_and_none_there_is_done() -> None:
     look.workload["spec"]["replicas"] = 0
     assert not look.progress.done
     assert replace(look, pods=[]).progress.done
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "words"),
+    [
+        ("", "", "its node here does not answer"),
+        (
+            "ReadinessGatesNotReady",
+            'the condition "target-health" is "False"',
+            'a gate is not: the condition "target-health"',
+        ),
+    ],
+)
+def test_containers_that_are_ready_may_not_be_enough(reason: str, message: str, words: str) -> None:
+    """A node that does not answer, and a gate that somebody else opens, are told; both may pass."""
+    look = last("well")
+    ready = next(c for c in look.pods[0]["status"]["conditions"] if c["type"] == "Ready")
+    ready |= {"status": "False", "reason": reason, "message": message}
+    found = look.progress
+    assert not found.done and not found.stalled and words in found.says
+
+
+def test_what_has_no_rollout_is_an_error() -> None:
+    """A Job is judged otherwise."""
+    look = last("well")
+    look.workload["kind"] = "Job"
+    with pytest.raises(ObservationError, match="Job/shop has no rollout"):
+        look.progress  # noqa: B018 - it is asked
