@@ -37,6 +37,8 @@ UNSCHEDULABLE_SECONDS = 10.0
 """Pods that end may make room, which the scheduler sees within a second or two."""
 PASSING_SECONDS = 60.0
 """A volume that is being made or moved, a node that is just coming back."""
+UNTAKEN_SECONDS = 10.0
+"""A node that is well takes a pod within a second."""
 CRASHES = 2
 """One crash may be bad luck, such as a database that was not there yet; the second one is no chance."""
 REJECTED = 3
@@ -107,6 +109,8 @@ def _troubles(pod: Object, look: Look) -> Iterator[Trouble]:
         return
     if at(condition(pod, "Ready"), "status") == "True":
         return
+    if (untaken := _untaken(pod, look)) is not None:
+        yield untaken
     if (whole := _of_whole(pod, look)) is not None:
         yield whole
     yield from _of_volumes(pod, look)
@@ -163,7 +167,9 @@ def _given_up(pod: Object, look: Look) -> Trouble:
 
 _VOLUME = re.compile(r"PersistentVolumeClaims?|volume", re.IGNORECASE)
 _NODE_AWAY = re.compile(r"node\.kubernetes\.io/(not-ready|unreachable|[a-z]+-pressure|network-unavailable)")
-_MISSING = re.compile(r"not found|couldn't find key|non-existent config key|references non-existent", re.IGNORECASE)
+_MISSING = re.compile(
+    r"not found|type check failed|couldn't find key|non-existent config key|references non-existent", re.IGNORECASE
+)
 
 
 def _unplaced(pod: Object, look: Look) -> Trouble | None:
@@ -196,11 +202,26 @@ def _to_place(words: str) -> str:
         return "Lower resources.requests, make room on the nodes (`kubectl describe nodes`: Allocated resources), or add a node."
     if _NODE_AWAY.search(words):
         return "Look at `kubectl get nodes` and `kubectl describe nodes`: a node is not ready, or under pressure."
+    if "free ports" in words:
+        return "Another pod has the hostPort, mostly the one before: use a Service instead, or replace it in place (maxSurge 0)."
     if "taint" in words:
         return "Give the pod a toleration for the taint, or take the taint off the node."
     if "affinity" in words or "selector" in words or "topology" in words:
         return "No node has the labels that nodeSelector, affinity or the spread of the pods ask for: `kubectl get nodes --show-labels`."
     return "Look at `kubectl get nodes` and at what the pod asks for."
+
+
+def _untaken(pod: Object, look: Look) -> Trouble | None:
+    """Return that a pod's node has not even looked at it, if it had the time."""
+    node, waited = at(pod, "spec", "nodeName"), seconds_since(at(pod, "metadata", "creationTimestamp"), look.now)
+    if not node or at(pod, "status", "startTime") or waited < UNTAKEN_SECONDS:
+        return None
+    return Trouble(
+        Reason.NODE,
+        f"Pod {name_of(pod)}: its node {node} has not taken it for {waited:.0f} s.",
+        f"Look whether the node is there and answers: `kubectl describe node {node}`.",
+        final=False,
+    )
 
 
 _PASSING_MOUNT = re.compile(r"failed to sync (configmap|secret) cache|object .* not registered", re.IGNORECASE)
@@ -327,8 +348,7 @@ def _crash(pod: Object, status: Object, where: str, look: Look) -> Trouble | Non
     waiting, ended = state.get("waiting") or {}, state.get("terminated")
     cannot_start = waiting.get("reason") in ("RunContainerError", "StartError", "PostStartHookError")
     last = ended or at(status, "lastState", "terminated")
-    init = where.count("init container") and ended and ended.get("exitCode") == 0
-    if init or not (last or cannot_start):
+    if not (last or cannot_start) or _finished(pod, status):
         return None
     running = bool(state.get("running"))
     crashes = number(status, "restartCount") + (0 if running else 1)
@@ -343,6 +363,8 @@ def _crash(pod: Object, status: Object, where: str, look: Look) -> Trouble | Non
     memory = last.get("reason") == "OOMKilled"
     killed = "" if memory else _killed_by_probe(pod, str(status.get("name")), last, look)
     how = "killed, for its probe failed" if killed else _how_it_ended(pod, str(status.get("name")), last, waiting)
+    if any(e.get("message") == "FailedPostStartHook" for e in _killed(pod, str(status.get("name")), last, look)):
+        how = "killed, for its postStart hook failed"
     often = f", {plural(crashes, 'time')} so far" if crashes > 1 else ""
     loop = " (CrashLoopBackOff)" if waiting.get("reason") == "CrashLoopBackOff" else ""
     again = ", and was started again" if running else ""
@@ -355,6 +377,14 @@ def _crash(pod: Object, status: Object, where: str, look: Look) -> Trouble | Non
         _after_crash(pod, str(status.get("name")), memory=memory, hopeless=hopeless, probe=bool(killed)),
         final=not running and (hopeless or crashes >= CRASHES),
     )
+
+
+def _finished(pod: Object, status: Object) -> bool:
+    """Return whether a container is an init container that is done. One that stays beside the others (a sidecar) never is."""
+    init = next((c for c in listed(pod, "spec", "initContainers") if c.get("name") == status.get("name")), None)
+    if init is None or init.get("restartPolicy") == "Always":
+        return False
+    return bool(at(status, "state", "terminated", "exitCode") == 0)
 
 
 def _how_it_ended(pod: Object, name: str, last: Any, waiting: Any) -> str:
@@ -381,9 +411,7 @@ def _after_crash(pod: Object, name: str, *, memory: bool, hopeless: bool, probe:
     if memory:
         return f"Raise resources.limits.memory, or find what uses so much: {log}."
     if hopeless:
-        return (
-            "Correct command and args, or the image: what is to be started is not in it, or cannot be run on this node."
-        )
+        return "Correct command, args and mounts, or the image: what is to be started is not in it, or cannot be run on this node."
     if probe:
         return f"Read its last log: {log}; if it only needs longer to start, give it a startupProbe with a higher failureThreshold."
     return f"Read its last log: {log}."
@@ -391,17 +419,20 @@ def _after_crash(pod: Object, name: str, *, memory: bool, hopeless: bool, probe:
 
 def _killed_by_probe(pod: Object, name: str, last: Object, look: Look) -> str:
     """Return what the probe said for which the kubelet killed a container the ``last`` time, "" if it did not."""
-    reasons = (
-        e for e in about(look.events, pod, "Killing") if of_container(e, name) and "failed" in str(e.get("message"))
-    )
-    finished = when(last.get("finishedAt"))
-    longest = timedelta(seconds=number(pod, "spec", "terminationGracePeriodSeconds", otherwise=30) + 5)
-    killed = [e for e in reasons if finished and abs(finished - last_seen(e)) <= longest]
+    killed = [e for e in _killed(pod, name, last, look) if "probe" in str(e.get("message"))]
     if not killed:
         return ""
     said = [e for e in about(look.events, pod, "Unhealthy") if of_container(e, name)]
     fatal = [e for e in said if not str(e.get("message")).startswith("Readiness")]
     return _of_probe((fatal or killed)[-1])
+
+
+def _killed(pod: Object, name: str, last: Object, look: Look) -> list[Object]:
+    """Return the events that say why the kubelet ended a container the ``last`` time."""
+    finished = when(last.get("finishedAt"))
+    longest = timedelta(seconds=number(pod, "spec", "terminationGracePeriodSeconds", otherwise=30) + 5)
+    events = [e for e in about(look.events, pod, "Killing") if of_container(e, name)]
+    return [e for e in events if finished and abs(finished - last_seen(e)) <= longest]
 
 
 def _of_probe(event: Object) -> str:

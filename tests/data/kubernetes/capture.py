@@ -175,6 +175,12 @@ CASES: dict[str, Callable[[str], Case]] = {
     "init-fails": lambda ns: Case(
         [shop()], [shop(pod={"initContainers": [container(name="prepare", **exits("echo no; exit 4"))]})], looks=(24.0,)
     ),
+    "sidecar-probe": lambda ns: Case(
+        [shop(pod={"initContainers": [container(name="proxy", restartPolicy="Always", startupProbe=probe())]})],
+        looks=(24.0,),
+    ),
+    "post-start": lambda ns: Case([shop(lifecycle={"postStart": {"exec": {"command": ["false"]}}})], looks=(6.0,)),
+    "no-answer": lambda ns: Case([shop(pod={"nodeName": "nowhere"})], looks=(14.0,)),
     "paused": lambda ns: Case(
         [shop()], ("rollout", "pause", "deployment/shop"), [shop(env=[{"name": "V", "value": "2"}])], looks=(3.0,)
     ),
@@ -226,7 +232,6 @@ LEFT_OUT = frozenset(
         "serviceAccount",
         "hostIP",
         "podIP",
-        "restartPolicy",
     ]
 )
 USUAL = frozenset({"Scheduled", "Pulled", "Created", "Started", "Pulling", "ScalingReplicaSet", "SuccessfulDelete"})

@@ -48,6 +48,8 @@ IN_VAIN: dict[str, tuple[Reason, tuple[str, ...], str]] = {
         "path",
     ),
     "init-fails": (Reason.INIT, ("init container prepare", "exit code 4"), "-c prepare --previous"),
+    "sidecar-probe": (Reason.INIT, ("init container proxy: killed, for its probe failed", "Startup"), "-c proxy"),
+    "post-start": (Reason.CRASH, ("killed, for its postStart hook failed",), "--previous"),
     "stateful": (Reason.ORDINAL, ("pod shop-1", "OrderedReady", "no such host"), "kubectl delete pod shop-1"),
     "stateful-new": (Reason.CRASH, ("Pod shop-1", "exit code 3"), "only once it is deleted"),
     "stateful-quota": (Reason.QUOTA, ('pods "shop-1" is forbidden', "exceeded quota"), "Raise the quota"),
@@ -110,7 +112,7 @@ def test_on_its_way_is_neither_done_nor_stalled(case: str) -> None:
 
 def test_every_case_that_was_looked_at_is_held_to_something() -> None:
     """A file that no test reads would be proof of nothing."""
-    assert {file.stem for file in DATA.glob("*.json")} == {*IN_VAIN, *PASSES, "paused"}
+    assert {file.stem for file in DATA.glob("*.json")} == {*IN_VAIN, *PASSES, "paused", "no-answer"}
 
 
 # ---------------------------------------------------------------------------------------------------------- by hand
@@ -362,6 +364,14 @@ def test_containers_that_are_ready_may_not_be_enough(reason: str, message: str, 
     ready |= {"status": "False", "reason": reason, "message": message}
     found = look.progress
     assert not found.done and not found.stalled and words in found.says
+
+
+def test_a_node_that_does_not_take_a_pod_is_told() -> None:
+    """Nobody writes an event about it: its kubelet is away, or there is no such node."""
+    look = last("no-answer")
+    found = look.progress
+    assert not found.stalled and "its node nowhere has not taken it for" in found.says and found.reason is Reason.NODE
+    assert replace(look, now=look.now - timedelta(seconds=10)).progress.reason is None
 
 
 def test_what_has_no_rollout_is_an_error() -> None:
