@@ -152,7 +152,8 @@ def _encoded(rendered: Object) -> Object:
     if rendered.get("kind") != "Secret" or not isinstance(plain, dict):
         return rendered
     coded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
-    return {**rendered, "data": {**(rendered.get("data") or {}), **coded}}
+    data = rendered.get("data")
+    return {**rendered, "data": {**(data if isinstance(data, dict) else {}), **coded}}
 
 
 def _walk(tree: Tree, at: Path, now: Any, said: Any, whole: Object) -> Iterator[tuple[Path, Any, str | None]]:

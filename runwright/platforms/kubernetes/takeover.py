@@ -98,7 +98,7 @@ def _merged(found: Object, merging: list[Entry]) -> Entry:
     for entry in merging:
         own = tree_of(entry)
         tree = union(tree, own if entry.get("apiVersion") == version else only(own, found))
-        times += [entry["time"]] if entry.get("time") else []
+        times += [entry["time"]] if isinstance(entry.get("time"), str) else []
     entry = {"manager": MANAGER, "operation": "Apply", "apiVersion": version, "fieldsType": "FieldsV1"}
     return entry | ({"time": max(times)} if times else {}) | {"fieldsV1": _without_annotation(tree)}
 
