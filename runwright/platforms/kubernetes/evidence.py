@@ -213,7 +213,7 @@ def nodes(do: Do, kubectl: Kubectl) -> tuple[NodeFact, ...]:
 
 def system(do: Do, kubectl: Kubectl) -> tuple[Object, ...]:
     """Return the pods of kube-system. Raise ActionError if we may not see them."""
-    return Kubectl(kubectl.context, SYSTEM, kubectl.program, kubectl.env).objects(do, ("pods",), assume=())
+    return Kubectl(kubectl.context, SYSTEM, kubectl.program, kubectl.config).objects(do, ("pods",), assume=())
 
 
 def certificates_of(do: Do, kubectl: Kubectl) -> tuple[Certificate, ...] | None:
