@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runwright.engine.actions import Do
+from runwright.engine.actions import Do, Output
 from runwright.errors import ActionError
 from runwright.platforms.kubernetes.by_hand import Setting, by_hand
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, title
@@ -16,6 +16,8 @@ from runwright.platforms.kubernetes.scaling import Scaling, numbered, scaled
 from runwright.platforms.kubernetes.takeover import Patch, taken_over
 from runwright.platforms.kubernetes.vanished import Identity, Selected, identity, selected_by
 
+TAKES = 4
+"""How often an object is tried to be taken over: each try is refused only if somebody else wrote it in the moment before."""
 SCALERS = ("horizontalpodautoscalers.autoscaling",)
 
 
@@ -88,16 +90,38 @@ def _scalers(do: Do, kubectl: Kubectl) -> tuple[Object, ...]:
 
 
 def take_over(do: Do, kubectl: Kubectl, found: Sequence[Settled], prefix: str, kinds: Iterable[Kind] = ()) -> None:
-    """Make ours what others own of the objects: it changes no value, and what the manifests do not say goes when they are applied."""
+    """Make ours what others own of the objects: it changes no value, and what the manifests do not say goes when they are applied.
+
+    A controller that writes at the same moment may move the entries: then it is looked again, and tried again.
+    Raise ActionError if that does not help either.
+    """
     wanted = tuple(kinds)
     for one in found:
-        patch = one.patch(wanted)
-        if patch is None:
-            continue
         who = identity(one.rendered, kubectl.namespace)
-        words = ("patch", who.address, "--type=json", f"--field-manager={MANAGER}", "-p", json.dumps(patch))
-        says = f"take over {title(one.rendered)}: what of it this version does not say goes when it is applied"
-        do(kubectl.change(*words, says=says, key=f"{prefix}/own/{who.kind.lower()}-{who.name}"))
+        patch, key = one.patch(wanted), f"{prefix}/own/{who.kind.lower()}-{who.name}"
+        for attempt in range(1, TAKES + 1):
+            if patch is None:
+                break
+            words = ("patch", who.address, "--type=json", f"--field-manager={MANAGER}", "-p", json.dumps(patch))
+            says = f"take over {title(one.rendered)}: what of it this version does not say goes when it is applied"
+            last = attempt == TAKES  # what comes of it is read afterwards; only the last time its failure is one
+            again = "" if attempt == 1 else f"/{attempt}"
+            do(kubectl.change(*words, says=says, key=f"{key}{again}", ok=frozenset({0} if last else {0, 1})))
+            patch = None if last else _left(do, kubectl, who, one, wanted)
+
+
+def _left(do: Do, kubectl: Kubectl, who: Identity, one: Settled, kinds: tuple[Kind, ...]) -> Patch | None:
+    """Return what is still to be taken over of an object."""
+
+    def parse(output: Output) -> Patch | None:
+        there = items(output)
+        return replace(one, found=there[0]).patch(kinds) if there else None
+
+    words = ("get", who.address, "-o", "json", "--show-managed-fields", "--ignore-not-found")
+    left: Patch | None = do(
+        kubectl.read(*words, says=f"look whose {title(one.rendered)} is now", parse=parse, assume=None)
+    )
+    return left
 
 
 def notes(found: Sequence[Settled]) -> list[str]:
