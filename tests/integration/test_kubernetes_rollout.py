@@ -148,7 +148,7 @@ def _as(namespace: Namespace, account: str, folders: pytest.TempPathFactory) -> 
     ]
     file = folders.mktemp("kubeconfig") / "config"
     file.write_text(json.dumps(view))
-    return Kubectl(context, namespace.name, namespace.cluster.program, {"KUBECONFIG": str(file)})
+    return Kubectl(context, namespace.name, namespace.cluster.program, str(file))
 
 
 def test_what_nodes_and_pods_use_is_known_where_somebody_measures(namespace: Namespace) -> None:

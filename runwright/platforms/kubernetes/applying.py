@@ -94,7 +94,7 @@ def rolled(do: Do, kubectl: Kubectl, workload: Object, seconds: float) -> None:
 
 def looked(kubectl: Kubectl, name: str) -> Command[Progress]:
     """Return the read of how far the rollout of the workload ``name`` ("Deployment/shop") is."""
-    words = ("get", ",".join(LOOKED_AT), "-o", "json")
+    words = ("get", ",".join(LOOKED_AT), "-o", "json", "--show-managed-fields")
     return kubectl.read(*words, says=f"look how far {name} is", parse=lambda output: far(output, name))
 
 
