@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,11 +104,18 @@ def times(event: Object) -> int:
     return max(number(event, "count"), number(event, "series", "count"), 1)
 
 
-def about(events: Sequence[Object], found: Object, *reasons: str) -> list[Object]:
-    """Return the ``events`` about one object, with one of ``reasons`` if any are given, newest last."""
-    one = uid(found)
-    mine = (e for e in events if at(e, "involvedObject", "uid") == one)
-    return sorted((e for e in mine if not reasons or e.get("reason") in reasons), key=last_seen)
+class Events:
+    """Events by what they are about, newest last: a namespace may have thousands, and each pod is asked for its own."""
+
+    def __init__(self, events: Iterable[Object] = ()) -> None:
+        self._by: dict[str, list[Object]] = {}
+        for event in sorted(events, key=last_seen):
+            self._by.setdefault(str(at(event, "involvedObject", "uid") or ""), []).append(event)
+
+    def about(self, found: Object, *reasons: str) -> list[Object]:
+        """Return the events about one object, with one of ``reasons`` if any are given."""
+        mine = self._by.get(uid(found), []) if uid(found) else []
+        return [event for event in mine if not reasons or event.get("reason") in reasons]
 
 
 def of_container(event: Object, name: str) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 
 from runwright.platforms.kubernetes.kubectl import Object, title
-from runwright.platforms.kubernetes.reading import about, condition, first_seen, last_seen, number, short, when
+from runwright.platforms.kubernetes.reading import Events, condition, first_seen, last_seen, number, short, when
 from runwright.platforms.kubernetes.troubles import Reason, Trouble
 
 PASSING_SECONDS = 10.0
@@ -26,7 +25,7 @@ _ACCOUNT = re.compile(
 )
 
 
-def refusal(maker: Object, events: Sequence[Object], now: datetime, *, ending: bool) -> Trouble | None:
+def refusal(maker: Object, events: Events, now: datetime, *, ending: bool) -> Trouble | None:
     """Return why ``maker`` (a ReplicaSet, StatefulSet or DaemonSet that has fewer pods than it wants; a Deployment that cannot make
     its ReplicaSet) cannot make pods, None if nobody refuses them. ending: whether pods end right now, which frees a quota."""
     failing = _failing(maker, events)
@@ -79,7 +78,7 @@ def refusal(maker: Object, events: Sequence[Object], now: datetime, *, ending: b
     return Trouble(Reason.REFUSED, f"{about_whom}: its pods are refused: {said}.", to_do, final=long_enough)
 
 
-def _failing(maker: Object, events: Sequence[Object]) -> tuple[str, datetime | None] | None:
+def _failing(maker: Object, events: Events) -> tuple[str, datetime | None] | None:
     """Return the words of the refusal that holds now, and since when. ReplicaSets keep it as a condition; of StatefulSets and
     DaemonSets the events tell, and one after which a pod was made is past.
 
@@ -92,7 +91,7 @@ def _failing(maker: Object, events: Sequence[Object]) -> tuple[str, datetime | N
     if maker.get("kind") == "Deployment":
         progressing = condition(maker, "Progressing")
         return _as_failing(progressing) if progressing.get("reason") == "ReplicaSetCreateError" else None
-    failed, made = about(events, maker, "FailedCreate"), about(events, maker, "SuccessfulCreate")
+    failed, made = events.about(maker, "FailedCreate"), events.about(maker, "SuccessfulCreate")
     last_made = last_seen(made[-1]) if made else None
     failed = [e for e in failed if last_made is None or last_seen(e) >= last_made]
     if not failed:

@@ -14,6 +14,7 @@ from typing import Any
 from runwright.errors import ObservationError
 from runwright.platforms.kubernetes.kubectl import Object, name_of, title
 from runwright.platforms.kubernetes.reading import (
+    Events,
     at,
     condition,
     containers,
@@ -99,7 +100,7 @@ def progress(
     if (done := _done(workload, count, now)) is not None:
         return done
     looking = Look(
-        events,
+        Events(events),
         now,
         ours=frozenset(str(c.get("name")) for c in containers(count.template)),
         ending=any(_makes_room(pod, now) for pod in pods),
@@ -213,7 +214,7 @@ def _count(
 ) -> Count:
     staying = [pod for pod in mine if not terminating(pod)]
     given_up = [pod for pod in staying if at(pod, "status", "phase") == "Failed"]
-    alive = [pod for pod in staying if pod not in given_up]
+    alive = [pod for pod in staying if at(pod, "status", "phase") != "Failed"]
     return Count(
         wanted,
         new=tuple(pod for pod in alive if is_new(pod)),

@@ -13,6 +13,7 @@ from typing import Any
 from runwright.platforms.kubernetes.kubectl import Object, name_of
 from runwright.platforms.kubernetes.pods import fact
 from runwright.platforms.kubernetes.reading import (
+    Events,
     at,
     condition,
     first_seen,
@@ -116,7 +117,7 @@ def unwell(pods: Iterable[Object], now: datetime) -> tuple[str, ...]:
     for pod in pods:
         if at(pod, "status", "phase") == "Succeeded" or is_ready(pod) or at(pod, "metadata", "deletionTimestamp"):
             continue
-        why = next(troubles(pod, Look((), now)), None)
+        why = next(troubles(pod, Look(Events(), now)), None)
         found.append(why.says if why else f"Pod {name_of(pod)}: {fact(pod).phase}, not ready.")
     return tuple(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +12,7 @@ from typing import Any
 
 from runwright.platforms.kubernetes.kubectl import Object, name_of
 from runwright.platforms.kubernetes.reading import (
-    about,
+    Events,
     at,
     condition,
     containers,
@@ -88,7 +88,7 @@ class Look:
     ending: whether pods are ending right now, which may make room. others: how many pods of the same template their nodes gave up.
     """
 
-    events: Sequence[Object]
+    events: Events
     now: datetime
     ours: Collection[str] = ()
     ending: bool = False
@@ -132,7 +132,7 @@ def _of_whole(pod: Object, look: Look) -> Trouble | None:
             Reason.PROBE, says, "Whoever sets that condition (a load balancer's controller) has to.", final=False
         )
     node = at(pod, "spec", "nodeName")
-    said = [short(e.get("message")) for e in about(look.events, pod, "NodeNotReady")]
+    said = [short(e.get("message")) for e in look.events.about(pod, "NodeNotReady")]
     words = f": {said[-1].rstrip('.')}" if said else ""
     return Trouble(
         Reason.NODE,
@@ -185,7 +185,7 @@ def _unplaced(pod: Object, look: Look) -> Trouble | None:
     patience = UNSCHEDULABLE_SECONDS
     if _NODE_AWAY.search(words) or (_VOLUME.search(words) and not _MISSING.search(words)):
         patience = PASSING_SECONDS
-    coming = bool(about(look.events, pod, "TriggeredScaleUp")) or bool(at(pod, "status", "nominatedNodeName"))
+    coming = bool(look.events.about(pod, "TriggeredScaleUp")) or bool(at(pod, "status", "nominatedNodeName"))
     long_enough = seconds_since(scheduled.get("lastTransitionTime"), look.now) >= patience
     return Trouble(
         Reason.UNSCHEDULABLE,
@@ -233,7 +233,7 @@ def _of_volumes(pod: Object, look: Look) -> Iterator[Trouble]:
     states = [s for name in ("initContainerStatuses", "containerStatuses") for s in listed(pod, "status", name)]
     if any(at(s, "state", "running") or at(s, "state", "terminated") or number(s, "restartCount") for s in states):
         return
-    failed = [e for e in about(look.events, pod, *_MOUNTS) if not _PASSING_MOUNT.search(str(e.get("message")))]
+    failed = [e for e in look.events.about(pod, *_MOUNTS) if not _PASSING_MOUNT.search(str(e.get("message")))]
     if not failed:
         return
     event = failed[-1]
@@ -296,14 +296,14 @@ def _of_init(found: Trouble) -> Trouble:
 
 def _image(pod: Object, name: str, where: str, waiting: Object, look: Look) -> Trouble:
     reason, image = str(waiting.get("reason")), _DIGEST.sub(r"\1...", str(_of_spec(pod, name).get("image")))
-    failed = [e for e in about(look.events, pod, "Failed") if of_container(e, name)]
+    failed = [e for e in look.events.about(pod, "Failed") if of_container(e, name)]
     said = [str(e.get("message")) for e in failed if "pull" in str(e.get("message"))]
     whole = str(waiting.get("message") or "")
     if not whole.rpartition('": ')[2].strip() or re.fullmatch(r'Back-off pulling image "[^"]*"', whole):
         whole = next((s for s in said if not s.startswith("Error: ")), whole)
     told = _BEFORE_WORDS.sub("", whole)
     told = short(_DIGEST.sub(r"\1...", told))
-    asked = [e for e in about(look.events, pod, "Pulling", "Failed") if of_container(e, name)]
+    asked = [e for e in look.events.about(pod, "Pulling", "Failed") if of_container(e, name)]
     begun = min((first_seen(e) for e in asked), default=None)
     tried = (look.now - begun).total_seconds() if begun else seconds_since(at(pod, "status", "startTime"), look.now)
     final = reason in _NEVER or bool(_FINAL_PULL.search(whole))
@@ -326,7 +326,7 @@ def _image(pod: Object, name: str, where: str, waiting: Object, look: Look) -> T
 
 
 def _config(pod: Object, name: str, where: str, reason: str, words: str, look: Look) -> Trouble:
-    failed = [e for e in about(look.events, pod, "Failed") if of_container(e, name)]
+    failed = [e for e in look.events.about(pod, "Failed") if of_container(e, name)]
     begun = min((first_seen(e) for e in failed), default=None)
     tried = (look.now - begun).total_seconds() if begun else seconds_since(at(pod, "status", "startTime"), look.now)
     to_do = (
@@ -422,7 +422,7 @@ def _killed_by_probe(pod: Object, name: str, last: Object, look: Look) -> str:
     killed = [e for e in _killed(pod, name, last, look) if "probe" in str(e.get("message"))]
     if not killed:
         return ""
-    said = [e for e in about(look.events, pod, "Unhealthy") if of_container(e, name)]
+    said = [e for e in look.events.about(pod, "Unhealthy") if of_container(e, name)]
     fatal = [e for e in said if not str(e.get("message")).startswith("Readiness")]
     return _of_probe((fatal or killed)[-1])
 
@@ -431,7 +431,7 @@ def _killed(pod: Object, name: str, last: Object, look: Look) -> list[Object]:
     """Return the events that say why the kubelet ended a container the ``last`` time."""
     finished = when(last.get("finishedAt"))
     longest = timedelta(seconds=number(pod, "spec", "terminationGracePeriodSeconds", otherwise=30) + 5)
-    events = [e for e in about(look.events, pod, "Killing") if of_container(e, name)]
+    events = [e for e in look.events.about(pod, "Killing") if of_container(e, name)]
     return [e for e in events if finished and abs(finished - last_seen(e)) <= longest]
 
 
@@ -442,7 +442,7 @@ def _of_probe(event: Object) -> str:
 
 
 def _probe(pod: Object, status: Object, where: str, look: Look) -> Trouble | None:
-    said = [e for e in about(look.events, pod, "Unhealthy") if of_container(e, str(status.get("name")))]
+    said = [e for e in look.events.about(pod, "Unhealthy") if of_container(e, str(status.get("name")))]
     if not said:
         return None
     return Trouble(
