@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runwright.platforms.kubernetes.compared import compared, mutating
+from runwright.platforms.kubernetes.driver import Kubernetes
 from runwright.platforms.kubernetes.evidence import evidence
 from runwright.platforms.kubernetes.kubectl import Kubectl
 from runwright.platforms.kubernetes.pods import facts
@@ -18,6 +20,7 @@ from runwright.platforms.kubernetes.rollout import Progress
 from runwright.platforms.kubernetes.troubles import Reason
 from runwright.platforms.kubernetes.usage import API, of_nodes, served, usage
 from runwright.platforms.kubernetes.watched import looked, watched
+from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.testing.direct import Direct
 from tests.fixtures.kubernetes import Namespace
 from tests.fixtures.kubernetes_shop import deployment, together
@@ -125,6 +128,9 @@ def test_a_version_that_crashes_is_shown_with_its_last_log_by_whoever_may_see_li
     assert any(event.reason == "BackOff" and event.warning for event in found.events)
     assert all(node.well for node in found.nodes) and found.nodes
 
+    printed = _platform(namespace).printed(Direct(), "r1")
+    assert "SET_BROKEN is set: it cannot start" in printed and "container shop: ended with exit code 1" in printed
+
     namespace.run("create", "serviceaccount", "little")
     namespace.run("create", "role", "little", "--verb=get,list", "--resource=pods,deployments.apps,replicasets.apps")
     namespace.run("create", "rolebinding", "little", "--role=little", f"--serviceaccount={namespace.name}:little")
@@ -135,6 +141,16 @@ def test_a_version_that_crashes_is_shown_with_its_last_log_by_whoever_may_see_li
         assert any(what in line for line in seen.unseen), seen.unseen
     again = watched(Direct(), little, [SHOP], datetime.now(UTC))[SHOP]
     assert again.reason is Reason.CRASH, "without events the pods themselves tell"
+
+
+def _platform(namespace: Namespace) -> Kubernetes:
+    """Return the driver of an application whose only workload is ``shop``."""
+    fields = {"context": namespace.cluster.context, "namespace": namespace.name, "manifests": {"files": ["k8s"]}}
+    target = KubernetesTarget.model_validate({"platform": "kubernetes", **fields})
+    nowhere = Path("/nonexistent")
+    return Kubernetes(
+        target, {"shop": "shop"}, nowhere, nowhere, namespace.kubectl, system="shop", environment="production"
+    )
 
 
 def _as(namespace: Namespace, account: str, folders: pytest.TempPathFactory) -> Kubectl:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from runwright.errors import ActionError, RefusedError
 from runwright.platforms.kubernetes import applying, hashed, jobs, owning, preparing
 from runwright.platforms.kubernetes.adopt import adopt
 from runwright.platforms.kubernetes.compared import compared, mutating
+from runwright.platforms.kubernetes.evidence import evidence
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of, title
 from runwright.platforms.kubernetes.manifests import (
     COMMIT,
@@ -350,6 +351,11 @@ class Kubernetes(Platform):
     def usage(self, do: Do, instances: Sequence[str]) -> dict[str, Usage] | None:
         """Return what the pods ``instances`` use now; None where the cluster has no metrics."""
         return usage(do, self.kubectl, instances)
+
+    def printed(self, do: Do, release_id: str) -> str:
+        """Return what the cluster shows of what ``release_id`` started: pods and why they are not ready, events, logs, nodes."""
+        names = [f"{self._kind(name)}/{name}" for name in sorted(self._names)]
+        return evidence(do, self.kubectl, names, datetime.now(UTC), release_id).text()
 
     def lines(
         self,

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from runwright.engine.actions import Branch, Do, Output, Together
 from runwright.errors import ActionError, ObservationError
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of
-from runwright.platforms.kubernetes.pods import workload_of
+from runwright.platforms.kubernetes.pods import fact, workload_of
 from runwright.platforms.kubernetes.reading import at, listed, short
 from runwright.platforms.kubernetes.surroundings import (
     Autoscaler,
@@ -127,8 +127,10 @@ def _usage_lines(used: Measured) -> Iterator[str]:
             yield f"{pod} {container}: {one.line}"
 
 
-def evidence(do: Do, kubectl: Kubectl, workloads: Iterable[str], now: datetime) -> Evidence:
+def evidence(do: Do, kubectl: Kubectl, workloads: Iterable[str], now: datetime, release: str = "") -> Evidence:
     """Return what there is to see of ``workloads`` ("Deployment/shop"; none: of all pods of the namespace) at ``now``.
+
+    Logs are those of what crashed or is not ready; with a ``release`` also of the other pods that it started.
 
     Nothing here raises because a right is missing, an API is not there or the cluster does not answer: that is told in ``unseen``.
     """
@@ -143,7 +145,7 @@ def evidence(do: Do, kubectl: Kubectl, workloads: Iterable[str], now: datetime) 
     names |= {f"ReplicaSet/{name_of(r)}" for r in beside if _owner(r) in asked}
     scalers = _for(autoscalers(found.get("HorizontalPodAutoscaler", ())), asked)
     names |= {f"HorizontalPodAutoscaler/{one.name}" for one in scalers}
-    logs = _logs(do, kubectl, pods)
+    logs = _logs(do, kubectl, pods, release)
     unseen += [phrase for log in logs for phrase in log.unseen]
     used = used_read.value
     mine = {name_of(pod) for pod in pods}
@@ -304,11 +306,20 @@ def _of(kubectl: Kubectl, ask: Callable[[Do, Kubectl], T], do: Do) -> T:
     return ask(do, kubectl)
 
 
-def _logs(do: Do, kubectl: Kubectl, pods: Sequence[Object]) -> list[_Seen]:
+def _logs(do: Do, kubectl: Kubectl, pods: Sequence[Object], release: str) -> list[_Seen]:
     wanted = [(name_of(pod), name, previous) for pod in pods for name, previous in crashed(pod)]
+    broken = {(pod, name) for pod, name, _ in wanted}
+    started = [fact(pod) for pod in pods] if release else []
+    others = [
+        (one.name, container.name, False)
+        for one in started
+        if one.marks.get("release") == release
+        for container in one.containers
+        if container.running and (one.name, container.name) not in broken
+    ]
     return [
         _tried(do, f"log of {name} of {pod}", partial(_last, kubectl, pod, name, previous))
-        for pod, name, previous in wanted[:MOST_LOGS]
+        for pod, name, previous in [*wanted, *others][:MOST_LOGS]
     ]
 
 

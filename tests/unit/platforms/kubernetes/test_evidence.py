@@ -164,6 +164,15 @@ def test_few_logs_are_read_and_few_lines_of_each() -> None:
     assert isinstance(action, Command) and "--tail=3" in action.argv and action.last
 
 
+def test_a_version_that_was_taken_back_for_its_answers_has_a_log_too() -> None:
+    """Its pods are well and their logs say why; those of another release are nobody's business."""
+    look = last("well")
+    of = {one.pod for one in evidence(replies(look), KUBECTL, ["Deployment/shop"], look.now, release="r1").logs}
+    assert of == {pod["metadata"]["name"] for pod in look.pods}
+    assert evidence(replies(look), KUBECTL, ["Deployment/shop"], look.now, release="r2").logs == ()
+    assert evidence(replies(look), KUBECTL, ["Deployment/shop"], look.now).logs == ()
+
+
 # ------------------------------------------------------------------------------------------------------ the pieces
 
 
