@@ -40,6 +40,11 @@ class Settled:
         """The object as it is applied."""
         return numbered(self.rendered, self.scaling) if self.scaling is not None else self.rendered
 
+    @property
+    def taken(self) -> bool:
+        """Whether something of it has to become ours before it can be applied without a conflict."""
+        return bool(self.before or self.settings or (self.scaling is not None and self.scaling.freed))
+
     def patch(self, kinds: Iterable[Kind] = ()) -> Patch | None:
         """Return what makes it ours first, None if nothing has to be. kinds: of whom everything is taken over, besides those of
         before and of those whose settings are known."""

@@ -83,7 +83,7 @@ def put_in_place(do: Do, site: Site, version: Version, prefix: str, before: Vers
         )
     )
     found = owning.settled(do, site.kubectl, made.objects)
-    tried(do, site, made, folder / TRIED, forced=any(one.before or one.settings for one in found), prefix=prefix)
+    tried(do, site, made, found, folder / TRIED, prefix=prefix)
     by_hand = [setting.says for one in found for setting in one.settings]
     return replace(version, extra={**version.extra, **facts(made, folder, cluster), "by_hand": by_hand})
 
@@ -261,14 +261,16 @@ def _named(spec: Mapping[str, Any]) -> dict[tuple[str, str], set[str]]:
 # ------------------------------------------------------------------------------------------------- tried by the cluster
 
 
-def tried(do: Do, site: Site, made: Composed, file: Path, *, forced: bool, prefix: str) -> None:
-    """Let the cluster try everything, and keep nothing of it. forced: fields of those who are taken over are no conflict.
+def tried(do: Do, site: Site, made: Composed, found: Sequence[owning.Settled], file: Path, *, prefix: str) -> None:
+    """Let the cluster try everything as it is to be applied, and keep nothing of it. What is taken over first is no conflict.
 
     Raise RefusedError, in the cluster's own words, if it would refuse an object, or a pod of one.
     """
-    content = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(made.objects)}, indent=1).encode()
+    content = json.dumps(
+        {"apiVersion": "v1", "kind": "List", "items": [one.applied for one in found]}, indent=1
+    ).encode()
     do(WriteFile(says=f"write {file}", key=f"{prefix}/all", path=file, content=content, mode=0o600))
-    force = ("--force-conflicts",) if forced else ()
+    force = ("--force-conflicts",) if any(one.taken for one in found) else ()
     words = ("apply", "--server-side", f"--field-manager={MANAGER}", *force, "--dry-run=server", "-f", str(file))
     _try(do, site, words, "let the cluster try the manifests", "the manifests")
     for number, (service, workload) in enumerate(made.workloads.items()):
