@@ -194,11 +194,13 @@ class Wait(Action[T]):
     A read that fails (ActionError, ObservationError) counts as "not yet"; any other error ends the wait at once, so a
     read that sees that waiting is in vain raises VerificationError. On the deadline the DeadlineError tells the last
     answer or error.
+    tells: an answer as a sentence, for whoever waits: each new one is told as it comes. It may hold secrets.
     """
 
     read: Action[T]
     until: Callable[[T], bool]
     every_seconds: float = 1.0
+    tells: Callable[[T], str] | None = None
 
     @property
     def reads(self) -> bool:

@@ -8,7 +8,7 @@ what still runs of it is ended or awaited; then it is done again if it may be re
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol, TypeVar
 
 from runwright.engine.actions import Action, Command, Output, Process, Spawn, Together, Wait
@@ -82,6 +82,8 @@ class Executor:
         Raise FencedError if the lease is lost, InDoubtError if an earlier attempt may have taken effect and may not be
         repeated, LedgerError if the journal cannot be written, and whatever the action itself raises.
         """
+        if isinstance(action, Wait) and action.tells is not None:
+            action = self._telling(action, action.tells)
         if action.key is None or isinstance(action, Wait | Together):
             return self._performer.perform(action, self, mark_of(self._journal.release_id, "read"), lambda _: None)
         entry = self._kept(lambda: self._journal.find(action.key or ""))
@@ -93,6 +95,20 @@ class Executor:
             return result
         self._guard(action)
         return self._change(action)
+
+    def _telling(self, action: Wait[Any], tells: Callable[[Any], str]) -> Any:
+        """Return a wait that tells each new answer as it comes."""
+        told = ""
+
+        def until(answer: Any) -> bool:
+            nonlocal told
+            done = action.until(answer)
+            if not done and (now := tells(answer)) != told:
+                told = now
+                self._says(self._performer.clean_printed(now))
+            return done
+
+        return replace(action, until=until)
 
     def _recover(self, action: Action[Any], entry: Entry) -> Output | None:
         """End or await what still runs of an earlier attempt; return what it has left, if it was done after all."""

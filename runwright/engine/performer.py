@@ -193,7 +193,7 @@ class Performer:
                 answer = do(action.read)
                 if action.until(answer):
                     return answer
-                last = f"the last answer was {answer!r}"[:400]
+                last = (action.tells(answer) if action.tells else f"the last answer was {answer!r}")[:400].rstrip(".")
             except CancelledError:
                 raise
             except (ActionError, ObservationError) as error:

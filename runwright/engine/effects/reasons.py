@@ -23,6 +23,8 @@ _TELLS_NOTHING = re.compile(
     re.VERBOSE,
 )
 _ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+_CONFLICT = re.compile(r"^error: (Apply failed with .*?)(?:^Please review|\Z)", re.MULTILINE | re.DOTALL)
+"""What kubectl says first of who else owns a field; advice follows, over many lines."""
 LONGEST = 400
 _BUILD_FAILED = "failed to solve: "
 _STEP_ERROR = re.compile(r"^#(\d+) ERROR: ", re.MULTILINE)
@@ -52,6 +54,8 @@ def reason(printed: str) -> str:
 
     Tools end with it, but for what explains it: the statement, a hint, where it stood, what was done meanwhile.
     """
+    if conflict := _CONFLICT.search(printed):
+        return " ".join(conflict[1].split())[:LONGEST]
     lines = [line.rstrip() for line in printed.splitlines() if line.strip()]
     found = next((line for line in reversed(lines) if not _TELLS_NOTHING.match(line)), "")
     return _ID.sub(r"\1", found).strip()[:LONGEST]

@@ -86,6 +86,7 @@ def rolled(do: Do, kubectl: Kubectl, workload: Object, seconds: float) -> None:
             read=looked(kubectl, name),
             until=lambda found: _judged(name, found),
             every_seconds=EVERY_SECONDS,
+            tells=lambda found: found.says,
             deadline_seconds=seconds,
             assume=Progress(True, "", ""),
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runwright.engine.actions import Action, Branch, Command, Do, Read, Spawn, Stop, Together, WriteFile
+from runwright.engine.actions import Action, Branch, Command, Do, Read, Spawn, Stop, Together, Wait, WriteFile
 from runwright.engine.effects.processes import alive
 from runwright.engine.executor import Executor, no_faults
 from runwright.engine.performer import Performer
@@ -323,3 +323,14 @@ def test_a_file_is_written_whole_with_its_mode(journal: Journal, tmp_path: Path)
     assert target.read_bytes() == b"data"
     assert target.stat().st_mode & 0o777 == 0o600
     assert [p.name for p in target.parent.iterdir()] == ["file"]
+
+
+def test_a_wait_tells_each_new_answer_once_and_nothing_when_it_is_over(journal: Journal) -> None:
+    """Given a wait whose answers are sentences, whoever waits reads each as it comes, without secrets."""
+    given, told = iter(["0 of 2", "0 of 2", "1 of 2, token hunter2", "2 of 2"]), list[str]()
+    do = Executor(journal, Performer(clean=lambda text: text.replace("hunter2", "***")), says=told.append)
+    read = Read(says="look", function=lambda: next(given))
+    found = do(
+        Wait(says="wait", read=read, until=lambda a: a == "2 of 2", every_seconds=0.001, tells=lambda answer: answer)
+    )
+    assert found == "2 of 2" and told == ["0 of 2", "1 of 2, token ***"]

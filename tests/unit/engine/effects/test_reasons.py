@@ -112,3 +112,19 @@ def test_of_a_build_it_is_told_what_the_program_said_that_failed(printed: tuple[
 def test_a_step_that_said_nothing_is_named_as_it_is() -> None:
     """There is no more to know."""
     assert reason_of([SOLVE, "#8 ERROR: process\n"]) == SOLVE.strip()
+
+
+def test_of_a_conflict_over_a_field_it_is_told_who_owns_it_and_not_the_advice():
+    """Given what kubectl prints when somebody else owns a field, the reason is that, on one line."""
+    said = """error: Apply failed with 2 conflicts: conflicts with "helm" using apps/v1:
+- .spec.replicas
+- .spec.template.spec.containers[name="shop"].image
+Please review the fields above--they currently have other managers. Here
+are the ways you can resolve this warning:
+* If you intend to manage all of these fields, please re-run the apply
+See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+"""
+    assert reason_of([said]) == (
+        'Apply failed with 2 conflicts: conflicts with "helm" using apps/v1: - .spec.replicas '
+        '- .spec.template.spec.containers[name="shop"].image'
+    )
