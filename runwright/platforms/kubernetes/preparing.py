@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from runwright.engine.actions import Do, Output, Read, WriteFile
+from runwright.engine.effects.reasons import reason
 from runwright.errors import ActionError, InputError, RefusedError
 from runwright.platforms.kubernetes import hashed, owning
+from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of, title
 from runwright.platforms.kubernetes.manifests import (
     ENVIRONMENT,
@@ -274,11 +276,28 @@ def tried(do: Do, site: Site, made: Composed, found: Sequence[owning.Settled], f
     words = ("apply", "--server-side", f"--field-manager={MANAGER}", *force, "--dry-run=server", "-f", str(file))
     _try(do, site, words, "let the cluster try the manifests", "the manifests")
     for number, (service, workload) in enumerate(made.workloads.items()):
-        # a dry run of a Deployment does not show that its pods will be refused: by a quota, by Pod Security, by a webhook
+        # a dry run of a Deployment does not show that its pods will be refused, or changed: by a quota, by a webhook
         pod = _pod_of(workload, f"{service[:40]}-try-{number}", site.target.namespace)
-        content = json.dumps(pod).encode()
-        words = ("create", "--dry-run=server", "-f", "-")
-        _try(do, site, words, f"let the cluster try a pod of {service}", f"the pods of {service}", content)
+        words = ("create", "--dry-run=server", "-o", "json", "-f", "-")
+        says, what = f"let the cluster try a pod of {service}", f"the pods of {service}"
+        _require_unchanged(do, site, _try(do, site, words, says, what, json.dumps(pod).encode()), pod)
+
+
+def _require_unchanged(do: Do, site: Site, printed: bytes, wanted: Object) -> None:
+    """Raise RefusedError if a pod as the cluster would make it is not of the images that it was asked for."""
+    try:
+        pod = json.loads(printed)
+    except ValueError:
+        return  # a plan that comes to no answer
+    rendered = hashed.template(wanted)
+    if not compared(hashed.pod(pod), rendered, {}).differs:
+        return
+    found = compared(hashed.pod(pod), rendered, {}, webhooks=mutating(do, site.kubectl, pod))
+    raise RefusedError(
+        f"The pods would not be what is released: {'; '.join(found.differs)}.",
+        state="Nothing was changed.",
+        next="Ask whoever runs that webhook, or take the image that it gives as the version.",
+    )
 
 
 def _pod_of(workload: Object, name: str, namespace: str) -> Object:
@@ -293,24 +312,33 @@ def _pod_of(workload: Object, name: str, namespace: str) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def _try(do: Do, site: Site, words: Sequence[str], says: str, what: str, content: bytes | None = None) -> None:
-    def parse(output: Output) -> str:
-        return output.stderr.decode("utf-8", "replace").strip() if output.code else ""
+_CANNOT_TRY = ("does not support dry run", "cannot create resource")
+"""What is said where it cannot be tried: a webhook with side effects, or no right to make pods. The rollout shows it then."""
 
-    refused = do(
+
+def _try(do: Do, site: Site, words: Sequence[str], says: str, what: str, content: bytes | None = None) -> bytes:
+    """Return what the cluster says that it would make. Raise RefusedError, in its own words, if it would not."""
+
+    def parse(output: Output) -> tuple[str, bytes]:
+        return (
+            output.stderr.decode("utf-8", "replace").strip() or "no reason was given"
+        ) if output.code else "", output.stdout
+
+    refused, printed = do(
         site.kubectl.read(
             *words,
             says=says,
             parse=parse,
-            assume="",
+            assume=("", b""),
             ok=frozenset({0, 1}),
             stdin=content,
             deadline_seconds=APPLY_SECONDS,
         )
     )
-    if refused:
+    if refused and not any(said in refused for said in _CANNOT_TRY):
         raise RefusedError(
-            f"The cluster refuses {what}: {refused[:1500]}",
+            f"The cluster refuses {what}: {reason(refused) or refused[:1000]}",
             state="Nothing was changed.",
             next="Mend what it says, then deploy again.",
         )
+    return bytes(printed)
