@@ -80,7 +80,7 @@ class BlueGreen(Cutover):
             raise VerificationError(f"Nothing serves in {slot}.", next="`runwright status` shows what runs.")
         return found
 
-    def _send(self, do: Do, slot: str, key: str, going: Going | None = None) -> int:
+    def _send(self, do: Do, slot: str, key: str, going: Going | None = None) -> int | None:
         """Let the router send every new request to ``slot``; if it is only started now, from its first one on."""
         to = self._serves(do, slot)
         self._stands(do, to, f"{key}/router", going)

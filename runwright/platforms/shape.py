@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from runwright.engine.actions import Action, Do, Process
 from runwright.errors import ActionError, RunwrightError
 from runwright.recipes import Recipes
+from runwright.routing import Router
 from runwright.runbook.drill import Break
 from runwright.runbook.environment import Environment
 from runwright.runbook.model import Runbook
@@ -272,6 +273,11 @@ class Platform(ABC):
 
     def stand(self) -> Stand | None:
         """Return where a router of ours has to stand to serve this; None: on this machine, as a process."""
+        return None
+
+    def own_router(self, token: int | None) -> Router | None:  # noqa: ARG002
+        """Return who sends users to one slot or the other where that is a part of the platform, and no router is named; None if
+        nothing is. token: the fencing token of the lease under which it is changed, if it is."""
         return None
 
     def process(self, do: Do, slot: str) -> Process | None:  # noqa: ARG002

@@ -70,13 +70,14 @@ def registry_env(site: Site) -> dict[str, str]:
 
 
 def router(site: Site, token: int | None = None, where: Platform | None = None) -> Router | None:
-    """Return who sends the system its traffic; None where the platform replaces in place.
+    """Return who sends the system its traffic: the router that the runbook names, else what the platform itself has; None where it
+    replaces in place.
 
     token: the fencing token of the lease under which it is changed, if it is. where: the platform, if it is known for which
     version: a router that has to be started needs that.
     """
     if site.place.router is None:
-        return None
+        return (where or platform(site)).own_router(token)
     stand = (where or platform(site)).stand()
     kind = registry.ROUTERS.driver(site.place.router.kind)
     found: Router = kind.made(site, token, stand)
@@ -121,7 +122,7 @@ def inject(site: Site, do: Do, slot: str, by: Break, seconds: float, token: int 
 
 def live_process(site: Site, do: Do) -> Process | None:
     """Return the process that the router sends traffic to, or None if there is none (or it is no process of ours)."""
-    found = router(site)
+    found = router(site) if site.place.router is not None else None
     live = found.target(do) if found is not None else None
     return platform(site).process(do, live.slot) if live is not None else None
 
@@ -209,9 +210,9 @@ def metrics(
 
 def front(site: Site, do: Do) -> Upstream | None:
     """Return where clients reach the system through its router, or None if that never ran."""
-    found = router(site)
+    found = router(site) if site.place.router is not None else None
     if found is None:
-        return None
+        return None  # where the platform sends users itself, the runbook's own addresses lead there
     url = found.facts(do).front
     host, _, port = url.removeprefix("http://").rpartition(":")
     return Upstream("front", host, int(port)) if port else None

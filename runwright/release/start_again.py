@@ -71,8 +71,8 @@ def died(live: Release, *, front_only: bool = False) -> list[str]:
     Only what was started on this machine is looked for.
     """
     book = from_json(live.runbook)
-    if book.environments[live.environment].target.host() is not None:
-        return []  # what runs on another host, its own Docker or system starts again
+    if (place := book.environments[live.environment]).target.host() is not None or place.router is None:
+        return []  # what runs on another host, its own Docker or system starts again; where no router is named, the platform does
     folders = Folders.of(live.system, live.environment, live.id)
     site = Site(book, live.environment, folders, {})
     router = drivers.router(site)

@@ -65,12 +65,12 @@ class Paired:
     def switch(self, do: Do, to: Upstream, key: str, share: int = 100, stays: Upstream | None = None) -> int:
         """Tell both at the same time: neither waits for what the other one lets come to its end."""
 
-        def told(name: str, router: Router) -> Branch[int]:
+        def told(name: str, router: Router) -> Branch[int | None]:
             return Branch(name=name, run=lambda do: router.switch(do, to, f"{key}/{name}/put", share, stays))
 
         both = (told("inside", self.inside), told("front", self.front))
-        left: tuple[int, ...] = do(Together(branches=both, says=f"send users and callers inside to {to.slot}"))
-        return sum(left)
+        left: tuple[int | None, ...] = do(Together(branches=both, says=f"send users and callers inside to {to.slot}"))
+        return sum(one or 0 for one in left)
 
     def inject(self, do: Do, slot: str, by: Break, seconds: float, key: str) -> None:
         """Spoil what users get."""
