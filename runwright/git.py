@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from runwright.engine.actions import Command, Output, nothing
 from runwright.engine.there.place import LOCAL
@@ -149,3 +149,11 @@ def credentials(url: str, token: str) -> dict[str, str]:
     server = f"http.https://{parts.netloc}/"
     # git keeps its extra headers when it follows a redirect, whichever host that leads to
     return {f"{server}.extraHeader": f"Authorization: Basic {basic}", f"{server}.followRedirects": "false"}
+
+
+def without_login(address: str) -> str:
+    """Return a git address without the login that may stand in it: a runbook is read by many."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+        return address
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

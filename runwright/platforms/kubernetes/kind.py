@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
+from runwright.engine.actions import Do
 from runwright.platforms.kubernetes.access import reached
 from runwright.platforms.kubernetes.driver import Kubernetes
-from runwright.platforms.shape import Kind
+from runwright.platforms.shape import Drafted, Kind
 from runwright.runbook.environment import Environment
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.site import Site
@@ -42,6 +44,12 @@ class KubernetesKind(Kind):
             before=before,
             migrates=_migrates(site),
         )
+
+    def drafted(self, do: Do, directory: Path, files: tuple[str, ...], env_file: str) -> Drafted | None:  # noqa: ARG002
+        """Return a runbook for the kustomizations or manifests in ``directory``; None if there are none."""
+        from runwright.platforms.kubernetes.draft import drafted
+
+        return drafted(do, directory, files)
 
     def doors(self, place: Environment) -> tuple[str, ...]:  # noqa: ARG002
         """Return nothing: what rolls has no door of its own."""

