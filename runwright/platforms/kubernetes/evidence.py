@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -49,6 +49,8 @@ LONGEST_LINE = 2000
 LOG_SECONDS = 15.0
 SYSTEM = "kube-system"
 CERTIFICATES = "certificates.cert-manager.io"
+ISSUER = "cert-manager"
+"""The namespace, and the Deployment in it, that its own manifests and chart make."""
 CERTIFICATES_API = "cert-manager.io/v1"
 _FROM_SERVER = re.compile(r"^Error from server \((\w+)\): ")
 _KINDS = (
@@ -74,7 +76,8 @@ class Log:
     @property
     def command(self) -> str:
         """The words that show it."""
-        return f"kubectl logs {self.pod} -c {self.container}{' --previous' if self.previous else ''}"
+        of = f" -c {self.container}" if self.container else ""
+        return f"kubectl logs {self.pod}{of}{' --previous' if self.previous else ''}"
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,8 @@ def evidence(do: Do, kubectl: Kubectl, workloads: Iterable[str], now: datetime, 
     scalers = _for(autoscalers(found.get("HorizontalPodAutoscaler", ())), asked)
     names |= {f"HorizontalPodAutoscaler/{one.name}" for one in scalers}
     logs = _logs(do, kubectl, pods, release)
+    if any(not one.well for one in certificates_read.value or ()):
+        logs.append(_tried(do, "log of cert-manager", partial(_of, kubectl, issuer_log)))
     unseen += [phrase for log in logs for phrase in log.unseen]
     used = used_read.value
     mine = {name_of(pod) for pod in pods}
@@ -240,13 +245,19 @@ def log(do: Do, kubectl: Kubectl, pod: str, container: str, *, previous: bool = 
     def parse(output: Output) -> tuple[str, ...]:
         return tuple(line[:LONGEST_LINE] for line in output.text.splitlines()[-lines:])
 
-    words = ("logs", pod, "-c", container, "--timestamps", f"--tail={lines}", *(("--previous",) if previous else ()))
+    of = ("-c", container) if container else ()
+    words = ("logs", pod, *of, "--timestamps", f"--tail={lines}", *(("--previous",) if previous else ()))
     run = "its run before" if previous else "it"
-    says = f"read what {container} of {pod} printed last ({run})"
+    says = f"read what {container or 'the first container'} of {pod} printed last ({run})"
     found: tuple[str, ...] = do(
         kubectl.read(*words, says=says, parse=parse, assume=(), last=True, deadline_seconds=LOG_SECONDS)
     )
     return Log(pod, container, previous, found)
+
+
+def issuer_log(do: Do, kubectl: Kubectl) -> Log:
+    """Return what cert-manager printed last. Raise ActionError if we may not read it, or it is installed otherwise than usual."""
+    return log(do, replace(kubectl, namespace=ISSUER), f"deployment/{ISSUER}", "", lines=LINES)
 
 
 def line_of(pod: Object, now: datetime) -> str:

@@ -232,13 +232,22 @@ def _selected(found: Object, field: str, pod: Object) -> bool:
 
 @dataclass(frozen=True)
 class Certificate:
-    """One certificate of cert-manager. says: why it is not ready, in its own words. ends, renews: None if there is none yet."""
+    """One certificate of cert-manager. says: why it is not ready, in its own words. ends, renews: None if there is none yet.
+
+    issuing: what it says of a new one that is being issued, or could not be; "" if none is.
+    """
 
     name: str
     ready: bool
     ends: datetime | None
     renews: datetime | None
     says: str = ""
+    issuing: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether it is valid and nothing is on its way."""
+        return self.ready and not self.issuing
 
     @property
     def line(self) -> str:
@@ -246,20 +255,25 @@ class Certificate:
         state = "ready" if self.ready else f"not ready: {self.says}"
         until = f", until {self.ends:%Y-%m-%d %H:%M}" if self.ends else ""
         renewal = f", renewed from {self.renews:%Y-%m-%d %H:%M}" if self.renews else ""
-        return f"{self.name}: {state}{until}{renewal}"
+        issuing = f"; issuing: {self.issuing}" if self.issuing else ""
+        return f"{self.name}: {state}{until}{renewal}{issuing}"
 
 
 def certificates(found: Iterable[Object]) -> tuple[Certificate, ...]:
     """Return how the certificates of cert-manager fare."""
-    return tuple(
-        Certificate(
-            name_of(one),
-            condition(one, "Ready").get("status") == "True",
-            when(at(one, "status", "notAfter")),
-            when(at(one, "status", "renewalTime")),
-            short(condition(one, "Ready").get("message")),
-        )
-        for one in found
+    return tuple(_certificate(one) for one in found)
+
+
+def _certificate(found: Object) -> Certificate:
+    ready, issuing = condition(found, "Ready"), condition(found, "Issuing")
+    on_its_way = issuing.get("status") == "True" or issuing.get("reason") == "Failed"
+    return Certificate(
+        name_of(found),
+        ready.get("status") == "True",
+        when(at(found, "status", "notAfter")),
+        when(at(found, "status", "renewalTime")),
+        short(ready.get("message")),
+        short(issuing.get("message")) if on_its_way else "",
     )
 
 

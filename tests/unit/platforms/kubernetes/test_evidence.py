@@ -254,6 +254,26 @@ def test_a_certificate_is_told_with_its_end_and_why_it_is_not_ready() -> None:
     assert not never.ready and never.ends is None
 
 
+def test_a_certificate_that_is_not_well_brings_the_log_of_its_issuer() -> None:
+    """Why it is not issued is said there and nowhere else; while all are well nobody asks."""
+    look = last("well")
+    ready = {"type": "Ready", "status": "True"}
+    issuing = {"type": "Issuing", "status": "False", "reason": "Failed", "message": "the order is invalid"}
+    shown: Object = {
+        "kind": "Certificate",
+        "metadata": {"name": "shop-tls"},
+        "status": {"conditions": [ready, issuing]},
+    }
+    do = replies(look, **{"certificates.cert-manager.io": listed([shown])})
+    found = evidence(do, KUBECTL, ["Deployment/shop"], look.now)
+    assert found.certificates[0].line == "shop-tls: ready; issuing: the order is invalid"
+    assert [one.command for one in found.logs] == ["kubectl logs deployment/cert-manager"]
+    assert "--namespace cert-manager logs deployment/cert-manager --timestamps" in " ".join(do.actions[-1].argv)  # type: ignore[attr-defined]
+    shown["status"]["conditions"] = [ready]
+    do = replies(look, **{"certificates.cert-manager.io": listed([shown])})
+    assert evidence(do, KUBECTL, ["Deployment/shop"], look.now).logs == ()
+
+
 def test_a_policy_selects_by_labels() -> None:
     """An empty selector takes all pods; that of another application none of ours."""
     assert policies(of_kind("NetworkPolicy"), last("crash").pods) == ("deny (Ingress, Egress)",)
