@@ -42,7 +42,7 @@ LATELY_SECONDS = 600.0
 """Pods that a node gave up stay in the list, some for weeks."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Progress:
     """How far a rollout is.
 
@@ -59,6 +59,9 @@ class Progress:
     next: str = ""
     reason: Reason | None = None
     blocked_by: str = ""
+
+    def __repr__(self) -> str:
+        return f"{self.says} {self.next}".strip().rstrip(".")  # it is told when a wait was in vain
 
 
 @dataclass(frozen=True)

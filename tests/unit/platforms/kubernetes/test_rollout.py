@@ -125,6 +125,13 @@ def test_a_pause_is_told_and_is_not_in_vain() -> None:
     assert "DeploymentPaused since" in found.says and "rollout resume deployment/shop" in found.next
 
 
+def test_what_was_waited_for_in_vain_is_told_in_words() -> None:
+    """A wait that ends by its deadline shows the last answer."""
+    shown = repr(last("paused").progress)
+    assert shown.startswith("Deployment/shop: 0 of 1 ready in the new version; 1 left of another version.")
+    assert "DeploymentPaused" in shown and "rollout resume" in shown and "Progress(" not in shown
+
+
 def test_a_pause_after_all_is_there_takes_nothing_back() -> None:
     """Given a Deployment whose pods are all of its template, that it is paused changes nothing."""
     look = last("well")
