@@ -42,10 +42,11 @@ LATELY_SECONDS = 600.0
 """Pods that a node gave up stay in the list, some for weeks."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Progress:
     """How far a rollout is.
 
+    says changes only when something else is so: whoever waits is told each new one.
     done: all pods that are wanted are of the newest template, ready and available, and no other one is left but what is ending.
     stalled: a sentence as soon as waiting is in vain, else "". says: how far it is, and what is wrong so far, whatever that is.
     next: what to do about what is wrong, "" if nothing is. reason: what kind of trouble that is, None if there is none.
@@ -59,9 +60,6 @@ class Progress:
     next: str = ""
     reason: Reason | None = None
     blocked_by: str = ""
-
-    def __repr__(self) -> str:
-        return f"{self.says} {self.next}".strip().rstrip(".")  # it is told when a wait was in vain
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,7 @@ def _untaken(pod: Object, look: Look) -> Trouble | None:
         return None
     return Trouble(
         Reason.NODE,
-        f"Pod {name_of(pod)}: its node {node} has not taken it for {waited:.0f} s.",
+        f"Pod {name_of(pod)}: its node {node} has not taken it.",
         f"Look whether the node is there and answers: `kubectl describe node {node}`.",
         final=False,
     )
@@ -447,7 +447,7 @@ def _probe(pod: Object, status: Object, where: str, look: Look) -> Trouble | Non
         return None
     return Trouble(
         Reason.PROBE,
-        f"{where}: runs and is not ready: {_of_probe(said[-1])} ({plural(times(said[-1]), 'time')}).",
+        f"{where}: runs and is not ready: {_of_probe(said[-1])}.",
         f"Read what it says: `kubectl logs {name_of(pod)} -c {status.get('name')} -n {_namespace(pod)}`; "
         "and look whether the probe asks the right port and path.",
         final=False,

@@ -125,11 +125,15 @@ def test_a_pause_is_told_and_is_not_in_vain() -> None:
     assert "DeploymentPaused since" in found.says and "rollout resume deployment/shop" in found.next
 
 
-def test_what_was_waited_for_in_vain_is_told_in_words() -> None:
-    """A wait that ends by its deadline shows the last answer."""
-    shown = repr(last("paused").progress)
-    assert shown.startswith("Deployment/shop: 0 of 1 ready in the new version; 1 left of another version.")
-    assert "DeploymentPaused" in shown and "rollout resume" in shown and "Progress(" not in shown
+def test_what_stays_the_same_is_told_in_the_same_words() -> None:
+    """Whoever waits is told each new sentence: no count of tries, and no seconds, are in it."""
+    look = looks("never-ready")[0]
+    before = look.progress.says
+    for event in look.events:
+        event["count"] = 99
+    assert replace(look, now=look.now + timedelta(seconds=9)).progress.says == before
+    look = last("no-answer")
+    assert replace(look, now=look.now + timedelta(seconds=9)).progress.says == look.progress.says
 
 
 def test_a_pause_after_all_is_there_takes_nothing_back() -> None:
@@ -377,7 +381,7 @@ def test_a_node_that_does_not_take_a_pod_is_told() -> None:
     """Nobody writes an event about it: its kubelet is away, or there is no such node."""
     look = last("no-answer")
     found = look.progress
-    assert not found.stalled and "its node nowhere has not taken it for" in found.says and found.reason is Reason.NODE
+    assert not found.stalled and "its node nowhere has not taken it" in found.says and found.reason is Reason.NODE
     assert replace(look, now=look.now - timedelta(seconds=10)).progress.reason is None
 
 
