@@ -98,7 +98,7 @@ def test_the_first_release_over_kubectl_and_by_hand(releases: Releases) -> None:
     assert told.startswith("Deployment/shop: env SET_DEBUG=1 of container shop was set by kubectl-set at 2")
     told_by_plan = releases.release("v2", v2, service())
     assert has(told_by_plan, "applied by kubectl-client-side-apply: taken over once")
-    answer = place.ask()
+    answer = place.asked("v2")
     assert (answer["version"], answer["settings"]) == ("v2", {"SET_COLOUR": "blue"})
 
 
@@ -131,3 +131,17 @@ def test_a_renamed_deployment_goes_when_the_new_one_is_ready(releases: Releases)
         "deployment.apps/guest",
         "deployment.apps/shop-web",
     }
+
+
+def test_the_way_back_keeps_the_replicas_that_somebody_chose_meanwhile(releases: Releases) -> None:
+    """Who scaled up under load does not lose the pods because a version is taken back."""
+    place, image = releases.place, releases.image
+    releases.release("v1", deployment(image("v1"), SET_COLOUR="blue"), service())
+    releases.release("v2", deployment(image("v2")), service())
+    place.run("scale", "deployment/shop", "--replicas=2")
+    v1, _ = releases.versions
+    driver = releases.driver(releases.folder, "shop", v1)
+    driver.start(Direct(), v1, "", "rollback", "r2", keep=True)
+    answer = place.asked("v1")
+    assert (answer["version"], answer["settings"]) == ("v1", {"SET_COLOUR": "blue"})
+    assert releases.live()["replicas"] == 2

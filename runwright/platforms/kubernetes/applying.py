@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,32 @@ def take_away(do: Do, kubectl: Kubectl, gone: Sequence[Vanished], key: str) -> N
         says = f"take away {', '.join(one.title for one in going)}, which this version does not have"
         words = ("delete", *names, "--ignore-not-found", "--wait=false")
         do(kubectl.change(*words, says=says, key=key, deadline_seconds=APPLY_SECONDS))
+
+
+def with_numbers(do: Do, files: Files, numbers: Mapping[str, int | None], key: str) -> Files:
+    """Return the files of a start with as many pods as is settled now. numbers: {service: number}; None leaves it as it is there."""
+    workloads = dict(files.workloads)
+    for service, number in numbers.items():
+        file = workloads.get(service)
+        if file is None:
+            continue
+        content = do(Read(says=f"read {file}", function=partial(_numbered, file, number), untouched=True))
+        if content is not None:
+            workloads[service] = file.with_name(f"{file.stem}-settled.json")
+            says = f"write {workloads[service]}"
+            do(WriteFile(says=says, key=f"{key}/{service}", path=workloads[service], content=content, mode=0o600))
+    return replace(files, workloads=workloads)
+
+
+def _numbered(file: Path, number: int | None) -> bytes | None:
+    """Return the content of a file with another number of pods, None if it has that number."""
+    listed = json.loads(file.read_bytes())
+    if all(one["spec"].get("replicas") == number for one in listed["items"]):
+        return None
+    for one in listed["items"]:
+        one["spec"].pop("replicas", None)
+        one["spec"].update({} if number is None else {"replicas": number})
+    return json.dumps(listed, indent=1).encode()
 
 
 def stop(do: Do, kubectl: Kubectl, file: Path, service: str, key: str) -> None:

@@ -291,9 +291,14 @@ class Kubernetes(Platform):
         files = applying.files_of(folder, by or release_id, made)
         found = owning.settled(do, self.kubectl, made.objects, self._last(do, version))
         gone = self._vanished(do, version, made)
-        if not keep:
+        if keep:
+            found = tuple(one.on_the_way_back for one in found)
+        else:
             _require_known(found, version)
-        if not by:
+        if by:
+            numbers = {name_of(one.rendered): one.scaling.number for one in found if one.scaling is not None}
+            files = applying.with_numbers(do, files, numbers, f"{prefix}/file")
+        else:
             base, workloads = (
                 [one.applied for one in found[: len(made.base)]],
                 [o.applied for o in found[len(made.base) :]],

@@ -41,6 +41,14 @@ class Settled:
         return numbered(self.rendered, self.scaling) if self.scaling is not None else self.rendered
 
     @property
+    def on_the_way_back(self) -> Settled:
+        """The same where a version is taken back: the number of pods that somebody chose holds, whatever that version said."""
+        scaling = self.scaling
+        if scaling is None or scaling.owner is None:
+            return self
+        return replace(self, scaling=replace(scaling, before=scaling.manifest))
+
+    @property
     def taken(self) -> bool:
         """Whether something of it has to become ours before it can be applied without a conflict."""
         return bool(self.before or self.settings or (self.scaling is not None and self.scaling.freed))

@@ -52,8 +52,8 @@ class Scaling:
 
     @property
     def let_go(self) -> tuple[Path, ...]:
-        """The fields that must not be ours when our apply leaves them out."""
-        return (REPLICAS,) if self.held and self.number is None else ()
+        """The fields that must not be ours when our apply leaves them out: neither ours already, nor taken over with the rest."""
+        return (REPLICAS,) if self.now is not None and self.number is None else ()
 
     @property
     def freed(self) -> tuple[Path, ...]:

@@ -33,28 +33,28 @@ HPA: Object = {
 }
 
 ROWS = [
-    # what is there, what the manifests say, autoscalers; what our apply says, what is let go, what is freed; what is told
+    # what is there, what the manifests say, autoscalers; what our apply says, whether it is let go, and freed; what is told
     ("not there yet", None, 2, [], 2, False, False, ""),
     ("not there yet, an autoscaler will take it from there", None, 2, [HPA], 2, False, False, ""),
     ("as it is said", shop(2, US), 2, [], 2, False, False, ""),
     ("the manifests changed", shop(2, US, annotations=NOTED), 3, [], 3, False, True, "Deployment/shop gets the 3 replicas that the manifests say now, before 2, in place of 2"),
-    ("scaled by hand", shop(5, SCALED, annotations=NOTED), 2, [], None, False, False, "Deployment/shop keeps its 5 replicas set by kubectl; the manifests say 2 as before"),
+    ("scaled by hand", shop(5, SCALED, annotations=NOTED), 2, [], None, True, False, "Deployment/shop keeps its 5 replicas set by kubectl; the manifests say 2 as before"),
     ("scaled by hand, ours too", shop(5, SCALED, US, annotations=NOTED), 2, [], None, True, False, "Deployment/shop keeps its 5 replicas set by kubectl; the manifests say 2 as before"),
-    ("scaled by hand, never released by us", shop(5, SCALED, annotations=APPLIED), 2, [], None, False, False, "Deployment/shop keeps its 5 replicas set by kubectl; the manifests say 2 as before"),
-    ("scaled by hand, nobody knows what was said", shop(5, SCALED), 2, [], None, False, False, "Deployment/shop keeps its 5 replicas set by kubectl; the manifests say 2"),
+    ("scaled by hand, never released by us", shop(5, SCALED, annotations=APPLIED), 2, [], None, True, False, "Deployment/shop keeps its 5 replicas set by kubectl; the manifests say 2 as before"),
+    ("scaled by hand, nobody knows what was said", shop(5, SCALED), 2, [], None, True, False, "Deployment/shop keeps its 5 replicas set by kubectl; the manifests say 2"),
     ("scaled by hand, and the manifests changed", shop(5, SCALED, annotations=NOTED), 3, [], 3, False, True, "Deployment/shop gets the 3 replicas that the manifests say now, before 2, in place of 5 set by kubectl"),
     ("scaled by hand to what the manifests say now", shop(5, SCALED, annotations=NOTED), 5, [], 5, False, False, ""),
-    ("stopped by hand", shop(0, SCALED, annotations=NOTED), 2, [], None, False, False, "Deployment/shop keeps its 0 replicas set by kubectl, so nothing of it runs; the manifests say 2 as before"),
-    ("changed by whom no field names", shop(4, annotations=NOTED), 2, [], None, False, False, "Deployment/shop keeps its 4 replicas; the manifests say 2 as before"),
+    ("stopped by hand", shop(0, SCALED, annotations=NOTED), 2, [], None, True, False, "Deployment/shop keeps its 0 replicas set by kubectl, so nothing of it runs; the manifests say 2 as before"),
+    ("changed by whom no field names", shop(4, annotations=NOTED), 2, [], None, True, False, "Deployment/shop keeps its 4 replicas; the manifests say 2 as before"),
     ("kubectl's, nobody knows what was said", shop(2, KUBECTL), 3, [], 3, False, True, "Deployment/shop gets the 3 replicas that the manifests say now, in place of 2"),
     ("no longer said", shop(3, US), None, [], None, True, False, "Deployment/shop keeps its 3 replicas; the manifests do not say how many"),
-    ("no longer said, and scaled", shop(3, SCALED), None, [], None, False, False, "Deployment/shop keeps its 3 replicas set by kubectl; the manifests do not say how many"),
-    ("never said", shop(1), None, [], None, False, False, ""),
-    ("an autoscaler decides", shop(4, AUTOSCALER), 2, [HPA], None, False, False, "Deployment/shop: HorizontalPodAutoscaler/shop decides about its replicas (now 4), not the 2 of the manifests"),
+    ("no longer said, and scaled", shop(3, SCALED), None, [], None, True, False, "Deployment/shop keeps its 3 replicas set by kubectl; the manifests do not say how many"),
+    ("never said", shop(1), None, [], None, True, False, ""),
+    ("an autoscaler decides", shop(4, AUTOSCALER), 2, [HPA], None, True, False, "Deployment/shop: HorizontalPodAutoscaler/shop decides about its replicas (now 4), not the 2 of the manifests"),
     ("an autoscaler decides, and we own it", shop(4, US), 2, [HPA], None, True, False, "Deployment/shop: HorizontalPodAutoscaler/shop decides about its replicas (now 4), not the 2 of the manifests"),
     ("an autoscaler decides as it is said", shop(2, US), 2, [HPA], None, True, False, ""),
     ("an autoscaler, and the manifests changed", shop(4, US, annotations=NOTED), 3, [HPA], None, True, False, "Deployment/shop: HorizontalPodAutoscaler/shop decides about its replicas (now 4), not the 3 of the manifests"),
-    ("an autoscaler of something that is stopped", shop(0, SCALED), None, [HPA], None, False, False, "Deployment/shop: HorizontalPodAutoscaler/shop decides about its replicas (now 0, so nothing of it runs)"),
+    ("an autoscaler of something that is stopped", shop(0, SCALED), None, [HPA], None, True, False, "Deployment/shop: HorizontalPodAutoscaler/shop decides about its replicas (now 0, so nothing of it runs)"),
     ("an autoscaler went, and the manifests say it now", shop(4, AUTOSCALER, annotations={}), 2, [], 2, False, True, "Deployment/shop gets the 2 replicas that the manifests say now, in place of 4"),
 ]  # fmt: skip
 
