@@ -33,7 +33,7 @@ class Releases:
     versions: list[Version] = field(default_factory=list)
     number: int = 0
 
-    def driver(self, tree: Path, service: str, before: Version | None) -> Kubernetes:
+    def driver(self, tree: Path, service: str, before: Version | None, version: Version | None = None) -> Kubernetes:
         target = KubernetesTarget.model_validate(
             {
                 "platform": "kubernetes",
@@ -44,7 +44,7 @@ class Releases:
             }
         )
         state, kubectl = self.folder / "state", self.place.kubectl
-        return Kubernetes(target, {service: "shop"}, tree, state, kubectl, system="shop", environment="test", before=before)  # fmt: skip
+        return Kubernetes(target, {service: "shop"}, tree, state, kubectl, system="shop", environment="test", before=before, version=version)  # fmt: skip
 
     def prepared(self, ref: str, *objects: Object, service: str = "shop") -> tuple[Kubernetes, Version]:
         """Return the driver and the version of ``objects``, prepared; nothing is changed by that."""
@@ -68,6 +68,14 @@ class Releases:
         self.versions.append(version)
         return told
 
+    def back(self, service: str = "shop") -> None:
+        """Take back the last version to the one before."""
+        before, failed = self.versions[-2:]
+        self.number += 1
+        driver = self.driver(self.folder, service, before, failed)
+        driver.start(Direct(), before, "", "rollback", f"r{self.number}", keep=True)
+        self.versions.append(before)
+
     def live(self, name: str = "shop") -> Object:
         found: Object = self.place.get(f"deployment/{name}")["spec"]
         return found
@@ -81,6 +89,11 @@ def releases(namespace: Namespace, tmp_path: Path, app_image: Callable[[str], st
 def by_kubectl(place: Namespace, *objects: Object) -> None:
     for one in objects:
         place.run("apply", "-f", "-", stdin=json.dumps(one))
+
+
+def names(place: Namespace) -> set[str]:
+    found = place.run("get", "deployments", "-o", "name").split()
+    return {one.removeprefix("deployment.apps/") for one in found}
 
 
 def has(told: Sequence[str], text: str) -> bool:
@@ -117,7 +130,7 @@ def test_replicas_by_hand_outlive_releases_until_the_manifests_say_another_numbe
     assert releases.live()["replicas"] == 3
 
 
-def test_a_renamed_deployment_goes_when_the_new_one_is_ready(releases: Releases) -> None:
+def test_a_renamed_deployment_goes_when_the_new_one_is_ready_and_comes_back(releases: Releases) -> None:
     """And a guest with the same labels is told and is not touched."""
     place = releases.place
     releases.release("v1", deployment(releases.image("v1")), service())
@@ -127,10 +140,13 @@ def test_a_renamed_deployment_goes_when_the_new_one_is_ready(releases: Releases)
     assert has(told, "Deployment/shop is no longer in the manifests: it is taken away when the new version is ready")
     assert has(told, "Service/shop selects the pods of Deployment/guest (1 pod) too")
     place.run("wait", "deployment/shop", "--for=delete", "--timeout=30s")
-    assert set(place.run("get", "deployments", "-o", "name").split()) == {
-        "deployment.apps/guest",
-        "deployment.apps/shop-web",
-    }
+    assert names(place) == {"guest", "shop-web"}
+    releases.back(service="shop-web")
+    place.run("wait", "deployment/shop-web", "--for=delete", "--timeout=30s")
+    assert names(place) == {"guest", "shop"}
+    releases.release("v2", deployment(releases.image("v2"), name="shop-web"), service(), service="shop-web")
+    place.run("wait", "deployment/shop", "--for=delete", "--timeout=30s")
+    assert names(place) == {"guest", "shop-web"}
 
 
 def test_the_way_back_keeps_the_replicas_that_somebody_chose_meanwhile(releases: Releases) -> None:
@@ -139,9 +155,7 @@ def test_the_way_back_keeps_the_replicas_that_somebody_chose_meanwhile(releases:
     releases.release("v1", deployment(image("v1"), SET_COLOUR="blue"), service())
     releases.release("v2", deployment(image("v2")), service())
     place.run("scale", "deployment/shop", "--replicas=2")
-    v1, _ = releases.versions
-    driver = releases.driver(releases.folder, "shop", v1)
-    driver.start(Direct(), v1, "", "rollback", "r2", keep=True)
+    releases.back()
     answer = place.asked("v1")
     assert (answer["version"], answer["settings"]) == ("v1", {"SET_COLOUR": "blue"})
     assert releases.live()["replicas"] == 2
