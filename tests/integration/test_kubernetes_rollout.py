@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runwright.errors import VerificationError
 from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.driver import Kubernetes
 from runwright.platforms.kubernetes.evidence import evidence
@@ -19,7 +21,7 @@ from runwright.platforms.kubernetes.pods import facts
 from runwright.platforms.kubernetes.rollout import Progress
 from runwright.platforms.kubernetes.troubles import Reason
 from runwright.platforms.kubernetes.usage import API, of_nodes, served, usage
-from runwright.platforms.kubernetes.watched import looked, watched
+from runwright.platforms.kubernetes.watched import looked, rolled, watched
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.testing.direct import Direct
 from tests.fixtures.kubernetes import Namespace
@@ -74,6 +76,28 @@ def test_a_rollout_goes_on_and_its_pods_run_what_was_rendered(
     stalled = until(namespace, lambda found: bool(found.stalled))
     assert stalled.reason is Reason.IMAGE and "not found" in stalled.stalled
     assert namespace.run("get", "deployment/shop", "-o", "jsonpath={.status.readyReplicas}") == "1"
+
+
+def test_a_stateful_set_goes_on_when_its_broken_pod_is_deleted(
+    namespace: Namespace, app_image: Callable[[str], str]
+) -> None:
+    """Its controller waits for ever for a broken pod, also once a version is applied again that is well."""
+    well = deployment(app_image("v1"))
+    well |= {"kind": "StatefulSet", "spec": {**well["spec"], "serviceName": "shop"}}
+    del well["spec"]["strategy"]
+    bad = copy.deepcopy(well)
+    bad["spec"]["template"]["spec"]["containers"][0]["image"] = "localhost:5000/runwright-tests@sha256:" + "0" * 64
+    do = Direct()
+    apply(namespace, well)
+    rolled(do, namespace.kubectl, well, WAIT_SECONDS, "start/unblock")
+    apply(namespace, bad)
+    with pytest.raises(VerificationError, match="not found"):
+        rolled(do, namespace.kubectl, bad, WAIT_SECONDS, "start/unblock")
+    assert not do.keys
+    apply(namespace, well)
+    rolled(do, namespace.kubectl, well, WAIT_SECONDS, "back/unblock")
+    assert do.keys == ["back/unblock/shop-0"]
+    assert namespace.run("get", "pod/shop-0", "-o", "jsonpath={.spec.containers[0].image}") == app_image("v1")
 
 
 @pytest.fixture

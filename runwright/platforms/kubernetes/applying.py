@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runwright.engine.actions import Command, Do, Output, Read, Wait, WriteFile
-from runwright.errors import VerificationError
-from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, title
-from runwright.platforms.kubernetes.manifests import COMMIT, RELEASE, ROLLED, Composed, marked
+from runwright.engine.actions import Do, Read, WriteFile
+from runwright.platforms.kubernetes.kubectl import Kubectl, Object
+from runwright.platforms.kubernetes.manifests import COMMIT, RELEASE, Composed, marked
 from runwright.platforms.kubernetes.ownership import MANAGER
 from runwright.platforms.kubernetes.preparing import APPLY_SECONDS
-from runwright.platforms.kubernetes.rollout import Progress, progress
 from runwright.platforms.kubernetes.vanished import Vanished
 from runwright.versions import Version
-
-LOOKED_AT = ("deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions", "pods", "events")
-"""What a rollout is judged by."""
-EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,50 +66,6 @@ def apply(do: Do, kubectl: Kubectl, file: Path, what: str, key: str, *, forced: 
     force = ("--force-conflicts",) if forced else ()
     words = ("apply", "--server-side", f"--field-manager={MANAGER}", *force, "-f", str(file))
     do(kubectl.change(*words, says=f"apply {what}", key=key, deadline_seconds=APPLY_SECONDS))
-
-
-def rolled(do: Do, kubectl: Kubectl, workload: Object, seconds: float) -> None:
-    """Wait until ``workload``, which was applied, runs nothing but its newest pods. Raise VerificationError as soon as waiting is in
-    vain, DeadlineError if it takes longer than ``seconds``."""
-    if workload["kind"] not in ROLLED:
-        return
-    name = title(workload)
-    do(
-        Wait(
-            says=f"wait until every pod of {name} is new and ready",
-            read=looked(kubectl, name),
-            until=lambda found: _judged(name, found),
-            every_seconds=EVERY_SECONDS,
-            tells=lambda found: found.says,
-            deadline_seconds=seconds,
-            assume=Progress(True, "", ""),
-        )
-    )
-
-
-def looked(kubectl: Kubectl, name: str) -> Command[Progress]:
-    """Return the read of how far the rollout of the workload ``name`` ("Deployment/shop") is."""
-    words = ("get", ",".join(LOOKED_AT), "-o", "json", "--show-managed-fields")
-    return kubectl.read(*words, says=f"look how far {name} is", parse=lambda output: far(output, name))
-
-
-def far(output: Output, name: str) -> Progress:
-    """Return how far the workload ``name`` is, by all that there is in its namespace."""
-    found = items(output)
-    mine = next((o for o in found if title(o) == name), None)
-    if mine is None:
-        return Progress(False, "", f"{name} is not there")
-    kinds: dict[str, list[Object]] = {}
-    for one in found:
-        kinds.setdefault(str(one["kind"]), []).append(one)
-    revisions = [*kinds.get("ReplicaSet", ()), *kinds.get("ControllerRevision", ())]
-    return progress(mine, revisions, kinds.get("Pod", ()), kinds.get("Event", ()), datetime.now(UTC))
-
-
-def _judged(name: str, found: Progress) -> bool:
-    if found.stalled:
-        raise VerificationError(f"{name} does not roll out: {found.stalled}", next=found.next)
-    return found.done
 
 
 def newest_start(do: Do, folder: Path, besides: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from runwright.engine.actions import Action, Do
 from runwright.errors import ActionError, RefusedError
-from runwright.platforms.kubernetes import applying, hashed, jobs, owning, preparing
+from runwright.platforms.kubernetes import applying, hashed, jobs, owning, preparing, watched
 from runwright.platforms.kubernetes.adopt import adopt
 from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.evidence import evidence
@@ -311,7 +311,7 @@ class Kubernetes(Platform):
         for service, workload in made.workloads.items():
             what = f"{title(workload)} of {version.name}"
             applying.apply(do, self.kubectl, files.workloads[service], what, f"{prefix}/apply/{service}", forced=keep)
-            applying.rolled(do, self.kubectl, workload, self.target.ready_timeout)
+            watched.rolled(do, self.kubectl, workload, self.target.ready_timeout, f"{prefix}/unblock")
         applying.take_away(do, self.kubectl, gone, f"{prefix}/gone")
 
     def stop(self, do: Do, slot: str, prefix: str) -> None:  # noqa: ARG002

@@ -338,11 +338,11 @@ def _blocked(workload: Object, count: Count, look: Look) -> list[Trouble]:
         if is_ready(pod):
             continue
         why = next(troubles(pod, replace(look, ours=())), None)
-        if why is None or not why.final:
+        if why is None:
             continue
         says = f"{title(workload)}: pod {name_of(pod)}, which is of the version before, blocks it (OrderedReady): {why.says}"
         to_do = f"Delete it, so that it is made anew: `kubectl delete pod {name_of(pod)} -n {at(pod, 'metadata', 'namespace')}`."
-        return [Trouble(Reason.ORDINAL, says, to_do, final=True, pod=name_of(pod))]
+        return [Trouble(Reason.ORDINAL, says, to_do, final=why.final, pod=name_of(pod))]
     found = []
     for pod in count.ending:
         over = seconds_since(at(pod, "metadata", "deletionTimestamp"), look.now)  # the time by which it is to be gone
@@ -385,7 +385,7 @@ def _told(workload: Object, count: Count, found: Sequence[Trouble], now: datetim
         return Progress(False, "", says)
     same = sum(t.final and t.reason is worst.reason for t in found) - 1
     likewise = f" ({plural(same, 'more pod')} likewise)" if worst.final and same > 0 else ""
-    blocked = worst.pod if worst.reason is Reason.ORDINAL else ""
+    blocked = worst.pod if worst.final and worst.reason is Reason.ORDINAL else ""
     to_do = worst.next
     if worst.final and worst.pod and not blocked and _one_after_the_other(workload):
         to_do += f" Until {worst.pod} is ready, the other pods stay as they are (OrderedReady), and an older version takes its place only once it is deleted."

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from runwright.engine.actions import Output
-from runwright.errors import ActionError
+from runwright.errors import ActionError, VerificationError
 from runwright.platforms.kubernetes.kubectl import Kubectl
-from runwright.platforms.kubernetes.watched import looked, watched
+from runwright.platforms.kubernetes.watched import looked, rolled, watched
 from runwright.testing.replies import Replies
 from tests.unit.platforms.kubernetes.looks import Look, last
 
@@ -51,6 +51,46 @@ def test_what_is_needed_and_not_shown_is_an_error(said: str) -> None:
     do = Replies({"get": answer(last("well"), 1, said)})
     with pytest.raises(ActionError, match="does not show the rollout"):
         watched(do, KUBECTL, ["Deployment/shop"], last("well").now)
+
+
+# ---------------------------------------------------------------------------------------------------------- until
+
+
+def settled() -> Output:
+    """Return a StatefulSet that came to its end."""
+    return answer(last("stateful-well"))
+
+
+def test_a_broken_pod_of_before_is_deleted_and_the_rollout_goes_on() -> None:
+    """A StatefulSet would wait for it for ever; it serves nobody."""
+    look = last("stateful")
+    do = Replies({"delete pod": None, "look how far": [answer(look), settled()]})
+    rolled(do, KUBECTL, look.workload, 60, "start/unblock")
+    assert do.keys == ["start/unblock/shop-1"]
+    assert do.changes[0].argv[-4:-1] == ("pod", "shop-1", "--ignore-not-found")  # type: ignore[attr-defined]
+
+
+def test_a_pod_that_blocks_again_is_told_and_not_deleted_for_ever() -> None:
+    """Then it is not the pod of before that is broken."""
+    look = last("stateful")
+    do = Replies({"delete pod": None, "look how far": answer(look)})
+    with pytest.raises(VerificationError, match="OrderedReady"):
+        rolled(do, KUBECTL, look.workload, 60, "start/unblock")
+    assert do.keys == ["start/unblock/shop-1"]
+
+
+def test_what_is_in_vain_ends_the_wait_with_what_to_do() -> None:
+    """Nothing is deleted for it."""
+    look = last("stateful-new")
+    do = Replies({"look how far": answer(look)})
+    with pytest.raises(VerificationError, match="StatefulSet/shop does not roll out: Pod shop-1") as told:
+        rolled(do, KUBECTL, look.workload, 60, "start/unblock")
+    assert "--previous" in told.value.next and not do.changes
+
+
+def test_what_has_no_rollout_is_not_waited_for() -> None:
+    """A CronJob makes its pods later."""
+    rolled(Replies({}), KUBECTL, {"kind": "CronJob", "metadata": {"name": "night"}}, 60, "start/unblock")
 
 
 def test_a_daemon_set_asks_for_its_revisions_and_goes_without() -> None:
