@@ -14,18 +14,24 @@ from runwright.runbook.model import Runbook
 
 
 def drafted(do: Do, directory: Path, files: tuple[str, ...], env_file: str) -> Drafted:
-    """Return a runbook for the application in ``directory``, by the first platform that has one there.
+    """Return a runbook for the application in ``directory``, by the first platform that has one there; else by one that has one
+    above it.
 
     files, env_file: what a person named of it. Raise InputError, as that platform says it, if none has.
     """
     refused: InputError | None = None
+    above: Drafted | None = None
     for name in registry.PLATFORMS.names:
         try:
             kind: Kind = registry.PLATFORMS.driver(name)
             if found := kind.drafted(do, directory, files, env_file):
-                return found
+                if found.here:
+                    return found
+                above = above or found
         except InputError as error:
             refused = refused or error
+    if above is not None:
+        return above
     raise refused or InputError(
         f"No platform drafts a runbook for {directory}.", next="Write it by hand: `runwright docs`."
     )

@@ -136,11 +136,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Drafted:
-    """A runbook that was drafted for an application. text: the file. says: of what, as a phrase. remarks: how it was found."""
+    """A runbook that was drafted for an application. text: the file. says: of what, as a phrase. remarks: how it was found.
+
+    here: whether its files are in the folder itself that was named, and not above it.
+    """
 
     text: str
     says: str
     remarks: tuple[str, ...] = ()
+    here: bool = True
 
 
 @dataclass(frozen=True)

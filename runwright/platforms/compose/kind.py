@@ -73,10 +73,12 @@ class ComposeKind(Kind):
         """Return a runbook for the Compose application in ``directory``, or that with the Compose files ``files`` in it."""
         from runwright.platforms.compose.draft.gathering import gather
         from runwright.platforms.compose.draft.writing import draft
+        from runwright.platforms.compose.sources import usual_files
 
         found = gather(do, Path(directory), files, env_file)
         says = f"{plural(len(found.facts.services), 'service')} of the project {found.facts.project}"
-        return Drafted(draft(found.facts), says, found.remarks)
+        here = bool(files or usual_files(Path(directory)))
+        return Drafted(draft(found.facts), says, found.remarks, here)
 
     def checked(self, do: Do, book: Runbook, environment: str) -> Seen:
         """Return what the Compose files have to do with the runbook."""

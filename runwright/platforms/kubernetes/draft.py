@@ -213,11 +213,10 @@ def _written(found: Found, root: Path, repo: str, contexts: Sequence[str]) -> It
     yield "components:"
     for name, services in found.components.items():
         image = found.images[name]
-        pushed = "/" in image and ("." in image.split("/")[0] or ":" in image.split("/")[0])
         said: dict[str, Any] = {"services": services, "image": f"{image}:${{release.version}}"}
         doubt = (
             "how CI names the image of a version"
-            if pushed
+            if "/" in image
             else "the manifests name no registry: say where CI pushes it"
         )
         yield f"  {name}: {flow(said)} # check: {doubt}"
@@ -280,7 +279,7 @@ def _of_environment(found: Found, overlay: Overlay, contexts: Sequence[str]) -> 
     if urls:
         yield f"    urls: {flow(urls)} # check: as clients reach it, seen from where Runwright runs"
     else:
-        yield '    # check: no Ingress names a host; name the address that clients use: urls: {web: "https://…"}'
+        yield '    # check: no Ingress names a host, no Service a port of the nodes; name the address that clients use: urls: {web: "https://…"}'
     if database := _database(overlay):
         yield f"    database: {flow(database)} # check: name and user"
 
@@ -296,6 +295,11 @@ def _urls(overlay: Overlay) -> dict[str, str]:
             for rule in one["spec"].get("rules") or ():
                 if host := str(rule.get("host") or ""):
                     return {"web": f"{'https' if host in secure else 'http'}://{host}"}
+    for one in overlay.objects:
+        ports = one["spec"].get("ports") or () if one["kind"] == "Service" else ()
+        for port in ports:
+            if port.get("nodePort"):
+                return {"web": f"http://localhost:{port['nodePort']}"}
     return {}
 
 
