@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runwright.engine.actions import Action, Do
+from runwright.engine.actions import Do
 from runwright.errors import ActionError, RefusedError
 from runwright.platforms.kubernetes import applying, hashed, jobs, owning, preparing, watched
 from runwright.platforms.kubernetes.adopt import adopt
 from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.evidence import evidence
+from runwright.platforms.kubernetes.inside import Inside, Pod
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of, title
 from runwright.platforms.kubernetes.manifests import (
     COMMIT,
@@ -32,7 +33,7 @@ from runwright.platforms.kubernetes.pods import image_of, reference_of, statuses
 from runwright.platforms.kubernetes.reading import controller, number
 from runwright.platforms.kubernetes.usage import usage
 from runwright.platforms.kubernetes.vanished import Vanished, identity, still_ours, vanished
-from runwright.platforms.shape import Beside, Observed, Platform, ServiceFact, T, Usage
+from runwright.platforms.shape import Beside, Observed, ServiceFact, Usage
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.versions import Version
 
@@ -48,7 +49,7 @@ class Seen:
     webhooks: tuple[str, ...] | None
 
 
-class Kubernetes(Platform):
+class Kubernetes(Inside):
     """A namespace in which ``services`` ({service: component}) are workloads of ours.
 
     tree: where the clean checkout of a commit is when `prepare` is called. state: our own folder for this environment.
@@ -172,16 +173,13 @@ class Kubernetes(Platform):
         found = do(_look(self.kubectl))
         return tuple(self._fact(do, found, one) for one in self._those(found, ours=False) if one[1]["kind"] == "Pod")
 
-    def exec_argv(self, service: str) -> tuple[str, ...]:
-        """Return the words before a program that is to run in a pod of ``service``: of a workload of that name."""
-        kind = self._kind(service)
-        return (*self.kubectl.argv("exec", "-i", f"{kind.lower()}/{service}"), "--")
-
-    def _kind(self, service: str) -> str:
-        for version in (self._version, self._before):
-            if version is not None and service in version.extra.get("workloads", {}):
-                return str(version.extra["workloads"][service])
-        return "Deployment"
+    def pods(self, do: Do) -> tuple[tuple[Pod, ...], tuple[Object, ...]]:
+        """Return the pods of the workloads that are ours, and what they belong to."""
+        found = do(_look(self.kubectl))
+        ours = [(service, one) for service, one in self._those(found, ours=True) if one["kind"] == "Pod"]
+        names = {name_of(one): [str(c["name"]) for c in one["spec"]["containers"]] for _, one in ours}
+        owners = tuple(o for o in found if o["kind"] in ("ReplicaSet", "Job"))
+        return tuple(Pod(service, one, self._main(service, names[name_of(one)])) for service, one in ours), owners
 
     # ------------------------------------------------------------------------------------------------- new versions
 
@@ -362,19 +360,11 @@ class Kubernetes(Platform):
         names = [f"{self._kind(name)}/{name}" for name in sorted(self._names)]
         return evidence(do, self.kubectl, names, datetime.now(UTC), release_id).text()
 
-    def lines(
-        self,
-        do: Do,
-        services: Sequence[str],
-        slot: str,
-        since: datetime,
-        *,
-        says: str,
-        parse: Callable[[tuple[str, ...]], T],
-        assume: Any,
-    ) -> Action[T]:
-        """Return the read of what the pods of ``services`` printed."""
-        return super().lines(do, services, slot, since, says=says, parse=parse, assume=assume)
+    def _kind(self, service: str) -> str:
+        for version in (self._version, self._before):
+            if version is not None and service in version.extra.get("workloads", {}):
+                return str(version.extra["workloads"][service])
+        return "Deployment"
 
 
 def _look(kubectl: Kubectl) -> Any:

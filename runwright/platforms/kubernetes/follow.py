@@ -56,6 +56,8 @@ def main(argv: list[str]) -> int:
         made = cluster.run("create", "-f", file)
         if made.returncode != 0:
             sys.stderr.buffer.write(made.stderr)
+            if b"AlreadyExists" not in made.stderr:
+                _remove(cluster, name)
             return NEVER_RAN
     code, why, pod = _followed(cluster, name, container)
     if pod:
@@ -67,8 +69,14 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"{why}\n")
     sys.stdout.flush()
     if "--keep" not in flags:
-        cluster.run("delete", "job", name, "--ignore-not-found", "--cascade=background", "--wait=false")
+        _remove(cluster, name)
     return code
+
+
+def _remove(cluster: Cluster, name: str) -> None:
+    """Delete the Job, and the configuration that was made for it."""
+    words = ("jobs,configmaps,secrets", "-l", f"{JOB}={name}", "--cascade=background", "--wait=false")
+    cluster.run("delete", *words)
 
 
 def _followed(cluster: Cluster, name: str, container: str) -> tuple[int, str, str]:

@@ -16,7 +16,7 @@ from runwright.engine.actions import Command, Do, Elsewhere, Output, Read, Write
 from runwright.platforms.kubernetes import follow as follow_program
 from runwright.platforms.kubernetes.follow import JOB
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, name_of
-from runwright.platforms.kubernetes.manifests import Composed, template
+from runwright.platforms.kubernetes.manifests import CONFIGURATION, Composed, named_configuration, template
 
 KEPT_SECONDS = 24 * 3600
 """How long the cluster keeps a Job that changed something, if its end was never seen here."""
@@ -51,7 +51,8 @@ def run(
     keep = KEPT_SECONDS if key else READ_KEPT_SECONDS
     job = job_of(source, name, chosen, argv, labels={**marks}, seconds=deadline_seconds, keep=keep, made=made)
     file = folder / f"{name}.json"
-    content = json.dumps(job, indent=1).encode()
+    brought = configuration_of(job, made)
+    content = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*brought, job]}, indent=1).encode()
     if key is None:
         do(Read(says=f"write {file}", function=lambda: _written(file, content)))
     else:
@@ -75,7 +76,7 @@ def run(
                     running=kubectl.argv("get", "pods", *selector, running, "-o", "name"),
                     wait=(*follow, "--only", "--keep", *words),
                     end=kubectl.argv(
-                        *("delete", "job", name, "--ignore-not-found", "--cascade=foreground", "--timeout=60s")
+                        *("delete", "jobs,configmaps,secrets", *selector, "--cascade=foreground", "--timeout=60s")
                     ),
                 ),
             )
@@ -150,6 +151,19 @@ def job_of(
             "template": {"metadata": metadata, "spec": spec},
         },
     }
+
+
+def configuration_of(job: Object, made: Composed) -> list[Object]:
+    """Return the ConfigMaps and Secrets of the manifests that ``job`` names, as its own, and let it name these: those of a version
+    that was not applied yet are not in the cluster, and they go with the Job."""
+    given = {(o["kind"], name_of(o)): o for o in made.base if o["kind"] in CONFIGURATION}
+    names: dict[tuple[str, str], str] = {}
+    for kind, holder, key in named_configuration(template(job)["spec"]):
+        one = kind, str(holder[key])
+        if one in given:
+            holder[key] = names.setdefault(one, f"{name_of(job)}-{len(names)}")
+    labels = job["metadata"]["labels"]
+    return [{**given[one], "metadata": {"name": name, "labels": labels}} for one, name in names.items()]
 
 
 def _sidecar(container: Object) -> Object:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from runwright.platforms.kubernetes.follow import JOB, ended, stuck
-from runwright.platforms.kubernetes.jobs import job_name, job_of, main_container
+from runwright.platforms.kubernetes.jobs import configuration_of, job_name, job_of, main_container
 from runwright.platforms.kubernetes.manifests import Composed
-from tests.unit.platforms.kubernetes.objects import container, workload
+from tests.unit.platforms.kubernetes.objects import configuration, container, workload
 
 
 def job(source, argv=("alembic", "upgrade", "head"), base=(), images=None):
@@ -106,3 +106,24 @@ def test_a_pod_that_no_node_takes_is_told_when_it_was_waited_for():
     conditions = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "Insufficient cpu"}]
     assert stuck(_pod(conditions=conditions), patient=False) == ""
     assert "Insufficient cpu" in stuck(_pod(conditions=conditions), patient=True)
+
+
+def test_configuration_of_a_version_that_is_not_applied_yet_goes_with_the_job():
+    """A plan and a migration come before anything is applied: what the pod names would not be there, or be the old one."""
+    by = [
+        {"name": "A", "valueFrom": {"secretKeyRef": {"name": "keys-1", "key": "a"}}},
+        {"name": "B", "valueFrom": {"secretKeyRef": {"name": "elsewhere", "key": "b"}}},
+    ]
+    source = workload(
+        container(env=by), volumes=[{"name": "k", "projected": {"sources": [{"secret": {"name": "keys-1"}}]}}]
+    )
+    given = configuration("keys-1", "Secret", a="eA==")
+    made = Composed((given,), {"shop": source})
+    found = job(source, base=(given,))
+    (brought,) = configuration_of(found, made)
+    spec = found["spec"]["template"]["spec"]
+    names = [v["valueFrom"]["secretKeyRef"]["name"] for v in spec["containers"][0]["env"]]
+    assert names == [brought["metadata"]["name"], "elsewhere"]
+    assert spec["volumes"][0]["projected"]["sources"][0]["secret"]["name"] == names[0]
+    assert brought["data"] == {"a": "eA=="} and brought["metadata"]["labels"] == found["metadata"]["labels"]
+    assert given["metadata"]["name"] == "keys-1"
