@@ -101,18 +101,28 @@ def has(told: Sequence[str], text: str) -> bool:
 
 
 def test_the_first_release_over_kubectl_and_by_hand(releases: Releases) -> None:
-    """What the version no longer sets is not in its pods, and what somebody set by hand was told by name and manager."""
+    """What the version no longer sets is not in its pods, and what somebody set by hand was told by name and manager.
+
+    The way back sets all of it again: it is what ran.
+    """
     place, v1 = releases.place, deployment(releases.image("v1"), SET_PAYMENTS="off", SET_COLOUR="blue")
     by_kubectl(place, v1, service())
     place.run("set", "env", "deployment/shop", "SET_DEBUG=1")
+    place.run("rollout", "status", "deployment/shop", "--timeout=90s")
     v2 = deployment(releases.image("v2"), SET_COLOUR="blue")
     driver, version = releases.prepared("v2", v2, service())
     (told,) = driver.by_hand(Direct(), version)
     assert told.startswith("Deployment/shop: env SET_DEBUG=1 of container shop was set by kubectl-set at 2")
+    adopted = releases.driver(releases.folder, "shop", None, version).adopt(Direct(), "adopt")
+    assert adopted is not None
+    releases.versions.append(adopted)
     told_by_plan = releases.release("v2", v2, service())
     assert has(told_by_plan, "applied by kubectl-client-side-apply: taken over once")
     answer = place.asked("v2")
     assert (answer["version"], answer["settings"]) == ("v2", {"SET_COLOUR": "blue"})
+    releases.back()
+    answer = place.asked("v1")
+    assert answer["settings"] == {"SET_PAYMENTS": "off", "SET_COLOUR": "blue", "SET_DEBUG": "1"}
 
 
 def test_replicas_by_hand_outlive_releases_until_the_manifests_say_another_number(releases: Releases) -> None:
