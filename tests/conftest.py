@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.ledgers",
     "tests.fixtures.scheduling",
+    "tests.fixtures.stories",
     "tests.fixtures.prefect",
     "tests.fixtures.compose_shop",
     "tests.fixtures.up",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from runwright.policy.rollback import Way
 from tests.chaos.choice import SLOW
 from tests.e2e.place import Place
@@ -25,6 +27,7 @@ def test_killed_in_its_watch_a_release_is_watched_to_the_end_by_the_rollback(pla
     assert place.version() == "v1.6.0"
 
 
+@pytest.mark.story  # one that died with its machine is put back in tests/e2e/test_supervised.py; what fires for a crash, beside this
 def test_killed_between_the_switch_and_its_proof_a_release_is_put_back(place: Place) -> None:
     """Users reached a version that nobody had proven: the one before it serves again."""
     before, new = ("v1.6.0", "v1.1.0") if place.live() == "v1.6.0" else ("v1.1.0", "v1.6.0")

@@ -25,6 +25,7 @@ def kept(place: Place, run: str) -> Drill:
     return drill
 
 
+@pytest.mark.story  # the drill itself is tried in tests/chaos/test_drills.py, a run of Prefect's by the stories of releases
 @pytest.mark.parametrize("by", ["kill", *(pytest.param(by, marks=SLOW) for by in ("errors", "latency"))])
 def test_what_is_broken_is_noticed_and_put_back_by_the_run_itself(place: Place, by: str) -> None:
     """The ledger says how fast, users are served as before, and the version may be released and drilled again."""

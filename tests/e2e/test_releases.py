@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from prefect.client.schemas.objects import FlowRun
 
 from examples.client import Client
@@ -74,6 +75,7 @@ def test_errors_after_the_switch_breach_the_watch_and_the_old_version_serves_aga
     assert place.version() == "v1.1.0"
 
 
+@pytest.mark.story  # a cancel in the watch is tried in tests/chaos/test_signals.py; what fires for it, beside this
 def test_a_cancelled_watch_is_put_back_by_the_rollback(place: Place) -> None:
     """The cancelled process only ends; the automation starts what puts the old version back."""
     place.serving("v1.1.0")

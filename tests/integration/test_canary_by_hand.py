@@ -130,6 +130,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
             os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
 
 
+@pytest.mark.story  # what a person asks for is tried in tests/unit/release/test_canary.py, a canary in traffic with the two colours
 @pytest.mark.timeout(300)
 def test_a_person_sets_the_share_sends_them_back_and_promotes(place: Place) -> None:
     """Users get the share that was set; nobody gets an error; the run does it, and tells by whom."""

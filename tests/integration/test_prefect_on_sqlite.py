@@ -21,7 +21,8 @@ SECONDS = 5.0
 SETTLE_SECONDS = 60.0
 FIRES, TRIGGERED = "it failed", "prefect.automation.triggered"
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+# that its automations fire at all is told by tests/integration/test_up.py
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.story]
 
 
 @pytest.fixture

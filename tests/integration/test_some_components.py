@@ -105,6 +105,7 @@ def shop(docker: Docker, tmp_path: Path) -> Iterator[Shop]:
             docker.run("image", "rm", "-f", *dict.fromkeys(images))
 
 
+@pytest.mark.story  # what is left out of a release is tried in tests/unit/release/test_partial.py
 @pytest.mark.timeout(300)
 def test_one_component_is_released_and_the_other_runs_on(shop: Shop) -> None:
     """What serves then is a mixture: it is told, nothing of it is drift, the next release replaces it, and it is a way back."""

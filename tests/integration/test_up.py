@@ -139,6 +139,7 @@ def test_a_new_server_takes_the_place_of_one_that_died(running: Running, here: H
     assert (again.api_url, again.worker) == (running.api_url, running.worker)
 
 
+@pytest.mark.story  # as the next: that a server which died is replaced is told above, what `up` mends in tests/unit/deployments
 def test_a_server_and_a_worker_that_are_halted_are_replaced(running: Running, here: Here) -> None:
     """They live, and do nothing; and the file that remembers them is lost besides."""
     ended(running.server, signal.SIGSTOP)
@@ -149,6 +150,7 @@ def test_a_server_and_a_worker_that_are_halted_are_replaced(running: Running, he
     assert not alive(running.server) and not alive(running.worker)  # type: ignore[arg-type]
 
 
+@pytest.mark.story
 def test_where_the_port_was_taken_everything_moves(running: Running, here: Here) -> None:
     """The worker goes along: one that polls the old port would take no run, whatever `up` was asked."""
     ended(running.server)
