@@ -42,6 +42,8 @@ CELLS = {
     "rollback": "changes were begun that users could notice",
 }
 """What one cell of a table must hold. The log has no table."""
+QUICK = ("plan", "watch")
+"""The pages that `make test` looks at. The others are made of the same parts; their words are told by tests/unit/reports."""
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,9 @@ def test_nothing_is_shown_to_who_does_not_know_the_login(browser: WebDriver, pre
     WebDriverWait(browser, SECONDS, 0.1).until(lambda b: "Work Pools" in b.find_element(By.TAG_NAME, "body").text)
 
 
-@pytest.mark.parametrize("kind", PAGES)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.story) for kind in PAGES]
+)
 def test_a_report_is_rendered(browser: WebDriver, artifacts: dict[str, str], kind: str) -> None:
     """The heading is a heading, the table is a table, nothing of Markdown is left, and every cell can be seen."""
     report = shown(browser, artifacts[kind], "light")

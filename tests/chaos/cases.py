@@ -71,6 +71,11 @@ class Case:
         """Whether CI runs it."""
         return self.name in WORLDS[self.platform].sample
 
+    @property
+    def quick(self) -> bool:
+        """Whether ``make test`` runs it too."""
+        return self.name in WORLDS[self.platform].quick
+
 
 ALL: tuple[Case, ...] = tuple(
     Case(platform, scene, mode, key)

@@ -25,9 +25,9 @@ def marks(platform: str) -> list[pytest.MarkDecorator]:
 SLOW = pytest.mark.skipif(not EVERYTHING, reason="it takes more time than CI has: `make chaos` runs it")
 
 
-def on(platform: str, *values: Any, id: str) -> Any:
-    """Return the parameters of a test on a platform: its name, and ``values``."""
-    return pytest.param(platform, *values, id=id, marks=marks(platform))
+def on(platform: str, *values: Any, id: str, story: bool = False) -> Any:
+    """Return the parameters of a test on a platform: its name, and ``values``. A ``story`` is left out by ``make test``."""
+    return pytest.param(platform, *values, id=id, marks=[*marks(platform), *([pytest.mark.story] if story else ())])
 
 
 PLATFORMS = [on(platform, id=platform) for platform in WORLDS if EVERYTHING or platform == "host"]

@@ -22,7 +22,7 @@ from tests.chaos.platforms import WORLDS
 from tests.chaos.scenes import KILLED, keys_made, keys_of, reason, struck, switched_and_killed
 from tests.chaos.world import NEW, OLD, Scene, World
 
-CHOSEN = [on(case.platform, case, id=case.id) for case in ALL if EVERYTHING or case.sampled]
+CHOSEN = [on(case.platform, case, id=case.id, story=not case.quick) for case in ALL if EVERYTHING or case.sampled]
 HELD_TO_A_RUN = {"host": {"cold"}}
 """Whose keys CI compares with a run of their own. A deploy's are compared where one is made anyhow; of the others they follow from
 the same code, or a case that does not strike fails."""
@@ -76,7 +76,7 @@ def test_keys(world_as_it_is: World, platform: str, scene: Scene) -> None:
 @pytest.mark.parametrize("platform", WORLDS)
 def test_the_sample_names_cases(platform: str) -> None:
     """Each case of the sample is one of the matrix."""
-    assert {case.name for case in ALL if case.platform == platform} >= WORLDS[platform].sample
+    assert {case.name for case in ALL if case.platform == platform} >= WORLDS[platform].sample >= WORLDS[platform].quick
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

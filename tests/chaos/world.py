@@ -57,6 +57,9 @@ class World(ABC):
     """A fault that keeps users from reaching the new version, so that the run puts the old one back itself."""
     sample: ClassVar[frozenset[str]]
     """The cases that CI runs, by their names without the platform."""
+    quick: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that ``make test`` runs too: one of each scene, and what is killed in a migration. At every change of its own
+    each driver is failed and killed in tests/conformance."""
     needs_docker: ClassVar[bool] = False
     modes: ClassVar[tuple[Mode, ...]] = ()
     """How a fault strikes; none: in all ways."""

@@ -153,6 +153,7 @@ def test_the_automation_fires_for_each_bad_end_of_a_deploy_and_for_no_end_of_a_r
         assert place.fired_by(rollback) == []
 
 
+@pytest.mark.story  # tests/unit/release/test_taken_up.py tells it; a rollback with nothing to do is run by the story of a breach
 def test_a_rollback_of_a_run_that_changed_nothing_has_nothing_to_do(place: Place) -> None:
     """The run timed out before it had a release."""
     run = place.pending("deploy", version="v1.0.0")

@@ -43,6 +43,17 @@ class HostWorld(World):
             "cold-kill-before-back*/router/start*",
         }
     )
+    quick = frozenset(
+        {
+            "kill-during-deploy/migrate",
+            "break-unsettled-deploy/migrate",
+            "retry-kill-unsettled-deploy/switch/put",
+            "first-kill-unsettled-deploy/router/first",
+            "in-run-kill-after-back*/green/stop",
+            "warm-kill-unsettled-back*/switch/put",
+            "cold-kill-during-back*/blue/start",
+        }
+    )
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
