@@ -65,7 +65,7 @@ class Users(threading.Thread):
                     self.answers[answer.read().decode()] += 1
             except OSError as error:
                 self.answers[f"failed: {error}"] += 1
-            time.sleep(0.01)
+            time.sleep(0.02)
 
     def share(self, version: str, requests: int) -> float:
         """Return which part of the next ``requests`` at least ``version`` answers."""
