@@ -321,6 +321,11 @@ class Platform(ABC):
         """Return who else has what the system would take."""
         return ()
 
+    def answers(self, do: Do) -> tuple[Finding, ...]:  # noqa: ARG002
+        """Return what was looked at of where the system runs before anything is changed, a line of the checklist each: what fails
+        stops the release."""
+        return ()
+
     def is_new(self, do: Do, service: str, *, prepared: bool = False) -> bool:  # noqa: ARG002
         """Return whether the database ``service`` of the system was never started here. Unless that is known: no.
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from runwright import registry
 from runwright.errors import ActionError, CancelledError, RefusedError
@@ -24,6 +25,8 @@ from runwright.runbook.gates import Gate
 AT_ONCE = 8
 CLAIMED = "in use elsewhere"
 """The line of the checklist that is there whenever somebody else has what the release would take."""
+FOUND: Final = {"ok": GateState.PASS, "warn": GateState.WARN, "fail": GateState.FAIL}
+"""What a line of the platform's own is on the checklist."""
 ROUTER = "router"
 """The line that is there whenever a router of the team's own does not have what a release needs."""
 
@@ -69,6 +72,9 @@ def asked(work: Work) -> Checklist:
         state = GateState.FAIL if any(claim.stops for claim in claimed) else GateState.WARN
         reason = " ".join(part for claim in claimed for part in (claim.says, claim.next))
         checklist = also(checklist, GateResult(CLAIMED, state, reason, datetime.now(UTC)))
+    for found in work.platform.answers(work.do):
+        reason = ". ".join(part.rstrip(".") for part in (found.text, found.next) if part)
+        checklist = also(checklist, GateResult(found.about, FOUND[found.state], reason, datetime.now(UTC)))
     if lacking := _router_lacks(work):
         checklist = also(checklist, GateResult(ROUTER, GateState.FAIL, lacking, datetime.now(UTC)))
     return checklist

@@ -12,6 +12,7 @@ from runwright.engine.actions import Do
 from runwright.errors import ActionError, RefusedError
 from runwright.platforms.kubernetes import applying, hashed, jobs, owning, preparing, watched
 from runwright.platforms.kubernetes.adopt import adopt
+from runwright.platforms.kubernetes.answers import answers
 from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.evidence import evidence
 from runwright.platforms.kubernetes.inside import Inside, Pod
@@ -33,7 +34,7 @@ from runwright.platforms.kubernetes.pods import image_of, reference_of, statuses
 from runwright.platforms.kubernetes.reading import controller, number
 from runwright.platforms.kubernetes.usage import usage
 from runwright.platforms.kubernetes.vanished import Vanished, identity, still_ours, vanished
-from runwright.platforms.shape import Beside, Observed, ServiceFact, Usage
+from runwright.platforms.shape import Beside, Finding, Observed, ServiceFact, Usage
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.versions import Version
 
@@ -54,7 +55,7 @@ class Kubernetes(Inside):
 
     tree: where the clean checkout of a commit is when `prepare` is called. state: our own folder for this environment.
     version, before: what is released, and what it replaces, as far as that is known. migrates: the workload, or the Job of the
-    manifests, whose pod migrates.
+    manifests, whose pod migrates. enters: whether programs are run inside of pods.
     """
 
     def __init__(
@@ -70,12 +71,13 @@ class Kubernetes(Inside):
         version: Version | None = None,
         before: Version | None = None,
         migrates: str = "",
+        enters: bool = False,
     ) -> None:
         self.target = target
         self.services = {name: services[name] for name in in_order(target, services)}
         self.kubectl = kubectl
         self._site = preparing.Site(target, self.services, tree, state, kubectl, system, environment, migrates)
-        self._version, self._before = version, before
+        self._version, self._before, self._enters = version, before, enters
 
     # ------------------------------------------------------------------------------------------------- what is there
 
@@ -180,6 +182,10 @@ class Kubernetes(Inside):
         names = {name_of(one): [str(c["name"]) for c in one["spec"]["containers"]] for _, one in ours}
         owners = tuple(o for o in found if o["kind"] in ("ReplicaSet", "Job"))
         return tuple(Pod(service, one, self._main(service, names[name_of(one)])) for service, one in ours), owners
+
+    def answers(self, do: Do) -> tuple[Finding, ...]:
+        """Return whether it is the right cluster, whether it is well, and whether this account may do there what a release does."""
+        return answers(do, self._site, self._before, enters=self._enters)
 
     # ------------------------------------------------------------------------------------------------- new versions
 

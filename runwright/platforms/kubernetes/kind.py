@@ -43,6 +43,7 @@ class KubernetesKind(Kind):
             version=version,
             before=before,
             migrates=_migrates(site),
+            enters=_enters(site),
         )
 
     def drafted(self, do: Do, directory: Path, files: tuple[str, ...], env_file: str) -> Drafted | None:  # noqa: ARG002
@@ -67,3 +68,9 @@ def _migrates(site: Site) -> str:
         return ""
     component = site.book.migrates()
     return migrate.service or (site.book.components[component].services or [component])[0]
+
+
+def _enters(site: Site) -> bool:
+    """Whether programs are run inside of pods: of a database that is a service, or for a probe."""
+    probes = site.book.probes_of(site.environment)
+    return bool(getattr(site.place.database, "service", None)) or any(p.inside or p.redis for p in probes)
