@@ -34,7 +34,7 @@ environments:
     urls: {web: "https://shop.example.com"}
   later:
     tier: staging
-    target: {platform: kubernetes}
+    target: {platform: ecs}
     urls: {web: "https://later.example.com"}
 gates:
   - {id: go-no-go, attest: GO_NO_GO.md says GO, environments: [production]}

@@ -77,7 +77,7 @@ def test_production_is_watched_for_thirty_minutes_or_more(
     ("words", "said"),
     [
         (("shop/staging", "v1"), "staging"),
-        (("shop/later", "v1"), "Kubernetes"),
+        (("shop/later", "v1"), "Amazon ECS"),
         (("shop/production", "v1", "--attest", "nope=Ada"), "go-no-go"),
         (("shop/production", "v1", "--watch-minutes", "5"), "thirty minutes"),
         (("shop/production", "v1", "--deployer", "a\nb"), "--deployer"),

@@ -57,7 +57,7 @@ def test_what_was_released_is_known_without_a_runbook(ledger: Ledger, opened: Op
     [
         ("shop/staging", InputError, "development"),
         ("shopp/production", InputError, "shop"),
-        ("shop/later", NotBuiltError, "Kubernetes"),
+        ("shop/later", NotBuiltError, "Amazon ECS"),
     ],
 )
 def test_what_cannot_be_released_is_refused_at_once(shop: Path, text: str, error: type[InputError], words: str) -> None:

@@ -16,7 +16,7 @@ def test_check_tells_what_cannot_be_released_yet(call: Call, shop: Path) -> None
     found = call("check")
     assert found.exit_code == 0, found.output
     assert "no mistakes" in found.stdout
-    assert "later: Runwright cannot deploy to Kubernetes yet" in found.stdout
+    assert "later: Runwright cannot deploy to Amazon ECS yet" in found.stdout
 
 
 def test_check_tells_the_mistakes_of_all_files_and_exits_with_two(call: Call, shop: Path) -> None:

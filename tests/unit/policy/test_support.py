@@ -29,7 +29,7 @@ def runbook(place=None, **more):
 
 
 CASES = {
-    "platform": (runbook({"target": {"platform": "kubernetes"}}), "cannot deploy to Kubernetes yet", "Docker Compose"),
+    "platform": (runbook({"target": {"platform": "ecs"}}), "cannot deploy to Amazon ECS yet", "Docker Compose"),
     "database": (runbook({"database": {"kind": "rds"}}), "cannot back up Amazon RDS yet", "kind: postgres"),
     "metrics": (
         runbook({"metrics": {"kind": "cloudwatch"}}),
@@ -103,7 +103,7 @@ def test_an_unknown_environment_is_an_input_error():
     [
         ("cleanwithsnapshot", {"development", "staging", "production"}),
         ("money-flow", {"development"}),
-        ("financial-planning", set()),
+        ("financial-planning", {"development", "staging"}),
         ("receipt-vault-pro", set()),
         ("invoiceme", set()),
     ],
