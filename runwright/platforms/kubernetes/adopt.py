@@ -20,6 +20,8 @@ from runwright.versions import Artifact, Version
 
 STARTED = "adopted"
 """The name of the start of what nobody of us has started."""
+UNREAD = "unread"
+"""The fact of an adopted version with the addresses of what it could not read: whether it was there nobody knows."""
 _OF_THE_CLUSTER = (
     "uid",
     "resourceVersion",
@@ -63,7 +65,7 @@ def adopt(
     for service in (s for s in site.services if s in there):
         workloads[service] = _as_applied(there[service])
         images[service] = _digests(workloads[service], running.get(service, []))
-    base = _others(do, site, version, workloads)
+    base, unread = _others(do, site, version, workloads)
     made = Composed(tuple(base), workloads, {}, images)
     cluster = preparing.identity(do, site.kubectl)
     mark = hashlib.sha256(json.dumps(made.as_json(), sort_keys=True).encode()).hexdigest()[:12]
@@ -73,7 +75,7 @@ def adopt(
     says = f"keep the manifests of what runs in {folder}"
     do(WriteFile(says=says, key=f"{prefix}/manifests", path=folder / preparing.COMPOSED, content=content, mode=0o600))
     applying.write_files(do, applying.files_of(folder, STARTED, made), made.base, list(workloads.values()), prefix)
-    extra = preparing.facts(made, folder, cluster)
+    extra = {**preparing.facts(made, folder, cluster), UNREAD: unread}
     artifacts = tuple(_artifacts(site.services, images, extra["main"]))
     return Version(site.system, site.environment, name, "", artifacts, adopted=True, extra=extra)
 
@@ -114,8 +116,11 @@ def _of_container(pod: Object, name: str) -> list[Any]:
     return [image_of(s.get("imageID")) for s in statuses if s.get("name") == name]
 
 
-def _others(do: Do, site: preparing.Site, version: Version | None, workloads: Mapping[str, Object]) -> list[Object]:
-    """Return what there is of the objects that the new version has, and of the configuration that the pods name, as it is now."""
+def _others(
+    do: Do, site: preparing.Site, version: Version | None, workloads: Mapping[str, Object]
+) -> tuple[list[Object], list[str]]:
+    """Return what there is of the objects that the new version has, and of the configuration that the pods name, as it is now; and
+    the addresses of what may not be read."""
     wanted = {f"{kind.lower()}/{name}" for w in workloads.values() for kind, name in _configuration(w)}
     mine = {("apps/v1", o["kind"], name_of(o)) for o in workloads.values()} | {
         (o["apiVersion"], o["kind"], name_of(o)) for o in workloads.values()
@@ -126,6 +131,7 @@ def _others(do: Do, site: preparing.Site, version: Version | None, workloads: Ma
                 identity({"apiVersion": api, "kind": kind, "metadata": {"name": name}}, site.target.namespace).address
             )
     found: list[Object] = []
+    unread: list[str] = []
     for names in (
         sorted(n for n in wanted if not n.startswith("secret")),
         sorted(n for n in wanted if n.startswith("secret")),
@@ -137,8 +143,9 @@ def _others(do: Do, site: preparing.Site, version: Version | None, workloads: Ma
             found += do(site.kubectl.read(*words, says=f"look at {few(names)}", parse=items, untouched=True))
         except ActionError as error:
             if "forbidden" not in error.what.lower():
-                raise  # what may not be read stays as it is
-    return [_as_applied(one) for one in found]
+                raise
+            unread += names  # stays as it is: on the way back, too, for nobody knows whether it was there
+    return [_as_applied(one) for one in found], unread
 
 
 def _configuration(workload: Object) -> set[tuple[str, str]]:

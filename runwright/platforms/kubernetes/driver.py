@@ -11,7 +11,7 @@ from typing import Any
 from runwright.engine.actions import Do
 from runwright.errors import ActionError, RefusedError
 from runwright.platforms.kubernetes import applying, hashed, jobs, owning, preparing, watched
-from runwright.platforms.kubernetes.adopt import adopt
+from runwright.platforms.kubernetes.adopt import UNREAD, adopt
 from runwright.platforms.kubernetes.answers import answers
 from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.evidence import evidence
@@ -236,7 +236,9 @@ class Kubernetes(Inside):
 
     def _vanished(self, do: Do, version: Version, made: Composed) -> tuple[Vanished, ...]:
         namespace = self.target.namespace
-        gone = vanished(self._applied_before(do, version), made.objects, namespace)
+        unread = version.extra.get(UNREAD, ())
+        found = vanished(self._applied_before(do, version), made.objects, namespace)
+        gone = [one for one in found if one.identity.address not in unread]
         if not gone:
             return ()
         names = [one.identity.address for one in gone]
