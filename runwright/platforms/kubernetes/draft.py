@@ -18,7 +18,7 @@ from runwright.known_images import POSTGRES, PROXY, STAND_INS, STORES, TOOLS
 from runwright.platforms.kubernetes import program
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, name_of, title
 from runwright.platforms.kubernetes.manifests import WORKLOADS, template
-from runwright.platforms.kubernetes.render import KUSTOMIZATION, MANIFESTS, rendered
+from runwright.platforms.kubernetes.render import KUSTOMIZATION, MANIFESTS, rendered, resources
 from runwright.platforms.shape import Drafted
 from runwright.plural import few, plural
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
@@ -105,20 +105,7 @@ def _kustomizations(directory: Path) -> list[Path]:
 
 def _bases(folder: Path) -> Iterator[Path]:
     """Yield the folders that a kustomization builds on."""
-    for name in KUSTOMIZATION:
-        file = folder / name
-        if not file.is_file():
-            continue
-        try:
-            said = yaml.safe_load(file.read_bytes())
-        except (yaml.YAMLError, OSError, ValueError):
-            return
-        said = said if isinstance(said, dict) else {}
-        for key in ("resources", "bases", "components"):
-            for one in said.get(key) or ():
-                path = folder / str(one)
-                if path.is_dir():
-                    yield path.resolve()
+    return ((folder / name).resolve() for name in resources(folder) if (folder / name).is_dir())
 
 
 def _folders(directory: Path) -> Iterator[Path]:

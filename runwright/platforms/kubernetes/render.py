@@ -21,6 +21,10 @@ MANIFESTS = (".yaml", ".yml", ".json")
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
+_REMOTE = re.compile(r"://|^git@|^git::|^(github|gitlab|bitbucket)\.(com|org)[/:]|\?ref=")
+_PINNED = re.compile(r"[?&](ref|version)=[0-9a-f]{40}(&|$)")
+
+
 class _Loader(yaml.SafeLoader):
     """YAML as kubectl reads it: dates are text, and 1e3 is a number."""
 
@@ -51,6 +55,8 @@ def rendered(
     """
     manifests = target.manifests
     if manifests.kustomize is not None:
+        folder = tree / manifests.kustomize
+        do(Read(says="look what the kustomization is made of", function=lambda: require_own(folder, tree)))
         return do(_kustomized(kubectl, tree / manifests.kustomize, f"render {manifests.kustomize}"))
     if manifests.helm is not None:
         return do(_templated(target, tree))
@@ -58,6 +64,44 @@ def rendered(
     made = (scratch or tree.parent) / "manifests"
     do(Read(says=f"put {plural(len(files), 'manifest')} together for kustomize", function=lambda: _listed(made, files)))
     return do(_kustomized(kubectl, made, f"render {', '.join(manifests.files)}"))
+
+
+def require_own(folder: Path, tree: Path) -> None:
+    """Raise InputError if a kustomization, or one that it builds on, takes something from elsewhere that may be another tomorrow."""
+    seen: set[Path] = set()
+    left = [folder]
+    while left:
+        here = left.pop()
+        if here.resolve() in seen:
+            continue
+        seen.add(here.resolve())
+        for name in resources(here):
+            if (path := here / name).is_dir():
+                if not path.resolve().is_relative_to(tree.resolve()):
+                    raise InputError(
+                        f"{name} of {here.name} leads out of the repository.", next="Copy what it needs into it."
+                    )
+                left.append(path)
+            elif not path.exists() and _REMOTE.search(name) and not _PINNED.search(name):
+                raise InputError(
+                    f"The kustomization {here.relative_to(tree)} takes {name} from elsewhere, and what that is may change between two "
+                    "releases of one commit.",
+                    next="Pin it by a whole commit (`?ref=` and 40 digits), or copy it into the repository.",
+                )
+
+
+def resources(folder: Path) -> list[str]:
+    """Return what the kustomization in ``folder`` is made of, as it names it; nothing if there is none, or it cannot be read."""
+    for name in KUSTOMIZATION:
+        if not (folder / name).is_file():
+            continue
+        try:
+            said = yaml.safe_load((folder / name).read_bytes())
+        except (yaml.YAMLError, OSError, ValueError, RecursionError):
+            return []  # kustomize says what is wrong with it
+        parts = [said.get(key) for key in ("resources", "bases", "components")] if isinstance(said, dict) else []
+        return [str(one) for part in parts if isinstance(part, list) for one in part if isinstance(one, str)]
+    return []
 
 
 def _kustomized(kubectl: Kubectl, folder: Path, says: str) -> Command[tuple[Object, ...]]:
