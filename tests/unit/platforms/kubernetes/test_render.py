@@ -59,9 +59,7 @@ def test_files_and_folders_are_put_together_and_nothing_is_written_into_the_chec
         "git@example.com:acme/base.git",
     ],
 )
-def test_what_may_be_another_thing_tomorrow_is_no_part_of_a_commit(
-    tmp_path: Path, resource: str, refused: bool
-) -> None:
+def test_what_may_be_another_thing_tomorrow_is_no_part_of_a_commit(tmp_path: Path, resource: str) -> None:
     tree = write(
         tmp_path / "tree",
         base__kustomization=f"resources: ['{resource}']",
