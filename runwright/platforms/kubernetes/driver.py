@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runwright.engine.actions import Do
-from runwright.errors import ActionError, RefusedError
+from runwright.errors import ActionError, InputError, RefusedError
 from runwright.platforms.kubernetes import applying, hashed, jobs, owning, preparing, watched
 from runwright.platforms.kubernetes.adopt import UNREAD, adopt
 from runwright.platforms.kubernetes.answers import answers
@@ -224,12 +225,12 @@ class Kubernetes(Inside):
         return [v for v in known if v.extra["folder"] != version.extra["folder"]]
 
     def _applied_before(self, do: Do, version: Version) -> list[Object]:
-        return [
-            o
-            for other in self._others(version)
-            for o in preparing.read_composed(do, other).objects
-            if COPY_OF not in (o["metadata"].get("labels") or {})
-        ]
+        """Return what the other versions applied, as far as their files are still here: without them nothing is taken away."""
+        found = []
+        for other in self._others(version):
+            with suppress(InputError):
+                found += preparing.read_composed(do, other).objects
+        return [o for o in found if COPY_OF not in (o["metadata"].get("labels") or {})]
 
     def _last(self, do: Do, version: Version) -> dict[str, Object]:
         return {title(o): o for o in self._applied_before(do, version)}
