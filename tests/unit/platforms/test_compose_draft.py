@@ -142,8 +142,30 @@ def test_a_proxy_that_is_built_is_asked_as_well(loaded):
     )
     front = ServiceFacts("nginx", context="nginx", ports=((80, 80),), depends_on=("web1", "web2"))
     book = loaded(facts(first, second, front))
-    assert book.environments["development"].urls == {"web1": "http://localhost:81", "nginx": "http://localhost"}
-    assert [p.id for p in book.verify.health] == ["web1-front", "nginx-front"]
+    assert book.environments["development"].urls == {
+        "web1": "http://localhost:81", "web2": "http://localhost:82", "nginx": "http://localhost",
+    }  # fmt: skip
+    assert [p.id for p in book.verify.health] == ["web1-front", "web2-front", "nginx-front"]
+
+
+def test_each_service_of_a_component_that_publishes_a_port_has_an_address_and_a_probe(loaded):
+    """The component's is that of its first service; each healthcheck's path is asked of its own port, and of no other."""
+    api, admin = (
+        ServiceFacts(name, context="app", ports=((on, 8000),), healthcheck=f"curl -f http://localhost:8000/{name}/up")
+        for name, on in (("api", 8000), ("admin", 8001))
+    )
+    metrics = ServiceFacts("web_", context="app", ports=((9000, 9000),))
+    book = loaded(facts(DATABASE, api, admin, metrics, ServiceFacts("worker", context="app"), WEB, alembic="elsewhere"))
+    assert list(book.components) == ["api", "web"]
+    assert book.environments["development"].urls == {
+        "api": "http://localhost:8000", "admin": "http://localhost:8001", "web-2": "http://localhost:9000",
+        "web": "http://localhost:3000",
+    }  # fmt: skip
+    assert [p.get for p in book.verify.health] == [
+        "${url.api}/api/up", "${url.admin}/admin/up", "${url.web-2}/", "${url.web}/",
+    ]  # fmt: skip
+    assert [rule.id for rule in book.watch.rules if rule.probe] == ["down", "down-admin", "down-web-2", "down-web"]
+    assert book.migrate.component == "api"
 
 
 def test_migrations_without_a_database_are_left_for_a_person(loaded):

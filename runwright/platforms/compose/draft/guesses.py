@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -27,13 +27,13 @@ _LONGEST_NAME = 48
 
 @dataclass(frozen=True)
 class Probe:
-    """A path that a healthcheck asks, and the component whose published port answers it.
+    """A path that a healthcheck asks, and the address that answers it, by its name in `Guess.urls`.
 
     known: whether a healthcheck asks it; otherwise it is "/". django: Django answers, which need not have a page there.
     """
 
     id: str
-    component: str
+    address: str
     path: str
     known: bool = True
     django: bool = False
@@ -45,7 +45,8 @@ class Guess:
 
     components: services by component; the first one of each is the one that serves.
     asked: {service: why} of those that a release leaves alone, and that may be meant all the same.
-    through: {component: proxy} of the addresses that are a proxy's.
+    urls: {name: address}: a component's has its name; where several of its services publish ports, the others' have their own.
+    through: {name: proxy} of the addresses that are a proxy's.
     migrates: (component, folder of alembic.ini in its image, whether that is certain).
     """
 
@@ -68,38 +69,41 @@ def guess(facts: DraftFacts) -> Guess:
     fronted = {name for proxy in proxies for name in proxy.depends_on}
     lasting = [s for s in others if not s.ends and s.name not in asked and not is_store(s)]
     components = _grouped([s for s in lasting if s.context] or _not_infrastructure(lasting), fronted)
-    urls, through = _addresses(components, proxies, fronted)
-    asks = [(name, path) for name in urls for path in _paths(components[name], anywhere=name in through) or [""]]
+    urls, behind, through = _addresses(components, proxies, fronted)
+    asks = [(name, path) for name in urls for path in _paths(behind[name], anywhere=name in through) or [""]]
     ids = _unique(_slug(path) if len(urls) == 1 else f"{name[:26]}-{_slug(path)}" for name, path in asks)
     probes = tuple(
-        Probe(one, name, path or "/", bool(path), any(_around(s, at) for s in components[name] for at in facts.django))
+        Probe(one, name, path or "/", bool(path), any(_around(s, at) for s in behind[name] for at in facts.django))
         for one, (name, path) in zip(ids, asks, strict=True)
     )
-    return Guess(components, database, urls, through, probes, _migrates(facts, components, urls), asked)
+    migrates = _migrates(facts, components, [name for name in urls if name in components])
+    return Guess(components, database, urls, through, probes, migrates, asked)
 
 
 def _addresses(
     components: Mapping[str, tuple[ServiceFacts, ...]], proxies: list[ServiceFacts], fronted: set[str]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return {component: address}, and {component: proxy} of those that only a proxy's port leads to."""
+) -> tuple[dict[str, str], dict[str, Sequence[ServiceFacts]], dict[str, str]]:
+    """Return {name: address}, {name: the services that it leads to}, and {name: proxy} of those that only a proxy's port leads to."""
     urls: dict[str, str] = {}
+    behind: dict[str, Sequence[ServiceFacts]] = {}
     through: dict[str, str] = {}
     applications = {name: group for name, group in components.items() if not (group[0].ports and is_proxy(group[0]))}
     known = {s.name for group in applications.values() for s in group} & fronted
     for name, group in applications.items():
-        published = [port for service in group for port in service.ports]
+        published = [service for service in group if service.ports]
         # a proxy that names nothing of ours (it may find its services by labels) leads to whatever serves
-        behind = {s.name for s in group} & known if known else serves(group[0], fronted) >= 0
-        if published:
-            urls[name] = _address(published)
-        elif proxies and behind:
+        led_to = {s.name for s in group} & known if known else serves(group[0], fronted) >= 0
+        for number, service in enumerate(published):
+            own = name if number == 0 else _unique([*components, *urls, system_name(service.name)])[-1]
+            urls[own], behind[own] = _address(list(service.ports)), [service]
+        if not published and proxies and led_to:
             proxy = next((p for p in proxies if set(p.depends_on) & {s.name for s in group}), proxies[0])
-            urls[name], through[name] = _address(list(proxy.ports)), proxy.name
+            urls[name], behind[name], through[name] = _address(list(proxy.ports)), group, proxy.name
     # a proxy that is built is released: its mistakes show at its own port alone
     for name, group in components.items():
         if name not in applications and group[0].name not in through.values():
-            urls[name] = _address(list(group[0].ports))
-    return urls, through
+            urls[name], behind[name] = _address(list(group[0].ports)), group
+    return urls, behind, through
 
 
 def _address(ports: list[tuple[int, int]]) -> str:

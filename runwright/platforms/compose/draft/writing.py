@@ -145,21 +145,21 @@ def _checks(facts: DraftFacts, guessed: Guess) -> Iterator[str]:
         yield "  health:"
         for probe in guessed.probes:
             doubt = "" if probe.known else " # check: no healthcheck names a path"
-            if not doubt and probe.component in guessed.through:
-                doubt = f" # check: whether {guessed.through[probe.component]} passes this path on"
+            if not doubt and probe.address in guessed.through:
+                doubt = f" # check: whether {guessed.through[probe.address]} passes this path on"
             status = ""
             if probe.django and not probe.known:
                 status = f", status: {list(_DJANGO)}"
                 doubt = " # check: Django need not have a page here; better a path that asks the database"
-            yield f'    - {{id: {probe.id}, get: "${{url.{probe.component}}}{probe.path}"{status}}}{doubt}'
+            yield f'    - {{id: {probe.id}, get: "${{url.{probe.address}}}{probe.path}"{status}}}{doubt}'
         yield ""
     yield "watch:"
     yield "  duration: 5m # in production never under 30m"
     yield "  rules:"
     if guessed.probes:
-        for component in dict.fromkeys(probe.component for probe in guessed.probes):
-            chief = _chief([probe for probe in guessed.probes if probe.component == component])
-            name = "down" if component == guessed.probes[0].component else f"down-{component}"[:_LONGEST].rstrip("-")
+        for address in dict.fromkeys(probe.address for probe in guessed.probes):
+            chief = _chief([probe for probe in guessed.probes if probe.address == address])
+            name = "down" if address == guessed.probes[0].address else f"down-{address}"[:_LONGEST].rstrip("-")
             yield f"    - {{id: {name}, probe: {chief}, failures: 3}}"
     yield "    - {id: restarts, stats: restarts, above: 0, purpose: page}"
 
