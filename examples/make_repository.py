@@ -46,14 +46,14 @@ RELEASES = (
 )  # fmt: skip
 
 
-def make(dest: Path) -> dict[str, str]:
-    """Make the repository in ``dest`` and return {tag: commit}.
+def make(dest: Path, shop: Path = SHOP) -> dict[str, str]:
+    """Make the repository in ``dest`` and return {tag: commit}. shop: where its files are.
 
     Raise FileExistsError if something else is there: nothing is ever replaced.
     """
     with tempfile.TemporaryDirectory(prefix="shop-repository-") as folder:
         fresh = Path(folder) / "shop"
-        wanted = _made(fresh)
+        wanted = _made(fresh, shop)
         if dest.exists() and any(dest.iterdir()):
             if not (dest / ".git").exists() or _tags(dest) != wanted:
                 raise FileExistsError(f"{dest} holds something else; name a folder that is empty or not there")
@@ -63,18 +63,18 @@ def make(dest: Path) -> dict[str, str]:
     return wanted
 
 
-def tree_of(release: Release, folder: Path) -> None:
+def tree_of(release: Release, folder: Path, shop: Path = SHOP) -> None:
     """Write the files of ``release`` to the new folder ``folder``."""
-    shutil.copytree(SHOP / "base", folder, ignore=NOT_SOURCE)
+    shutil.copytree(shop / "base", folder, ignore=NOT_SOURCE)
     for overlay in release.overlays:
-        shutil.copytree(SHOP / "releases" / overlay, folder, ignore=NOT_SOURCE, dirs_exist_ok=True)
+        shutil.copytree(shop / "releases" / overlay, folder, ignore=NOT_SOURCE, dirs_exist_ok=True)
     version = folder / "shop" / "__init__.py"
     version.write_text(version.read_text().replace('VERSION = "1.0.0"', f'VERSION = "{release.number}"'))
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def _made(repository: Path) -> dict[str, str]:
+def _made(repository: Path, shop: Path) -> dict[str, str]:
     repository.mkdir()
     _git(repository, "init", "-q", "--template=", "--object-format=sha1", "-b", "main")
     for index, release in enumerate(RELEASES):
@@ -82,7 +82,7 @@ def _made(repository: Path) -> dict[str, str]:
             if path.name != ".git":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         with tempfile.TemporaryDirectory() as folder:
-            tree_of(release, Path(folder) / "tree")
+            tree_of(release, Path(folder) / "tree", shop)
             shutil.copytree(Path(folder) / "tree", repository, dirs_exist_ok=True)
         date = f"{FIRST_DATE + index * DAY_SECONDS} +0000"
         _git(repository, "add", "--all", date=date)

@@ -21,7 +21,6 @@ from tests.chaos.world import NEW, World
 CANCEL_SECONDS = 20.0
 """What is promised: Prefect kills a cancelled run after thirty."""
 
-POINTS = ("before", "during", "unsettled", "after")
 BOTH = {("host", "during", "prepare/build/web/web"), ("host", "during", "deploy/migrate")}
 CANCELLED = {*BOTH, ("host", "after", "deploy/switch/put")}
 """Where CI cancels a run. Before its switch it ends as in a migration; what it has done already has to be put back."""
@@ -33,9 +32,10 @@ def chosen(sample: set[tuple[str, str, str]]) -> list[Any]:
     """Return the parameters of a test at every change; where CI looks, of those in the sample."""
     return [
         on(platform, point, key, id=f"{platform}-{point}-{key}")
-        for platform in WORLDS
+        for platform, world in WORLDS.items()
         for key in keys(platform, "retry")
-        for point in POINTS
+        if not key.startswith(world.elsewhere or ("-",))
+        for point in world.signals
         if EVERYTHING or (platform, point, key) in sample
     ]
 

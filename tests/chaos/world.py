@@ -63,6 +63,8 @@ class World(ABC):
     needs_docker: ClassVar[bool] = False
     modes: ClassVar[tuple[Mode, ...]] = ()
     """How a fault strikes; none: in all ways."""
+    signals: ClassVar[tuple[str, ...]] = ("before", "during", "unsettled", "after")
+    """Where in a change of the deploy its run is cancelled, and stopped."""
     elsewhere: ClassVar[tuple[str, ...]] = ()
     """What the keys begin with of changes that are the same on another platform, where faults strike them."""
 
@@ -125,6 +127,10 @@ class World(ABC):
     def schema(self) -> dict[str, list[str]]:
         """Return {table: columns} of the shop's database, read by itself."""
 
+    def repository(self, dest: Path) -> None:
+        """Make the shop's repository."""
+        make(dest)
+
     def keep(self) -> None:  # noqa: B027 - most need nothing more
         """Keep, in ``root``, what a copy of ``root`` alone would lose."""
 
@@ -147,7 +153,7 @@ class World(ABC):
         self.set_clock(0)
         text = patient_example()
         (self.root / "examples" / "shop.yaml").write_text(self.runbook(text))
-        make(self.home / "example" / "shop")
+        self.repository(self.home / "example" / "shop")
         shutil.copytree(self.root, self.empty, symlinks=True)
         first = self.deploy(OLD)
         assert first.ended() == 0, (first.report, first.log[-4000:])

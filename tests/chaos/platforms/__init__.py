@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.platforms.colours import EntersWorld
+from tests.chaos.platforms.colours import ColoursWorld, EntersWorld, RollingWorld
 from tests.chaos.platforms.compose import ComposeWorld
 from tests.chaos.platforms.host import HostWorld
 from tests.chaos.world import World
@@ -10,5 +10,7 @@ from tests.chaos.world import World
 WORLDS: dict[str, type[World]] = {
     "host": HostWorld,
     "compose": ComposeWorld,
+    "compose-colours": ColoursWorld,
+    "compose-rolling": RollingWorld,
     "compose-enters": EntersWorld,
 }

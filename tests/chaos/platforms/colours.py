@@ -1,11 +1,15 @@
-"""The same shop in two colours behind the switch: moved from one to the other, and entered for the first time."""
+"""The same shop in two colours behind the switch: moved from one to the other at once or row by row, and entered for the first
+time."""
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
+from pathlib import Path
 from typing import ClassVar
 
+from examples.make_repository import SHOP, make
 from runwright.platforms.compose import Compose
 from runwright.routers.caddy import CaddySwitch
 from runwright.runbook.routers.caddy import Caddy
@@ -22,6 +26,7 @@ class ColoursWorld(ComposeWorld):
 
     strategy: ClassVar[str] = "blue_green"
     modes = MODES
+    signals = ("during",)
     elsewhere = ("prepare/", "deploy/backup/", "deploy/migrate", "deploy/dependencies")
     scenes: ClassVar[tuple[Scene, ...]] = ("deploy", "in-run", "warm", "cold")
     switched = "deploy/switch/put"
@@ -86,6 +91,29 @@ class ColoursWorld(ComposeWorld):
             with contextlib.suppress(AssertionError):
                 self.docker("rm", "--force", *found)
         super().put_right(empty=empty)
+
+
+class RollingWorld(ColoursWorld):
+    """Two containers serve, and are replaced one after the other."""
+
+    strategy: ClassVar[str] = "rolling"
+    sample = frozenset({"kill-unsettled-deploy/1/switch/put"})
+
+    def runbook(self, text: str) -> str:
+        """Return it without rules about what one page of numbers says: two containers answer there in turn."""
+        for rule in ("errors", "latency"):
+            at = text.index(f"    - {{id: {rule},")
+            text = text[:at] + text[text.index("\n", at) + 1 :]
+        return super().runbook(text)
+
+    def repository(self, dest: Path) -> None:
+        """Make a shop that is served by two containers."""
+        shop = self.root.with_name(f"{self.root.name}-shop")
+        shutil.copytree(SHOP, shop)
+        file = shop / "base" / "docker-compose.yml"
+        text = exchanged(file.read_text(), "web: &app\n", "web: &app\n    deploy: {replicas: 2}\n")
+        file.write_text(exchanged(text, "    <<: *app\n", "    <<: *app\n    deploy: {replicas: 1}\n"))
+        make(dest, shop)
 
 
 class EntersWorld(ColoursWorld):
