@@ -91,6 +91,11 @@ class Router(Protocol):
         ...
 
     @property
+    def leaves(self) -> bool:
+        """Whether it is ours to be taken away, with all that it is told by."""
+        return False
+
+    @property
     def drain_seconds(self) -> float:
         """How long requests in flight elsewhere are waited for."""
         ...
@@ -114,8 +119,16 @@ class Router(Protocol):
         """Raise RefusedError if it is somebody else's and does not have what it needs; ActionError if it does not answer."""
         ...
 
+    def make_ready(self, do: Do, key: str) -> None:  # noqa: B027 - most have nothing to make
+        """Make what it needs to be started, so that `ensure`, with the same ``key``, has but to start it: what it takes over from
+        is stopped in between."""
+
     def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
         """Start it if it does not run. It comes back with the target of its file; ``first`` if it was never told any."""
+        ...
+
+    def begin_with(self, do: Do, first: Upstream, key: str) -> None:
+        """Note that it sends users to ``first`` if it was never told anything, as `ensure` with the same ``key`` does."""
         ...
 
     def door(self, do: Do, slot: str) -> Upstream | None:
@@ -147,4 +160,9 @@ class Router(Protocol):
 
     def stop(self, do: Do, key: str) -> None:
         """Stop it. Its target file stays."""
+        ...
+
+    def leave(self, do: Do, key: str) -> None:
+        """Give up what it stands before, for good: it sends nobody anywhere any more, and forgets where it sent them. Raise
+        InputError if it is not ours to be taken away (`leaves`)."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from runwright.cutovers.shape import ALL, DRAIN_KEY, Cutover
-from runwright.engine.actions import Do
+from runwright.engine.actions import Do, Read
 from runwright.errors import InputError, VerificationError
 from runwright.platforms.shape import Going, Platform, ServiceFact
 from runwright.routers.shape import Router
@@ -66,6 +66,10 @@ class BlueGreen(Cutover):
 
     def _take_over(self, do: Do, version: Version, slot: str, key: str) -> None:
         """Send the users to ``version`` in ``slot``, and end what may still run of it from before there were slots."""
+        if (
+            self.router.target(do) is None
+        ):  # from when way is made until it listens nobody is served: it has but to be started then
+            self.router.make_ready(do, f"{key}/router")
         self.platform.make_way(do, key)
         self._send(do, slot, key)
         self.platform.leave(do, version, key)
@@ -87,9 +91,19 @@ class BlueGreen(Cutover):
         return self.router.switch(do, to, f"{key}/switch")
 
     def _stands(self, do: Do, first: Upstream, key: str, going: Going | None = None) -> None:
-        """Let the router run. Where it was started to take over from what ran before there were slots, a plan has said so."""
-        if going is None or not self.platform.plain(going.reads):
-            self.router.ensure(do, key, first)
+        """Let the router run. Where it was started to take over from what ran before there were slots, or for a look at a candidate, a
+        plan has said so."""
+        if going is not None and self.platform.plain(going.reads):
+            return
+        if going is not None and self._planned(do, going):
+            self.router.begin_with(do, first, key)
+            return
+        self.router.ensure(do, key, first)
+
+    def _planned(self, do: Do, going: Going) -> bool:
+        """Return whether this is a plan which has said already that the router is started."""
+        plans = do(Read(says="see whether this is a plan", function=lambda: False, assume=True))
+        return plans and self.platform.stand() is not None and not self.router.facts(going.reads).running
 
     def _stands_for_a_look(self, do: Do, going: Going, key: str) -> None:
         """Let the router run where it is the only way to a candidate, and nobody is served meanwhile."""

@@ -30,9 +30,10 @@ class Canary(BlueGreen):
         self.rungs = (*(rung for rung in rungs or RUNGS if rung < ALL), ALL)
 
     def stage(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
-        """Start ``version`` in ``slot``; if users are still sent there, by a release that did not come to its end, no more of them."""
+        """Start ``version`` in ``slot``; if users are still sent there, by another release that did not come to its end, no more of them."""
         live = self.router.target(do)
-        if live is not None and live.slot != slot and self.router.facts(do).share(slot):
+        left = live is not None and live.slot != slot and self.router.facts(do).share(slot)
+        if live is not None and left and not self._staged(version, slot, going):
             self.router.switch(do, live, f"{key}/alone")
         super().stage(do, version, slot, going, key)
 

@@ -43,13 +43,18 @@ class Rolling(BlueGreen):
         return tuple(round(ALL * row / rows.count) for row in range(1, rows.count + 1))
 
     def stage(self, do: Do, version: Version, slot: str, going: Going, key: str) -> None:
-        """Start the first row of ``version`` in ``slot``, all of it where nothing serves. Users that a release which did not come
-        to its end has left there go back first."""
+        """Start the first row of ``version`` in ``slot``, all of it where nothing serves. Users that another release, which
+        did not come to its end, has left there go back first."""
         self._enter(do, going, f"{key}/enter")
-        live = self.router.target(do)
-        if going.previous is not None and live is not None and live.slot != slot and self.router.facts(do).share(slot):
-            self.back(do, going.previous, live.slot, going, f"{key}/alone")
         if not self._staged(version, slot, going):
+            live = self.router.target(do)
+            if (
+                going.previous is not None
+                and live is not None
+                and live.slot != slot
+                and self.router.facts(do).share(slot)
+            ):
+                self.back(do, going.previous, live.slot, going, f"{key}/alone")
             self.platform.stop(do, slot, f"{key}/clear")
         if len(self.shares_of(going.reads, version, slot, going.release_id)) == 1:
             self.platform.start(do, version, slot, key, going.release_id)
@@ -59,7 +64,9 @@ class Rolling(BlueGreen):
         self._stands_for_a_look(do, going, f"{key}/router")
 
     def grow(self, do: Do, version: Version, slot: str, going: Going, key: str, share: int) -> None:
-        """Start the row that ``share`` needs; the first one is staged."""
+        """Start the row that ``share`` needs; the first one is staged, and so are all where nothing serves."""
+        if len(self.shares_of(going.reads, version, slot, going.release_id)) == 1:
+            return
         rows = self._rows(version, slot, going, share)
         if rows.row > 1:
             self.platform.start_row(do, version, slot, rows, f"{key}/{rows.row}", going.release_id)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from runwright.engine.actions import UNKNOWN, Do, Fence, Read, Wait, WriteFile
 from runwright.engine.effects import fences
-from runwright.errors import ActionError, CancelledError, DeadlineError, VerificationError
+from runwright.errors import ActionError, CancelledError, DeadlineError, InputError, VerificationError
 from runwright.routers.shape import RouterFacts
 from runwright.routers.target import ALL, Target
 from runwright.traffic import Counted, Upstream
@@ -28,6 +28,7 @@ class TargetFile(ABC):
     """Where it says what went wrong."""
     slots: tuple[str, ...] = ("blue", "green")
     parts: ClassVar[bool] = False
+    leaves: ClassVar[bool] = False
     mode = 0o600
     """Of the files that it reads."""
 
@@ -36,6 +37,7 @@ class TargetFile(ABC):
         self._token = token
         self._fence = fence
         self._told: Target | None = None  # what a plan has written into the target file
+        self._announced = 0  # what a plan has announced
 
     # ------------------------------------------------------------------------------------------- what differs by where
 
@@ -142,6 +144,13 @@ class TargetFile(ABC):
     def require(self, do: Do) -> None:  # noqa: B027 - what we start has what it needs
         """Raise RefusedError if it does not have what it needs, ActionError if it does not answer."""
 
+    def make_ready(self, do: Do, key: str) -> None:  # noqa: B027 - most have nothing to make
+        """Make what it needs to be started, so that `ensure` has but to start it."""
+
+    def leave(self, do: Do, key: str) -> None:  # noqa: ARG002
+        """Raise InputError: what sends users elsewhere one day has to be told so by who started it."""
+        raise InputError("This router cannot be taken away by a release.", next="Name another `strategy`.")
+
     def announce(self, do: Do, key: str) -> None:
         """From here on, refuse whoever holds a lower token: a process that was stopped right before it moves traffic.
 
@@ -149,12 +158,14 @@ class TargetFile(ABC):
         """
         if self._token is None:
             return
-        highest = Read(says="read the front door's fence", function=lambda: fences.highest(self._fence), assume=0)
+        says, assume = "read the front door's fence", self._announced
+        highest = Read(says=says, function=lambda: fences.highest(self._fence), assume=assume)
         if (known := do(highest)) > self._token:
             raise fences.fenced(self._fence, self._token)
         if known < self._token:
             says = f"tell the front door that the lease has token {self._token} now"
             do(Fence(path=self._fence, token=self._token, says=says, key=key))
+            self._announced = self._token
 
     def switch(self, do: Do, to: Upstream, key: str, share: int = ALL, stays: Upstream | None = None) -> int:
         """Send ``share`` percent of the new requests to ``to``, the rest to ``stays``; with 100 wait for those in flight
@@ -185,7 +196,7 @@ class TargetFile(ABC):
         self.end_faults(do, self.slots, f"{key}/unspoilt")
         return self._drain(do, wanted.to)
 
-    def _told_first(self, do: Do, first: Upstream | None, key: str) -> None:
+    def begin_with(self, do: Do, first: Upstream | None, key: str) -> None:
         """Name ``first`` in the target file if that names nothing yet: nobody is to be told that nothing is served."""
         read = Read(says="read the target file", function=self.named, untouched=True)
         if first is not None and do(read) is None:

@@ -75,7 +75,7 @@ class OwnRouter(TargetFile):
             containers.joins(do, self._own.container, self._stand.network, f"{key}/network")
         self.require(do)
         self.announce(do, f"{key}/fence")
-        self._told_first(do, first, key)
+        self.begin_with(do, first, key)
         running, served, written = self._targets(do, self._told)
         if running and written is not None and served != written:  # it was restarted, or we were ended in between
             self.tell(do, written, f"{key}/told")

@@ -32,6 +32,11 @@ class Paired:
         return self.front.parts and self.inside.parts
 
     @property
+    def leaves(self) -> bool:
+        """No: the team's own would go on to ask for the colours."""
+        return False
+
+    @property
     def drain_seconds(self) -> float:
         """How long both wait for what is in flight elsewhere."""
         return max(self.front.drain_seconds, self.inside.drain_seconds)
@@ -53,10 +58,19 @@ class Paired:
         """Raise RefusedError if the team's own does not have what it needs."""
         self.front.require(do)
 
+    def make_ready(self, do: Do, key: str) -> None:
+        """Make what the one inside needs to be started; the other one runs."""
+        self.inside.make_ready(do, f"{key}/inside")
+
     def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
         """See to both, first to the one inside: a candidate is asked there."""
         self.inside.ensure(do, f"{key}/inside", first)
         self.front.ensure(do, key, first)
+
+    def begin_with(self, do: Do, first: Upstream, key: str) -> None:
+        """Note it for both."""
+        self.inside.begin_with(do, first, f"{key}/inside")
+        self.front.begin_with(do, first, key)
 
     def door(self, do: Do, slot: str) -> Upstream | None:
         """Return the one inside's address for ``slot`` alone."""
@@ -83,6 +97,10 @@ class Paired:
     def counted(self, do: Do) -> Mapping[str, Counted]:
         """Return what was counted of the users: callers inside are no measure of what they see."""
         return self.front.counted(do)
+
+    def leave(self, do: Do, key: str) -> None:
+        """Raise InputError: the team's own is not ours to be taken away."""
+        self.front.leave(do, key)
 
     def stop(self, do: Do, key: str) -> None:
         """Stop the one inside; the other one is not ours."""

@@ -54,7 +54,7 @@ class Target:
         (Target(plain=True), "", ["stop blue", "stop green"]),
         (Target(plain=True, blue=True), "", ["stop blue", "stop green"]),
         # killed after that: the copy serves, and what may be left of the other is ended
-        (Target(plain=False, blue=True), "blue", ["start blue", "make_way", "ensure", "switch", "leave", "replace_others"]),
+        (Target(plain=False, blue=True), "blue", ["start blue", "make_ready", "make_way", "ensure", "switch", "leave", "replace_others"]),
         (Target(plain=True, blue=True, told="blue"), "blue", ["start blue", "make_way", "ensure", "switch", "leave", "replace_others"]),
     ],
 )  # fmt: skip

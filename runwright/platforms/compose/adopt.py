@@ -17,6 +17,7 @@ from runwright.platforms.compose.containers import Container
 from runwright.platforms.compose.images import Image, image_of
 from runwright.platforms.compose.override import ServiceOverride, override_file
 from runwright.platforms.compose.release import facts, labels
+from runwright.plural import few
 from runwright.versions import COMMIT, Artifact, Version
 
 
@@ -151,6 +152,13 @@ def _commit(do: Do, there: Sequence[Container], images: Mapping[str, Image]) -> 
 
 
 def _project(do: Do, there: Sequence[Container], project: Project) -> Project:
+    if coloured := sorted({c.service for c in there if c.slot}):
+        raise RefusedError(
+            f"{few(coloured)} {'runs' if len(coloured) == 1 else 'run'} in a colour, and only who released it knows the files that it was made of.",
+            state="Nothing was changed; there is no way back to what runs now.",
+            next="Release from where it was released before, with the same RUNWRIGHT_HOME; or start the application once without "
+            "colours (`docker compose up -d`), after the switch and the colours were removed by hand.",
+        )
     said = {(c.directory, c.files, c.env_files) for c in there}
     if len(said) != 1:
         shown = "; ".join(sorted(f"{c.service}: {', '.join(c.files)}" for c in there))

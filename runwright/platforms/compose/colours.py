@@ -19,7 +19,7 @@ from runwright.platforms.compose.connections import await_quiet
 from runwright.platforms.compose.containers import Container, containers_of
 from runwright.platforms.compose.neighbours import Neighbours
 from runwright.platforms.compose.rows import Place, layout, place_of
-from runwright.platforms.compose.starting import STOP_SECONDS, Starting, restarts
+from runwright.platforms.compose.starting import STOP_SECONDS, Starting, after, restarts
 from runwright.platforms.shape import Beside, Rows
 from runwright.plural import few, plural
 from runwright.runbook.platforms.compose import ComposeTarget
@@ -113,10 +113,9 @@ class Colours:
             for row in range(1, rows.count + 1):
                 self.start_row(do, version, project, slot, replace(rows, row=row), f"{prefix}/{row}", release_id)
             return
-        elif anew or not all(
-            self._runs(there, version, name, slot, counts[name], release_id) for name in self.services
-        ):
-            self._up(do, version, project, slot, counts, f"{prefix}/{slot}/up", release_id, anew=anew)
+        elif anew or not all(self._runs(there, version, name, slot, counts[name]) for name in self.services):
+            key = f"{prefix}/{slot}/up{after(self.services, here, version, release_id)}"
+            self._up(do, version, project, slot, counts, key, release_id, anew=anew)
         now = containers_of(do, self._target.project)
         if now is None:
             return
@@ -165,7 +164,8 @@ class Colours:
         mine = {c.service: c for c in here if c not in strange and place_of(c) == places.get(c.service)}
         if stopped := [c for c in mine.values() if not c.running]:
             says, argv = f"start {few(c.name for c in stopped)}", ("docker", "start", *(c.id for c in stopped))
-            do(Command(says=says, key=f"{prefix}/{slot}/begin", argv=argv, deadline_seconds=STOP_SECONDS))
+            key = f"{prefix}/{slot}/begin{after(self.services, stopped, version, release_id)}"
+            do(Command(says=says, key=key, argv=argv, deadline_seconds=STOP_SECONDS))
         if missing := [name for name in places if name not in mine]:
             mine_now = [c for c in here if c not in strange]
             counts = {
@@ -320,11 +320,9 @@ class Colours:
             found[name] = max(others) or here or said.get(name, 1) or 1
         return found
 
-    def _runs(
-        self, there: Iterable[Container] | None, version: Version, name: str, slot: str, count: int, release_id: str
-    ) -> bool:
+    def _runs(self, there: Iterable[Container] | None, version: Version, name: str, slot: str, count: int) -> bool:
         mine = of(there, name, slot)
-        return _whole(mine, version, name, count) and all(c.running and c.release == release_id for c in mine)
+        return _whole(mine, version, name, count) and all(c.running for c in mine)
 
     def _up(
         self,

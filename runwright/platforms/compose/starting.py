@@ -89,7 +89,7 @@ class Starting:
             if names:  # without any, Compose would start everything
                 scale = _scale(names, there, version, stopped=anew)
                 flags = ["--no-deps", *(["--force-recreate"] if anew else []), *scale]
-                self._up(do, project, flags, names, name + _after(group, there, version, release_id))
+                self._up(do, project, flags, names, name + after(group, there, version, release_id))
             # at once, so that nobody waits for healthchecks; what it says is heard when everything has settled
             told = self.tell(do, beside, name, {*names, *found}, strict=False)
             if number + 1 < len(groups):
@@ -382,7 +382,7 @@ def restarts(there: Iterable[Container] | None) -> dict[str, int]:
     return {c.id: c.restarts for c in there or () if c.running}
 
 
-def _after(group: Iterable[str], there: Iterable[Container] | None, version: Version, release_id: str) -> str:
+def after(group: Iterable[str], there: Iterable[Container] | None, version: Version, release_id: str) -> str:
     """Return what tells the key of a start from that of an earlier one, by the same release, of what has ended since; "" if
     there was none: a journal that has settled that one must not keep this one from happening."""
     ended = [

@@ -98,7 +98,7 @@ class CaddyRouter(TargetFile):
             do(Command(argv=words, says=f"make the folder {self._folder}", key=f"{key}/folder"))
         self.announce(do, f"{key}/fence")
         self._configure(do, f"{key}/config{again}")
-        self._told_first(do, first, key)
+        self.begin_with(do, first, key)
         caddy = do(Read(says="see which Caddy is used", function=program.find, assume="caddy"))
         places = {name: str(self._folder) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
         do(

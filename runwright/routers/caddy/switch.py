@@ -33,6 +33,7 @@ class CaddySwitch(TargetFile):
 
     breaks: ClassVar[frozenset[Break]] = frozenset({"errors", "latency"})
     parts: ClassVar[bool] = True
+    leaves: ClassVar[bool] = True
 
     def __init__(self, spec: Spec, folder: Path, python: str, stand: Stand, token: int | None = None) -> None:
         super().__init__(spec.drain_timeout, folder / "fence", token)
@@ -43,6 +44,9 @@ class CaddySwitch(TargetFile):
         self._sticky = bool(getattr(spec, "sticky", False))
         self._all = tuple(Standing(stand, entry, spec.image, folder, self._sticky) for entry in stand.entries)
         self.log = folder / stand.entries[0].service
+        self._has_folder = False
+        self._ready = set[str]()
+        """The makes of which a container was made, or is planned to be: a plan does not see it."""
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -123,6 +127,14 @@ class CaddySwitch(TargetFile):
 
     # ------------------------------------------------------------------------------------------------------ changing
 
+    def make_ready(self, do: Do, key: str) -> None:
+        """Make the container that is to stand for each service, with its files and its names; none is started."""
+        self._private(do, key)
+        self.announce(do, f"{key}/fence")
+        there = {found.made: found for found in containers.ours(do, self._stand.project)}
+        for one in self._all:
+            self._made_ready(do, one, there.get(one.make), f"{key}/{one.entry.service}")
+
     def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
         """Let one stand for each service, as it must be now. Who stands as it must is left alone, and a new one stands before
         its predecessor goes, but where that one has a port of this machine which both need. first: what is served if they were
@@ -130,19 +142,9 @@ class CaddySwitch(TargetFile):
 
         Raise ActionError if somebody else has a port, or a network is missing; DeadlineError if one does not answer.
         """
-        private = do(
-            Read(
-                says="see whose folder it is",
-                function=lambda: state.private(self._folder),
-                assume=False,
-                untouched=True,
-            )
-        )
-        if not private:
-            words = ("install", "-d", "-m", "700", str(self._folder))
-            do(Command(argv=words, says=f"make the folder {self._folder}", key=f"{key}/folder"))
+        self._private(do, key)
         self.announce(do, f"{key}/fence")
-        self._told_first(do, first, key)
+        self.begin_with(do, first, key)
         there = containers.ours(do, self._stand.project)
         for one in self._all:
             self._stands(
@@ -174,6 +176,17 @@ class CaddySwitch(TargetFile):
         for found in containers.ours(do, self._stand.project):
             self._stop(do, found, f"{key}/{found.service}-{found.made}")
 
+    def leave(self, do: Do, key: str) -> None:
+        """Remove what stands, which lets what it has begun come to its end, and last of all the target file: as long as that is
+        there, the way back is to stand there again."""
+        self.announce(do, f"{key}/fence")
+        self.end_faults(do, tuple(configuration.MARKS), f"{key}/unspoilt")
+        for found in containers.ours(do, self._stand.project):
+            self._remove(do, found, f"{key}/{found.service}-{found.made}")
+        file = self.target_file
+        if do(Read(says=f"see whether {file} is there", function=file.exists, assume=True)):
+            do(Command(argv=("rm", "-f", str(file)), says="forget where users were sent", key=f"{key}/forgotten"))
+
     # ------------------------------------------------------------------------------------------------------- helpers
 
     def _run(self, entry: Entry) -> Path:
@@ -199,9 +212,7 @@ class CaddySwitch(TargetFile):
         others = [found for found in there if found.made != one.make]
         in_the_way: list[Found] = []
         mine = next((found for found in there if found.made == one.make), None)
-        if mine is None:
-            self._make(do, one, key)
-        self._connect(do, one, mine, key)
+        self._made_ready(do, one, mine, key)
         begins = mine is None or not mine.runs
         if begins:
             in_the_way = self._in_the_way(do, one, others)
@@ -223,6 +234,30 @@ class CaddySwitch(TargetFile):
             self._remove(do, found, f"{key}/after-{found.made}")
         if others or in_the_way or (begins and mine is not None):  # started again it may have another address
             self._stand.moved(do, f"{key}/moved-{one.make}/alone")
+
+    def _private(self, do: Do, key: str) -> None:
+        """See to it that its folder is there, and nobody else's."""
+        if self._has_folder:
+            return
+        whose = Read(
+            says="see whose folder it is",
+            function=lambda: state.private(self._folder),
+            assume=False,
+            untouched=True,
+        )
+        if not do(whose):
+            words = ("install", "-d", "-m", "700", str(self._folder))
+            do(Command(argv=words, says=f"make the folder {self._folder}", key=f"{key}/folder"))
+        self._has_folder = True
+
+    def _made_ready(self, do: Do, one: Standing, mine: Found | None, key: str) -> None:
+        """Let its container be there, with its names."""
+        if mine is None and one.make in self._ready:
+            return
+        if mine is None:
+            self._make(do, one, key)
+        self._connect(do, one, mine, key)
+        self._ready.add(one.make)
 
     def _make(self, do: Do, one: Standing, key: str) -> None:
         """Make its container, which does not run yet, with its files."""

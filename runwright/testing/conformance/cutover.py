@@ -79,21 +79,21 @@ class Release:
     previous: Version | None
     key: str
 
-    def going(self, do: Do) -> Going:
-        """Return it as a cutover needs to know it."""
-        return Going(self.id, do, previous=self.previous)
+    def going(self) -> Going:
+        """Return it as a cutover needs to know it: it is asked for real, also where only a plan is written."""
+        return Going(self.id, Direct(), previous=self.previous)
 
     def stage(self, do: Do) -> None:
         """Start it beside what serves."""
-        self.case.make().stage(do, self.version, self.slot, self.going(do), self.key)
+        self.case.make().stage(do, self.version, self.slot, self.going(), self.key)
 
     def shift(self, do: Do, share: int = ALL) -> None:
         """Send it the users, or a share of them."""
-        self.case.make().shift(do, self.version, self.slot, self.going(do), self.key, share)
+        self.case.make().shift(do, self.version, self.slot, self.going(), self.key, share)
 
     def grow(self, do: Do, share: int) -> None:
         """Start what a share needs."""
-        self.case.make().grow(do, self.version, self.slot, self.going(do), self.key, share)
+        self.case.make().grow(do, self.version, self.slot, self.going(), self.key, share)
 
     @property
     def shares(self) -> tuple[int, ...]:
@@ -116,7 +116,7 @@ class Release:
         cutover = self.case.make()
         home = cutover.home(do, self.previous, self.slot)
         cutover.at_once(do, self.previous, home, "back")
-        cutover.back(do, self.previous, home, self.going(do), "back")
+        cutover.back(do, self.previous, home, self.going(), "back")
 
     def served(self) -> Release:
         """Do it all."""
