@@ -4,6 +4,7 @@ time."""
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -48,6 +49,23 @@ class ColoursWorld(ComposeWorld):
             f"    urls:\n      front: {self.front_url()}",
             f"    router: {{kind: caddy}}\n    urls:\n      front: {self.front_url()}",
         )
+
+    def repository(self, dest: Path) -> None:
+        """Make a shop with another Compose file."""
+        shop = self.root.with_name(f"{self.root.name}-shop")
+        shutil.copytree(SHOP, shop)
+        file = shop / "base" / "docker-compose.yml"
+        file.write_text(self.compose_file(file.read_text()))
+        make(dest, shop)
+
+    def compose_file(self, text: str) -> str:
+        """Return the shop's Compose file with a healthcheck that costs less than to start Python: it is run all the time."""
+        lines = text.splitlines(keepends=True)
+        first = next(i for i, line in enumerate(lines) if line == "        - CMD\n")
+        assert "urllib" in lines[first + 3], "the healthcheck is another one"
+        asked = "exec 3<>/dev/tcp/127.0.0.1/8000; printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3; head -n 1 <&3 | grep -q 200"
+        lines[first : first + 4] = [f"        {json.dumps(['CMD', 'bash', '-c', asked])}\n"]
+        return "".join(lines)
 
     def start_again(self) -> None:
         """Put the data back, start the live version in the colour that it was in, and the switch before it."""
@@ -106,14 +124,10 @@ class RollingWorld(ColoursWorld):
             text = text[:at] + text[text.index("\n", at) + 1 :]
         return super().runbook(text)
 
-    def repository(self, dest: Path) -> None:
-        """Make a shop that is served by two containers."""
-        shop = self.root.with_name(f"{self.root.name}-shop")
-        shutil.copytree(SHOP, shop)
-        file = shop / "base" / "docker-compose.yml"
-        text = exchanged(file.read_text(), "web: &app\n", "web: &app\n    deploy: {replicas: 2}\n")
-        file.write_text(exchanged(text, "    <<: *app\n", "    <<: *app\n    deploy: {replicas: 1}\n"))
-        make(dest, shop)
+    def compose_file(self, text: str) -> str:
+        """Return the shop's Compose file with two containers of what users reach."""
+        text = exchanged(text, "web: &app\n", "web: &app\n    deploy: {replicas: 2}\n")
+        return super().compose_file(exchanged(text, "    <<: *app\n", "    <<: *app\n    deploy: {replicas: 1}\n"))
 
 
 class EntersWorld(ColoursWorld):
