@@ -119,7 +119,7 @@ class Router(Protocol):
         """Raise RefusedError if it is somebody else's and does not have what it needs; ActionError if it does not answer."""
         ...
 
-    def make_ready(self, do: Do, key: str) -> None:  # noqa: B027 - most have nothing to make
+    def make_ready(self, do: Do, key: str) -> None:
         """Make what it needs to be started, so that `ensure`, with the same ``key``, has but to start it: what it takes over from
         is stopped in between."""
 

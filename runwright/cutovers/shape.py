@@ -48,6 +48,9 @@ class Cutover(ABC):
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
 
+    def require(self, do: Do) -> None:  # noqa: B027 - most have nothing to ask for
+        """Raise RefusedError if it cannot be done as things are."""
+
     @abstractmethod
     def candidate(self, do: Do, chosen: str) -> str:
         """Return the slot that the new version goes to. chosen: the one that this release has chosen before, "" if none."""

@@ -15,9 +15,9 @@ from runwright.release import drivers
 from runwright.release.work import Work
 from runwright.traffic import status_of
 
-TAKES_AWAY = ("drain", "stop", "up")
+TAKES_AWAY = ("drain", "stop", "up", "leave")
 """The changes after which a service may be away: it is stopped for migrations, or since the new version has no such
-service, or it is replaced in place."""
+service, or it is replaced in place, or what stood before it is taken away."""
 MOVES_USERS = "switch/put"
 """The change after which users reach another version: if that did not serve, nobody was served from then on."""
 ASK_EVERY_SECONDS = 0.1

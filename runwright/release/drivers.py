@@ -9,10 +9,13 @@ from typing import Any
 from runwright import registry
 from runwright.builders.pulled import Recorded
 from runwright.builders.shape import Builder, BuilderKind, Making
+from runwright.cutovers.blue_green import BlueGreen
+from runwright.cutovers.leaving import Leaving
 from runwright.cutovers.shape import Cutover
 from runwright.databases.shape import Database, DatabaseKind
 from runwright.engine.actions import Do, Process
 from runwright.errors import InputError, NotBuiltError
+from runwright.ledger.release import Release
 from runwright.metrics.shape import Source, SourceKind
 from runwright.migrators.shape import Job, Migrator, MigratorKind
 from runwright.platforms.shape import Kind, Platform
@@ -21,6 +24,7 @@ from runwright.routers.paired import Paired
 from runwright.routers.shape import Router
 from runwright.runbook.checks import Rule
 from runwright.runbook.drill import Break
+from runwright.runbook.snapshot import from_json
 from runwright.site import SSH_KEY, Site
 from runwright.traffic import Upstream
 from runwright.versions import Version
@@ -106,6 +110,16 @@ def _cutover(site: Site) -> Any:
     """Return the class of the strategy: the platform's own, or a common one."""
     name, platform = strategy(site), kind(site)
     return platform.own_cutovers().get(name) or registry.cutover(platform.called.get(name, name))
+
+
+def out_of_slots(site: Site, where: Platform, before: Release, token: int | None = None) -> Cutover | None:
+    """Return how a version gets the users of ``before``, which was released into slots with a router of ours before them, where
+    there are none any more; None if it was not."""
+    old = Site(from_json(before.runbook), before.environment, site.folders, site.secrets)
+    if old.place.target.platform != site.place.target.platform or not runs_two(old):
+        return None
+    found = cutover(old, platform(old, None, before.version), token)
+    return Leaving(where, found) if isinstance(found, BlueGreen) and found.platform.stand() is not None else None
 
 
 def inject(site: Site, do: Do, slot: str, by: Break, seconds: float, token: int | None, key: str) -> None:

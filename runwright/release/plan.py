@@ -73,6 +73,7 @@ def make_plan(work: Work) -> dict[str, Any]:
     beside = (work.platform.staged if work.cutover.stages else work.platform.beside)(work.do, work.version)
     if beside.refuses is not None:
         raise beside.refuses
+    work.cutover.require(work.do)
     slot = cutover.new_slot(work, work.do)
     steps, depends = changes(work, migrations, slot)
     made: dict[str, Any] = {

@@ -110,7 +110,12 @@ class Work:
     @property
     def cutover(self) -> Cutover:
         """How the version gets the users of the one before, under the lease of this process if it holds one."""
-        return drivers.cutover(self.site, self.platform, self.do.token)
+        where, token = self.platform, self.do.token
+        if not drivers.runs_two(self.site) and (before := self._release_before) is not None:
+            found = drivers.out_of_slots(self.site, where, before, token)
+            if found is not None:
+                return found
+        return drivers.cutover(self.site, where, token)
 
     @property
     def database(self) -> Database | None:
@@ -147,10 +152,15 @@ class Work:
     @property
     def before(self) -> Version | None:
         """What is replaced: the way back, or, as long as that is not settled, what was proven last."""
+        found = self._release_before
+        return found.version if found is not None else None
+
+    @property
+    def _release_before(self) -> Release | None:
         if self.release.previous_id is not None:
-            return self.previous
+            return self.ledger.releases.get(self.release.previous_id)
         live = self.ledger.releases.live(self.release.system, self.release.environment)
-        return live.version if live is not None and live.id != self.id else None
+        return live if live is not None and live.id != self.id else None
 
     @property
     def at_the_door(self) -> tuple[str, ...]:

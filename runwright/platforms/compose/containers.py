@@ -19,6 +19,8 @@ RELEASE, COMMIT, SYSTEM, ENVIRONMENT, KEY, BESIDE, SERVICE, SLOT, ROW = (
     f"runwright.{name}"
     for name in ("release", "commit", "system", "environment", "key", "beside", "service", "slot", "row")
 )
+STANDS = "runwright.switch"
+"""The label of what stands before a project's colours: the project's name."""
 _LABELS = {
     "project": PROJECT,
     "service": "com.docker.compose.service",
@@ -33,6 +35,7 @@ _LABELS = {
     "of": SERVICE,
     "slot": SLOT,
     "row": ROW,
+    "stands": STANDS,
 }
 # .ID and not .Id: with the latter docker falls back to untyped data, where a missing healthcheck is an error
 _FORMAT = (
@@ -61,7 +64,8 @@ class Container:
     created, started: ISO 8601. files, directory, env_files: what Compose wrote down when it made it.
     project: "" if it is not Compose's. networks: their names. published: (address, port) of this machine.
     shares: ids or names of the containers whose network, processes or memory it uses. slot: the colour of its service, "" if
-    that has none. row: where it stands in its colour, as its label says. aliases: what it is called on its networks, besides its name.
+    that has none. row: where it stands in its colour, as its label says. stands: the project before whose colours it stands,
+    which it is none of. aliases: what it is called on its networks, besides its name.
     """
 
     id: str
@@ -92,6 +96,7 @@ class Container:
     shares: tuple[str, ...] = ()
     slot: str = ""
     row: str = ""
+    stands: str = ""
     aliases: frozenset[str] = frozenset()
 
     @property
@@ -225,7 +230,7 @@ def parse_containers(output: Output) -> tuple[Container, ...]:
 def _container(raw: dict[str, object]) -> Container:
     mounts, published = raw.pop("mounts", None), _published(raw.pop("ports"))
     networks, shares = raw.pop("networks"), raw.pop("shares")
-    of, slot, row = raw.pop("of", None), raw.pop("slot", None), raw.pop("row", None)
+    of, slot, row, stands = (raw.pop(name, None) for name in ("of", "slot", "row", "stands"))
     raw["service"] = of or raw["service"]
     given = {name: value for name, value in raw.items() if name not in ("name", "oneoff", "files", "env_files")}
     return Container(
@@ -243,6 +248,7 @@ def _container(raw: dict[str, object]) -> Container:
         shares=_shared(shares),
         slot=str(slot or ""),
         row=str(row or ""),
+        stands=str(stands or ""),
     )
 
 

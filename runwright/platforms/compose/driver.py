@@ -29,6 +29,7 @@ from runwright.platforms.compose.entries import read_entries
 from runwright.platforms.compose.environment import Variables, carried, configured, keys_seen
 from runwright.platforms.compose.faults import inject
 from runwright.platforms.compose.images import Image, image_of
+from runwright.platforms.compose.leaving import out_of_colours, take_colours_away
 from runwright.platforms.compose.left_out import ways_to_mount
 from runwright.platforms.compose.neighbours import NOBODY, Neighbours, known_services, neighbours
 from runwright.platforms.compose.printed import lines_of, printed
@@ -138,7 +139,10 @@ class Compose(Platform):
         return project_in_tree(do, self._place("")).project.argv()
 
     def exec_argv(self, service: str) -> tuple[str, ...]:
-        """Return the words before a program that is to run inside the container of ``service``; stdin is passed on."""
+        """Return the words before a program that is to run inside the container of ``service``; stdin is passed on. Raise
+        ActionError if it has one of each colour: see `inside`."""
+        if service in self._colours.services:
+            raise ActionError(f"{service} runs in colours, and it was not said in which.", state="Nothing was asked.")
         return ("docker", "compose", "-p", self.target.project, "exec", "-T", service)
 
     def inside(self, do: Do, service: str, slot: str) -> tuple[str, ...]:
@@ -208,8 +212,14 @@ class Compose(Platform):
         """Return what lives beside the services of ``version``, which was prepared, and what becomes of it."""
         leave = self.target.orphans == "leave"
         found = neighbours(do, self.target.project, version, self._all, self._gone, leave=leave)
-        coloured = None if self.slots else self._in_colours(ours(self._all, found.there))
-        return Beside((*found.anew(version), *found.notes), refuses=coloured or found.refuses(version), what=found)
+        coloured = () if self.slots else [c for c in ours(self._all, found.there) if c.slot]
+        out: tuple[str, ...] = ()
+        refused = None
+        if coloured and self._before is not None and "entries" in self._before.extra:
+            out = out_of_colours(coloured, version, self._before)
+        elif coloured:
+            refused = self._in_colours(coloured)
+        return Beside((*out, *found.anew(version), *found.notes), refuses=refused or found.refuses(version), what=found)
 
     def _in_colours(self, there: Iterable[Container]) -> RefusedError | None:
         """Return why nothing can be released here, if colours run and it is not known, or not asked, who sends users to them."""
@@ -364,6 +374,8 @@ class Compose(Platform):
             self._colours.start(do, version, self._project(version), slot, prefix, release_id, keep=keep, anew=anew)
             return
         there = NOBODY if beside is None else beside.what
+        if not self.slots:
+            there = take_colours_away(do, self._all, there, prefix)
         self._starting.replace(do, version, self._project(version), prefix, release_id, there, keep=keep, anew=anew)
 
     def rows(self, do: Do, version: Version, slot: str, release_id: str) -> Rows:

@@ -327,7 +327,8 @@ def _taken(
 ) -> tuple[str, ...]:
     """Return who holds a port or a name that a service of ``version`` needs, and is not replaced or stopped for it."""
     makes_way = {*version.extra["images"], *gone}
-    others = {c.name: c for c in (*there, *here) if c.project != project or c.service not in makes_way or c.oneoff}
+    strange = [c for c in (*there, *here) if c.stands != project]  # the switch goes, or has nothing that is needed
+    others = {c.name: c for c in strange if c.project != project or c.service not in makes_way or c.oneoff}
     wanted = version.extra.get("published", {})
     ports = [
         f"{c.name} holds port {port}, which {service} publishes"
