@@ -16,10 +16,10 @@ from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.colour_file import colour_file, network_of, rendered_file
 from runwright.platforms.compose.connections import await_quiet
-from runwright.platforms.compose.containers import Container, containers_of
+from runwright.platforms.compose.containers import STOP_SECONDS, Container, containers_of
 from runwright.platforms.compose.neighbours import Neighbours
 from runwright.platforms.compose.rows import Place, layout, place_of
-from runwright.platforms.compose.starting import STOP_SECONDS, Starting, after, restarts
+from runwright.platforms.compose.starting import Starting, after, restarts
 from runwright.platforms.shape import Beside, Rows
 from runwright.plural import few, plural
 from runwright.runbook.platforms.compose import ComposeTarget

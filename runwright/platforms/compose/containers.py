@@ -49,6 +49,8 @@ _FORMAT = (
     + "}"
 )
 KEPT = "once it is put back, the file that `runwright show` names"
+STOP_SECONDS = 120.0
+"""How long stopping may take on top of starting: Docker's own grace is ten seconds unless a service asks for more."""
 _LEFTOVER = re.compile(r"[0-9a-f]{12}_(?P<name>.+)")
 
 
@@ -163,6 +165,11 @@ def containers_of(do: Do, project: str) -> tuple[Container, ...] | None:
     if not ids:
         return ids if ids is None else ()
     return do(inspect(ids))
+
+
+def ours(services: Iterable[str], there: Iterable[Container] | None) -> tuple[Container, ...]:
+    """Return the containers of the application's own services, without those of one-off jobs."""
+    return tuple(c for c in there or () if c.service in services and not c.oneoff)
 
 
 def running_here(do: Do) -> tuple[Container, ...]:

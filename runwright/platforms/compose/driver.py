@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-import shlex
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from runwright.engine.actions import Action, Command, Do, Elsewhere, Output, Read, nothing
+from runwright.engine.actions import Action, Command, Do, Read
 from runwright.engine.there.paths import Path
-from runwright.errors import ActionError, InputError, RefusedError, RunwrightError
-from runwright.platforms.compose import containers, spoken
+from runwright.errors import ActionError, InputError, RunwrightError
+from runwright.platforms.compose import spoken
 from runwright.platforms.compose.adopt import adopt
 from runwright.platforms.compose.build import ComposeBuild
 from runwright.platforms.compose.claims import claims, has_data
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.colours import SLOTS, Colours
 from runwright.platforms.compose.config import ComposeConfig, read_config
-from runwright.platforms.compose.containers import Container, containers_of, volumes_of
+from runwright.platforms.compose.containers import STOP_SECONDS, Container, containers_of, ours, volumes_of
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.entries import read_entries
 from runwright.platforms.compose.environment import Variables, carried, configured, keys_seen
 from runwright.platforms.compose.faults import inject
 from runwright.platforms.compose.images import Image, image_of
-from runwright.platforms.compose.leaving import out_of_colours, take_colours_away
-from runwright.platforms.compose.left_out import ways_to_mount
+from runwright.platforms.compose.jobs import Job, run_job
+from runwright.platforms.compose.leaving import out_of_colours, strange_colours, take_colours_away
+from runwright.platforms.compose.left_out import mounted_otherwise
 from runwright.platforms.compose.neighbours import NOBODY, Neighbours, known_services, neighbours
 from runwright.platforms.compose.printed import lines_of, printed
 from runwright.platforms.compose.release import env_of, project_in_tree, pull_missing, put_in_place
 from runwright.platforms.compose.sources import compose_files, top_of
-from runwright.platforms.compose.starting import STOP_SECONDS, Starting, ours, word
+from runwright.platforms.compose.starting import Starting
 from runwright.platforms.compose.usage import health_log, memory_free, stats
 from runwright.platforms.shape import (
     Beside,
@@ -218,29 +216,8 @@ class Compose(Platform):
         if coloured and self._before is not None and "entries" in self._before.extra:
             out = out_of_colours(coloured, version, self._before)
         elif coloured:
-            refused = self._in_colours(coloured)
+            refused = strange_colours(coloured, self.target, self.state)
         return Beside((*out, *found.anew(version), *found.notes), refuses=refused or found.refuses(version), what=found)
-
-    def _in_colours(self, there: Iterable[Container]) -> RefusedError | None:
-        """Return why nothing can be released here, if colours run and it is not known, or not asked, who sends users to them."""
-        strange = [c.name for c in there if c.running and c.slot]
-        if not strange:
-            return None
-        they = f"{few(strange)} {'runs' if len(strange) == 1 else 'run'} in a colour"
-        if not self.slots:
-            return RefusedError(
-                f"{they}, and the runbook says `strategy: {self.target.strategy}`, which would start the services beside them.",
-                state="Nothing was changed.",
-                next="Say `strategy: blue_green` again; or, to leave it for good, take a moment of downtime: remove those containers "
-                f"and the switch (`docker rm -f $(docker ps -aq --filter label=runwright.switch={self.target.project})`), start the "
-                "application by `docker compose up -d`, and release with `--adopt`.",
-            )
-        return RefusedError(
-            f"{they}, and where users are sent is not known here.",
-            state="Nothing was changed.",
-            next="Another Runwright released it: with another RUNWRIGHT_HOME, on this machine or as another user "
-            f"(its files were in {self.state / 'switch'}). Release from there.",
-        )
 
     def staged(self, do: Do, version: Version) -> Beside:
         """Return what a person should know of a colour of ``version``: how many containers it gets, which names and ports the
@@ -263,8 +240,7 @@ class Compose(Platform):
         Its image may be right, and what is mounted over it runs all the same: by a file that somebody has added, or carried
         over by Docker from the container that was replaced.
         """
-        found = [_mounted_otherwise(fact, planned) for planned in ways_to_mount(version, fact.service)]
-        return min(found, key=len, default=())
+        return mounted_otherwise(version, fact)
 
     # ------------------------------------------------------------------------------------------------- new versions
 
@@ -313,32 +289,7 @@ class Compose(Platform):
         The image's entrypoint script runs first, as it does for the service; an entrypoint that would take ``argv`` for
         its own arguments is replaced. The container carries release and key as labels and is removed at the end.
         """
-        name = job_name(self.target.project, release_id, key or " ".join((service, *argv)))
-        words = ["run", "--rm", "--no-deps", "-T", "--name", name, "--label", f"{containers.RELEASE}={release_id}"]
-        words += ["--label", f"{containers.KEY}={key}"] if key else []
-        command = argv
-        if service in version.extra.get("bare", ()):
-            words += ["--entrypoint", shlex.quote(argv[0])]
-            command = argv[1:]
-        project = self._project(version)
-        printed = do(
-            Command(
-                says=says,
-                key=key,
-                argv=project.argv(*words, service, *command),
-                env=project.env,
-                deadline_seconds=deadline_seconds,
-                repeatable=key is None,
-                safe_point=key is not None,
-                parse=nothing if key else _stdout,
-                elsewhere=Elsewhere(
-                    running=("docker", "ps", "-q", "--filter", f"name=^/?{re.escape(name)}$"),
-                    wait=("docker", "wait", name),
-                    end=("docker", "rm", "-f", name),
-                ),
-            )
-        )
-        return printed or b""
+        return run_job(do, self._project(version), version, argv, Job(service, key, says, release_id, deadline_seconds))
 
     def start_dependencies(self, do: Do, version: Version, prefix: str) -> None:
         """Start what the application depends on (its database, above all) if it does not run, and wait until it is
@@ -497,7 +448,7 @@ class Compose(Platform):
         """
         found = ours(self.services, containers_of(do, self.target.project))
         there = [c for c in found if c.running and c.slot in (slot, "")]
-        if not slot and (refused := self._in_colours(found)):
+        if not slot and (refused := strange_colours(found, self.target, self.state)):
             raise refused
         if not there:
             return None
@@ -558,32 +509,5 @@ class Compose(Platform):
                 )
 
 
-def job_name(project: str, release_id: str, key: str) -> str:
-    """Return the name of a one-off container: readable, and the same for the same job of the same release."""
-    mark = hashlib.sha256(f"{release_id}\0{key}".encode()).hexdigest()[:10]
-    return f"{project}-rw-{word(key)[:24]}-{mark}"
-
-
-def _mounted_otherwise(fact: ServiceFact, planned: Mapping[str, str]) -> tuple[str, ...]:
-    """Return, as phrases, what is mounted into an instance and is not ``planned``."""
-    wanted = {os.path.normpath(target): source for target, source in planned.items()}
-    return tuple(
-        f"{fact.instance} has {source} mounted on {target}"
-        for source, target in fact.mounts
-        if not _as_planned(source, wanted.get(os.path.normpath(target)))
-    )
-
-
-def _as_planned(source: str, wanted: str | None) -> bool:
-    """Return whether a mount comes from where it was to come from; "" stands for a volume without a name."""
-    if not wanted:
-        return wanted == "" and not source.startswith("/")
-    return source == wanted or Path(source).resolve() == Path(wanted).resolve()
-
-
 def _missing(project: Project) -> list[str]:
     return [str(f) for f in project.files if not f.is_file()]
-
-
-def _stdout(output: Output) -> bytes:
-    return output.stdout

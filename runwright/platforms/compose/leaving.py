@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from runwright.engine.actions import Command, Do
-from runwright.platforms.compose.containers import Container
+from runwright.engine.there.paths import Path
+from runwright.errors import RefusedError
+from runwright.platforms.compose.containers import STOP_SECONDS, Container, ours
 from runwright.platforms.compose.neighbours import Neighbours
-from runwright.platforms.compose.starting import STOP_SECONDS, ours
 from runwright.plural import few
+from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.versions import Version
 
 
@@ -26,6 +28,28 @@ def out_of_colours(coloured: Iterable[Container], version: Version, before: Vers
         "served from when the switch goes until that is healthy.",
         f"The way back is {before.name} in place as well, started anew, and nobody is served meanwhile either. Only what fails before "
         "the switch has gone goes back to the colours as they are.",
+    )
+
+
+def strange_colours(there: Iterable[Container], target: ComposeTarget, state: Path) -> RefusedError | None:
+    """Return why nothing can be released, if colours run of which it is not known, or not asked, who sends users to them."""
+    strange = [c.name for c in there if c.running and c.slot]
+    if not strange:
+        return None
+    they = f"{few(strange)} {'runs' if len(strange) == 1 else 'run'} in a colour"
+    if target.strategy == "recreate":
+        return RefusedError(
+            f"{they}, and the runbook says `strategy: {target.strategy}`; which release started them is not known here.",
+            state="Nothing was changed.",
+            next="Release from where they were released (with another RUNWRIGHT_HOME, or as another user); or take a moment of downtime: "
+            f"remove those containers and the switch (`docker rm -f $(docker ps -aq --filter label=runwright.switch={target.project})`), "
+            "start the application by `docker compose up -d`, and release with `--adopt`.",
+        )
+    return RefusedError(
+        f"{they}, and where users are sent is not known here.",
+        state="Nothing was changed.",
+        next="Another Runwright released it: with another RUNWRIGHT_HOME, on this machine or as another user "
+        f"(its files were in {state / 'switch'}). Release from there.",
     )
 
 

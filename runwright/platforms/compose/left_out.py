@@ -16,6 +16,7 @@ from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import refusal, rendered
 from runwright.platforms.compose.copies import Place
 from runwright.platforms.compose.override import ServiceOverride
+from runwright.platforms.shape import ServiceFact
 from runwright.plural import few
 from runwright.versions import Version
 
@@ -120,3 +121,25 @@ def _same(now: Path, copy: Path, users: Path) -> bool:
     files = [path for path in below if path.is_file()] if now.is_dir() else [now]
     others = [then / path.relative_to(now) if now.is_dir() else then for path in files]
     return all(b.is_file() and a.read_bytes() == b.read_bytes() for a, b in zip(files, others, strict=True))
+
+
+def mounted_otherwise(version: Version, fact: ServiceFact) -> tuple[str, ...]:
+    """Return, as phrases, what is mounted into an instance and was not planned for ``version``, by the way that comes nearest."""
+    found = [_besides(fact, planned) for planned in ways_to_mount(version, fact.service)]
+    return min(found, key=len, default=())
+
+
+def _besides(fact: ServiceFact, planned: Mapping[str, str]) -> tuple[str, ...]:
+    wanted = {os.path.normpath(target): source for target, source in planned.items()}
+    return tuple(
+        f"{fact.instance} has {source} mounted on {target}"
+        for source, target in fact.mounts
+        if not _as_planned(source, wanted.get(os.path.normpath(target)))
+    )
+
+
+def _as_planned(source: str, wanted: str | None) -> bool:
+    """Return whether a mount comes from where it was to come from; "" stands for a volume without a name."""
+    if not wanted:
+        return wanted == "" and not source.startswith("/")
+    return source == wanted or Path(source).resolve() == Path(wanted).resolve()

@@ -13,15 +13,18 @@ from runwright.platforms.compose import containers
 from runwright.platforms.compose.cli import Project
 from runwright.platforms.compose.config import PROCESSES
 from runwright.platforms.compose.containers import (
+    STOP_SECONDS,
     Container,
     Settled,
     containers_of,
     inspect,
     never_ready,
+    ours,
     require_sound,
 )
+from runwright.platforms.compose.in_the_way import finish_leftovers, free_ports, make_way, stop_before
 from runwright.platforms.compose.left_out import commit_of
-from runwright.platforms.compose.neighbours import Neighbours, meets
+from runwright.platforms.compose.neighbours import Neighbours
 from runwright.platforms.compose.override import ServiceOverride, override_file
 from runwright.plural import few
 from runwright.runbook.platforms.compose import ComposeTarget
@@ -29,9 +32,6 @@ from runwright.versions import Version
 
 POLL_SECONDS = 0.25
 """How often containers are looked at while they start: every second of it is downtime."""
-
-STOP_SECONDS = 120.0
-"""How long stopping may take on top of starting: Docker's own grace is ten seconds unless a service asks for more."""
 
 
 class Starting:
@@ -62,13 +62,14 @@ class Starting:
         there = containers_of(do, self._target.project)
         there = beside.there if there is None else there
         before = restarts(there)
-        self._finish_leftovers(do, version, there, prefix)
+        finish_leftovers(do, self._services, version, there, prefix)
         kept = self._kept(version, there, beside, release_id) if keep or not anew else frozenset()
         if not keep:  # what was left out of the release runs on
             kept &= set(version.extra.get("commits", ()))
         # what the way back makes anew carries its name, so that another try of it does not keep that too
         stay = {} if anew else self._labelled(version, [c for c in there or () if not keep or c.service in kept])
-        self._make_way(do, version, there, prefix)
+        leave = self._target.orphans == "leave"
+        make_way(do, ours(self._services, there), version, self._gone, prefix, leave=leave)
         again = self._start_again(do, kept, there, prefix)
         mine = [s for s in self._services if s in version.extra["images"]]
         moved = {s for s in mine if s not in kept and (keep or s not in stay)} | again
@@ -84,8 +85,8 @@ class Starting:
             found = beside.with_them(version, base, release_id)
             names = [*group, *(s for s in found if s not in later and s not in group)]
             name = f"{prefix}/up" if len(groups) < 2 else f"{prefix}/up/{'+'.join(group)}"
-            self._free_ports(do, version, group, [c for c in ours(later, there) if c.running], name)
-            self._stop_before(do, [s for s, why in found.items() if why.startswith(PROCESSES)], there, name)
+            free_ports(do, version, group, [c for c in ours(later, there) if c.running], name)
+            stop_before(do, ours([s for s, why in found.items() if why.startswith(PROCESSES)], there), name)
             if names:  # without any, Compose would start everything
                 scale = _scale(names, there, version, stopped=anew)
                 flags = ["--no-deps", *(["--force-recreate"] if anew else []), *scale]
@@ -98,19 +99,6 @@ class Starting:
         self._settle(do, version, list(dict.fromkeys((*mine, *watched))), self._target.settle, before)
         if moved:
             self.tell(do, beside, prefix, {*moved, *with_them}, strict=not keep, but=told)
-
-    def _stop_before(self, do: Do, services: list[str], there: Iterable[Container] | None, key: str) -> None:
-        """Stop ``services`` before that whose processes they use: the kernel ends them with it, while Compose stops them, and
-        Compose takes it for a failure that what it stops has just ended."""
-        if running := [c for c in ours(services, there) if c.running]:
-            do(
-                Command(
-                    says=f"stop {few(c.name for c in running)}, which would end with what is replaced",
-                    key=f"{key}/before",
-                    argv=("docker", "stop", *(c.id for c in running)),
-                    deadline_seconds=STOP_SECONDS,
-                )
-            )
 
     def tell(
         self,
@@ -146,27 +134,6 @@ class Starting:
             if right is not False and proxy.answers:  # a plan does not know, and takes it for granted
                 done.add(proxy.container)
         return frozenset(done)
-
-    def _finish_leftovers(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str) -> None:
-        """Finish what an interrupted Compose left: a new container beside the old one, or one that was never renamed."""
-        names = {c.name for c in there or ()}
-        for container in ours([*self._services, *version.extra.get("followers", ())], there):
-            meant = container.meant_name
-            if meant is None:
-                continue
-            argv = (
-                ("docker", "rm", "-f", container.name)
-                if meant in names
-                else ("docker", "rename", container.name, meant)
-            )
-            do(
-                Command(
-                    says=f"{'remove' if meant in names else 'rename'} {container.name}, which an interrupted Compose left",
-                    key=f"{prefix}/leftover/{container.name}",
-                    argv=argv,
-                )
-            )
-            names.add(meant)
 
     def _kept(
         self, version: Version, there: Iterable[Container] | None, beside: Neighbours, release_id: str
@@ -210,55 +177,6 @@ class Starting:
                     )
                 )
         return again
-
-    def _make_way(self, do: Do, version: Version, there: Iterable[Container] | None, prefix: str) -> None:
-        """Stop the application's services that ``version`` does not have: those of the version before that this one has
-        lost, or those that a release started that is taken back. A worker would go on working, a port stay taken.
-
-        They are kept, stopped, for the way back; one that has the name of what is started gets another.
-        """
-        images, names = version.extra["images"], version.extra.get("names", {})
-        stays = self._gone if self._target.orphans == "leave" else ()
-        later = [
-            c
-            for c in ours(self._services, there)
-            if c.service not in images and (c.release or c.service in self._gone) and c.service not in stays
-        ]
-        if running := [c for c in later if c.state not in ("exited", "created")]:
-            they = "it" if len(running) == 1 else "them"
-            do(
-                Command(
-                    says=f"stop {few(c.name for c in running)}: {version.name} does not have {they}",
-                    key=f"{prefix}/stop",
-                    argv=("docker", "stop", *(c.id for c in running)),
-                    deadline_seconds=STOP_SECONDS,
-                )
-            )
-        for container in ours(self._services, there):
-            if container.name in names.values() and names.get(container.service) != container.name:
-                other = f"{container.name}-{container.id[:12]}"
-                do(
-                    Command(
-                        says=f"rename {container.name} to {other}: {version.name} gives its name to another service",
-                        key=f"{prefix}/rename/{container.name}",
-                        argv=("docker", "rename", container.id, other),
-                    )
-                )
-
-    def _free_ports(self, do: Do, version: Version, group: Iterable[str], later: Iterable[Container], key: str) -> None:
-        """Stop what is replaced later and holds a port that ``group`` publishes now."""
-        published = version.extra.get("published", {})
-        wanted = [(address, int(port)) for service in group for address, port in published.get(service, ())]
-        held = [c for c in later if any(p == q and meets(a, b) for a, p in c.published for b, q in wanted)]
-        if held:
-            do(
-                Command(
-                    says=f"stop {', '.join(c.name for c in held)}: {', '.join(group)} takes its port",
-                    key=f"{key}/free",
-                    argv=("docker", "stop", *(c.id for c in held)),
-                    deadline_seconds=STOP_SECONDS,
-                )
-            )
 
     def _labelled(self, version: Version, there: Iterable[Container]) -> dict[str, str]:
         """Return {service: release} of what runs ``version`` already: it keeps its label, and so is not replaced for a
@@ -369,11 +287,6 @@ class Starting:
             raise
         require_sound(seen or (), {}, before)
         return seen or ()
-
-
-def ours(services: Iterable[str], there: Iterable[Container] | None) -> tuple[Container, ...]:
-    """Return the containers of the application's own services, without those of one-off jobs."""
-    return tuple(c for c in there or () if c.service in services and not c.oneoff)
 
 
 def restarts(there: Iterable[Container] | None) -> dict[str, int]:

@@ -15,7 +15,7 @@ from runwright.engine.performer import Performer
 from runwright.engine.planning import Planner
 from runwright.errors import ActionError, DeadlineError, InputError
 from runwright.platforms.compose import Compose
-from runwright.platforms.compose.driver import job_name
+from runwright.platforms.compose.jobs import job_name
 from runwright.runbook.platforms.compose import ComposeTarget
 from runwright.testing.replies import Replies
 from runwright.versions import Artifact, Version
