@@ -226,7 +226,7 @@ class Kubernetes(Inside):
 
     def _applied_before(self, do: Do, version: Version) -> list[Object]:
         """Return what the other versions applied, as far as their files are still here: without them nothing is taken away."""
-        found = []
+        found: list[Object] = []
         for other in self._others(version):
             with suppress(InputError):
                 found += preparing.read_composed(do, other).objects
