@@ -7,10 +7,12 @@ from datetime import datetime
 
 from runwright.platforms.kubernetes.kubectl import Object, title
 from runwright.platforms.kubernetes.reading import Events, condition, first_seen, last_seen, number, short, when
-from runwright.platforms.kubernetes.troubles import Reason, Trouble
+from runwright.platforms.kubernetes.troubles import Look, Reason, Trouble
 
 PASSING_SECONDS = 10.0
 """A webhook that is just being replaced answers again within that, and pods that end free a quota."""
+TRIED_AGAIN_SECONDS = 180.0
+"""A controller that could not make a pod tries again after twice the time of before, whatever has become free meanwhile."""
 
 _WORDS = re.compile(r"^(Error creating: |create Pod \S+ in \S+ \S+ failed error: |Failed to create [^:]*: )+")
 _AWAY = re.compile(r'failed calling webhook "([^"]+)"')
@@ -25,14 +27,14 @@ _ACCOUNT = re.compile(
 )
 
 
-def refusal(maker: Object, events: Events, now: datetime, *, ending: bool) -> Trouble | None:
+def refusal(maker: Object, look: Look) -> Trouble | None:
     """Return why ``maker`` (a ReplicaSet, StatefulSet or DaemonSet that has fewer pods than it wants; a Deployment that cannot make
-    its ReplicaSet) cannot make pods, None if nobody refuses them. ending: whether pods end right now, which frees a quota."""
-    failing = _failing(maker, events)
+    its ReplicaSet) cannot make pods, None if nobody refuses them."""
+    failing = _failing(maker, look.events)
     if failing is None:
         return None
     words, begun = failing
-    long_enough = begun is not None and (now - begun).total_seconds() >= PASSING_SECONDS
+    long_enough = begun is not None and (look.now - begun).total_seconds() >= PASSING_SECONDS
     about_whom = title(maker)
     said = _WORDS.sub("", short(words)).rstrip(".")
     if found := _AWAY.search(words):
@@ -51,11 +53,12 @@ def refusal(maker: Object, events: Events, now: datetime, *, ending: bool) -> Tr
             final=True,
         )
     if found := _QUOTA.search(words):
+        tried = max((last_seen(e) for e in look.events.about(maker, "FailedCreate")), default=None)
         return Trouble(
             Reason.QUOTA,
             f"{about_whom}: its pods are refused by the quota {found[1]}: {said}.",
             "Raise the quota, lower replicas or requests, or let maxSurge 0 and maxUnavailable 1 replace one pod after the other.",
-            final=long_enough and not ending,
+            final=long_enough and look.no_room(tried, TRIED_AGAIN_SECONDS),
         )
     if _LIMITS.search(words):
         return Trouble(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from runwright.errors import ObservationError
@@ -19,6 +19,7 @@ from runwright.platforms.kubernetes.reading import (
     condition,
     containers,
     controller,
+    last_seen,
     listed,
     number,
     owned,
@@ -36,6 +37,8 @@ REVISION = "deployment.kubernetes.io/revision"
 HASH = "controller-revision-hash"
 STEADY_SECONDS = 10.0
 """What nothing asks whether it is ready has to run for so long without a restart."""
+MOVED_SECONDS = 10.0
+"""After a pod has become ready its controller stops another one, in a moment unless it is busy."""
 LATE_SECONDS = 30.0
 """A pod that ends takes its time after that, which it is given to end by itself."""
 LATELY_SECONDS = 600.0
@@ -100,11 +103,14 @@ def progress(
     count = counted(workload, revisions, pods)
     if (done := _done(workload, count, now)) is not None:
         return done
+    indexed = Events(events)
     looking = Look(
-        Events(events),
+        indexed,
         now,
         ours=frozenset(str(c.get("name")) for c in containers(count.template)),
         ending=any(_makes_room(pod, now) for pod in pods),
+        moving=any(_moves(pod, now) for pod in count.new),
+        room=_room(workload, revisions, indexed),
         others=sum(
             seconds_since(at(pod, "metadata", "creationTimestamp"), now) < LATELY_SECONDS for pod in count.given_up
         ),
@@ -116,6 +122,21 @@ def progress(
 def _makes_room(pod: Object, now: datetime) -> bool:
     """Return whether a pod is ending, and in time: one whose node does not answer may end in an hour."""
     return terminating(pod) and seconds_since(at(pod, "metadata", "deletionTimestamp"), now) < LATE_SECONDS
+
+
+def _moves(pod: Object, now: datetime) -> bool:
+    """Return whether a pod has a place, and gets ready or just has become so: what that brings has not followed yet."""
+    if condition(pod, "PodScheduled").get("status") != "True":
+        return False
+    return not is_ready(pod) or seconds_since(condition(pod, "Ready").get("lastTransitionTime"), now) < MOVED_SECONDS
+
+
+def _room(workload: Object, revisions: Sequence[Object], events: Events) -> datetime | None:
+    """Return by when the pod of ``workload`` that was deleted last has surely ended, None if none was lately."""
+    makers = [workload, *owned(revisions, [workload])]
+    deleted = [last_seen(e) for maker in makers for e in events.about(maker, "SuccessfulDelete")]
+    grace = number(workload, "spec", "template", "spec", "terminationGracePeriodSeconds", otherwise=30)
+    return max(deleted) + timedelta(seconds=grace + 1) if deleted else None
 
 
 def newest(workload: Object, revisions: Sequence[Object]) -> Object | None:
@@ -300,7 +321,7 @@ def _of_workload(workload: Object, count: Count, look: Look) -> list[Trouble]:
         found.append(paused)
     if len(count.new) < count.wanted and paused is None:
         for maker in count.makers:
-            if (refused := refusal(maker, look.events, look.now, ending=look.ending)) is not None:
+            if (refused := refusal(maker, look)) is not None:
                 found.append(refused)
                 break
     if at(workload, "spec", "updateStrategy", "type") == "OnDelete" and count.old:

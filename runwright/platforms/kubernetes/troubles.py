@@ -35,6 +35,8 @@ MISSING_SECONDS = 10.0
 """A Secret, or what else is missing, may be made a moment later by somebody else (an operator for secrets)."""
 UNSCHEDULABLE_SECONDS = 10.0
 """Pods that end may make room, which the scheduler sees within a second or two."""
+SCHEDULED_SECONDS = 20.0
+"""The scheduler tries again within ten seconds after a pod has gone, if that may help."""
 PASSING_SECONDS = 60.0
 """A volume that is being made or moved, a node that is just coming back."""
 UNTAKEN_SECONDS = 10.0
@@ -85,14 +87,27 @@ class Trouble:
 class Look:
     """One look at a cluster. ours: names of the containers that the template has; what a webhook added is told apart.
 
-    ending: whether pods are ending right now, which may make room. others: how many pods of the same template their nodes gave up.
+    ending: whether pods are ending right now, which may make room. moving: whether a pod of the template is getting ready, or just has
+    become so: then one of the version before ends next. room: by when the last pod that was deleted has surely made room.
+    others: how many pods of the same template their nodes gave up.
     """
 
     events: Events
     now: datetime
     ours: Collection[str] = ()
     ending: bool = False
+    moving: bool = False
+    room: datetime | None = None
     others: int = 0
+
+    def no_room(self, tried: datetime | None, patience: float) -> bool:
+        """Return whether there is no room and none will come: nothing ends, and it was ``tried`` since the last pod had ended, or
+        for ``patience`` seconds nobody has tried again."""
+        if self.ending or self.moving:
+            return False
+        if self.room is None or (tried is not None and tried > self.room):
+            return True
+        return (self.now - self.room).total_seconds() >= patience
 
 
 def troubles(pod: Object, look: Look) -> Iterator[Trouble]:
@@ -186,12 +201,13 @@ def _unplaced(pod: Object, look: Look) -> Trouble | None:
     if _NODE_AWAY.search(words) or (_VOLUME.search(words) and not _MISSING.search(words)):
         patience = PASSING_SECONDS
     coming = bool(look.events.about(pod, "TriggeredScaleUp")) or bool(at(pod, "status", "nominatedNodeName"))
+    tried = max((last_seen(e) for e in look.events.about(pod, "FailedScheduling")), default=None)
     long_enough = seconds_since(scheduled.get("lastTransitionTime"), look.now) >= patience
     return Trouble(
         Reason.UNSCHEDULABLE,
         says,
         _to_place(words),
-        final=long_enough and not coming and not look.ending,
+        final=long_enough and not coming and look.no_room(tried, SCHEDULED_SECONDS),
     )
 
 

@@ -95,6 +95,17 @@ def probe(every: int = 1, failures: int = 2, **what: Any) -> Object:
     }
 
 
+def in_turn(made: Object) -> Object:
+    """Return a Deployment that may stop one pod before it makes another, and whose pods take their time to end."""
+    made["spec"]["strategy"] = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}
+    made["spec"]["progressDeadlineSeconds"] = 120
+    pod = made["spec"]["template"]["spec"]
+    pod["terminationGracePeriodSeconds"] = 20
+    pod["containers"][0] |= exits("trap 'sleep 12; exit' TERM; while :; do sleep 0.2; done")
+    pod["containers"][0]["readinessProbe"] = probe(exec={"command": ["true"]})
+    return made
+
+
 class Case:
     """What is applied, one step after the other, and at which second after the last step we look.
 
@@ -154,6 +165,11 @@ CASES: dict[str, Callable[[str], Case]] = {
         [shop(pod={"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]})], looks=(15.0,)
     ),
     "quota": lambda ns: Case([quota(pods="1"), shop()], [shop(env=[{"name": "V", "value": "2"}])], looks=(2.0, 16.0)),
+    "quota-in-turn": lambda ns: Case(
+        [quota(pods="2"), in_turn(shop(replicas=2))],
+        [in_turn(shop(replicas=2, env=[{"name": "V", "value": "2"}]))],
+        looks=(16.0, 60.0),
+    ),
     "limits": lambda ns: Case(
         [shop()], [quota(**{"limits.memory": "1Gi"})], [shop(env=[{"name": "V", "value": "2"}])], looks=(4.0,)
     ),
@@ -234,7 +250,7 @@ LEFT_OUT = frozenset(
         "podIP",
     ]
 )
-USUAL = frozenset({"Scheduled", "Pulled", "Created", "Started", "Pulling", "ScalingReplicaSet", "SuccessfulDelete"})
+USUAL = frozenset({"Scheduled", "Pulled", "Created", "Started", "Pulling", "ScalingReplicaSet"})
 """Events that no sentence comes from."""
 
 

@@ -112,7 +112,7 @@ def test_on_its_way_is_neither_done_nor_stalled(case: str) -> None:
 
 def test_every_case_that_was_looked_at_is_held_to_something() -> None:
     """A file that no test reads would be proof of nothing."""
-    assert {file.stem for file in DATA.glob("*.json")} == {*IN_VAIN, *PASSES, "paused", "no-answer"}
+    assert {file.stem for file in DATA.glob("*.json")} == {*IN_VAIN, *PASSES, "paused", "no-answer", "quota-in-turn"}
 
 
 # ---------------------------------------------------------------------------------------------------------- by hand
@@ -196,6 +196,43 @@ def test_a_quota_that_ending_pods_will_free_is_waited_for() -> None:
     look.pods[0]["metadata"]["deletionTimestamp"] = look.now.isoformat()
     found = look.progress
     assert not found.stalled and "exceeded quota" in found.says
+
+
+def test_a_quota_under_which_pods_are_replaced_in_turn_is_waited_for() -> None:
+    """The controller tries again after ever longer times, whatever has become free meanwhile: that is not in vain, until it had
+    time enough, or has tried since."""
+    first, second = looks("quota-in-turn")
+    assert "exceeded quota" in first.progress.says and not first.progress.stalled
+    assert "exceeded quota" in second.progress.says and not second.progress.stalled
+    over = replace(second, now=second.now + timedelta(seconds=240))
+    assert "exceeded quota" in over.progress.stalled
+    refused = newest(second.workload, second.revisions)
+    assert refused is not None
+    tried = [e for e in second.events if e["reason"] == "FailedCreate"]
+    for event in tried:
+        event["lastTimestamp"] = (second.now + timedelta(seconds=40)).isoformat()
+    assert "exceeded quota" in replace(second, now=second.now + timedelta(seconds=41)).progress.stalled
+
+
+@pytest.mark.parametrize(("ready", "seconds", "stalled"), [(False, 60, False), (True, 5, False), (True, 11, True)])
+def test_while_another_pod_gets_ready_room_may_come(ready: bool, seconds: float, stalled: bool) -> None:
+    """Given two new pods of which one has a place, an old one ends as soon as that is ready."""
+    look = last("unschedulable")
+    other = deepcopy(next(p for p in look.pods if p["status"]["phase"] == "Running"))
+    mine = newest(look.workload, look.revisions)
+    assert mine is not None
+    other["metadata"] |= {"name": "shop-other", "uid": "other"}
+    other["metadata"]["ownerReferences"][0]["uid"] = mine["metadata"]["uid"]
+    since = (look.now - timedelta(seconds=seconds)).isoformat()
+    for condition in other["status"]["conditions"]:
+        if condition["type"] == "Ready":
+            condition |= {"status": "True" if ready else "False", "lastTransitionTime": since}
+        if condition["type"] == "ContainersReady":
+            condition |= {"status": "True" if ready else "False"}
+    look.workload["spec"]["replicas"] = 2
+    look.pods.append(other)
+    assert bool(look.progress.stalled) is stalled
+    assert "Insufficient cpu" in look.progress.says
 
 
 def test_a_pod_that_does_not_end_frees_nothing() -> None:
