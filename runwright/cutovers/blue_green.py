@@ -151,10 +151,11 @@ class BlueGreen(Cutover):
     def home(self, do: Do, previous: Version, own: str) -> str:
         """Return the slot in which ``previous`` runs, or ran last; else the one beside ``own``. "": it serves as it did before
         there were slots, and never left that."""
-        if self.router.target(do) is None and self.platform.plain(do):
+        live = self.router.target(do)
+        if live is None and self.platform.plain(do):
             return ""
         wanted = set(self.platform.expected(previous).values())
-        named = self.served(do) or ""  # it was stopped in that slot, if migrations asked for it
+        named = live.slot if live is not None else ""  # it was stopped in that slot, if migrations asked for it
         for fact in sorted(self.platform.observe(do).services, key=lambda f: (not f.running, f.slot != named)):
             # what this release started may be of the same commit: a drill, or a version that was released again
             if (

@@ -50,12 +50,13 @@ def write(
 def write_files(do: Do, files: Files, base: Sequence[Object], workloads: Sequence[Object], prefix: str) -> None:
     """Write the files of a start as they are."""
     if files.base is not None:
-        _write(do, files.base, base, f"{prefix}/file/base")
+        write_file(do, files.base, base, f"{prefix}/file/base")
     for (service, file), workload in zip(files.workloads.items(), workloads, strict=True):
-        _write(do, file, [workload], f"{prefix}/file/{service}")
+        write_file(do, file, [workload], f"{prefix}/file/{service}")
 
 
-def _write(do: Do, file: Path, objects: Sequence[Object], key: str) -> None:
+def write_file(do: Do, file: Path, objects: Sequence[Object], key: str) -> None:
+    """Write objects as one file that kubectl takes."""
     listed: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
     content = json.dumps(listed, indent=1).encode()
     do(WriteFile(says=f"write {file}", key=key, path=file, content=content, mode=0o600))

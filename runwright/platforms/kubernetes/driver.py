@@ -84,7 +84,7 @@ class Kubernetes(Inside):
 
     def observe(self, do: Do) -> Observed:
         """Return the pods of the workloads that are ours, and their CronJobs."""
-        found = do(_look(self.kubectl))
+        found = do(look(self.kubectl))
         return Observed(tuple(self._fact(do, found, one) for one in self._those(found, ours=True)))
 
     def _those(self, found: Sequence[Object], *, ours: bool) -> Iterator[tuple[str, Object]]:
@@ -95,6 +95,7 @@ class Kubernetes(Inside):
             if one["kind"] == "Pod":
                 kind, _, service = workload_of(one, owners).partition("/")
             rolled = (one["kind"], kind) == ("CronJob", "CronJob") or (one["kind"] == "Pod" and kind in ROLLED)
+            service = self._called(service)
             if rolled and (service in self._names) is ours:
                 yield service, one
 
@@ -105,11 +106,19 @@ class Kubernetes(Inside):
         owner = controller(one).get("uid")
         made_by = next((o for o in found if owner and o["metadata"].get("uid") == owner), None)
         given = template(made_by) if made_by is not None and made_by["kind"] != "Pod" else None
-        changed = given is not None and _images(given) != {
-            name: image for name, image in _images(one).items() if name in _images(given)
+        changed = given is not None and images_in(given) != {
+            name: image for name, image in images_in(one).items() if name in images_in(given)
         }
         webhooks = mutating(do, self.kubectl, one) if changed else ()
         return replace(self._pod(service, one), seen=Seen(one, given, webhooks))
+
+    def _called(self, workload: str) -> str:
+        """Return the service that a workload of that name is of."""
+        return workload
+
+    def _laid_out(self, do: Do, made: Composed) -> Composed:  # noqa: ARG002
+        """Return the objects of a version as they are where they take the place of what serves."""
+        return made
 
     @property
     def _names(self) -> frozenset[str]:
@@ -173,12 +182,12 @@ class Kubernetes(Inside):
 
     def staying(self, do: Do) -> tuple[ServiceFact, ...]:
         """Return the pods of workloads in the namespace that are none of the application's own."""
-        found = do(_look(self.kubectl))
+        found = do(look(self.kubectl))
         return tuple(self._fact(do, found, one) for one in self._those(found, ours=False) if one[1]["kind"] == "Pod")
 
     def pods(self, do: Do) -> tuple[tuple[Pod, ...], tuple[Object, ...]]:
         """Return the pods of the workloads that are ours, and what they belong to."""
-        found = do(_look(self.kubectl))
+        found = do(look(self.kubectl))
         ours = [(service, one) for service, one in self._those(found, ours=True) if one["kind"] == "Pod"]
         names = {name_of(one): [str(c["name"]) for c in one["spec"]["containers"]] for _, one in ours}
         owners = tuple(o for o in found if o["kind"] in ("ReplicaSet", "Job"))
@@ -201,16 +210,18 @@ class Kubernetes(Inside):
                 state="Nothing was changed.",
                 next="Release another version; this one cannot be started again.",
             )
-        return preparing.put_in_place(do, self._site, version, prefix, self._before)
+        return preparing.put_in_place(
+            do, self._site, version, prefix, self._before, lambda made: self._laid_out(do, made)
+        )
 
     def by_hand(self, do: Do, version: Version) -> tuple[str, ...]:
         """Return what people, and other programs that apply, have set of the objects of ``version``, which was prepared."""
-        made = preparing.read_composed(do, version)
+        made = self._laid_out(do, preparing.read_composed(do, version))
         return tuple(s.says for one in owning.settled(do, self.kubectl, made.objects) for s in one.settings)
 
     def beside(self, do: Do, version: Version) -> Beside:
         """Return what lives beside ``version``, and what becomes of it."""
-        made = preparing.read_composed(do, version)
+        made = self._laid_out(do, preparing.read_composed(do, version))
         found = owning.settled(do, self.kubectl, made.objects, self._last(do, version))
         gone = self._vanished(do, version, made)
         services = [o for o in made.base if o["kind"] == "Service"]
@@ -229,7 +240,7 @@ class Kubernetes(Inside):
         found: list[Object] = []
         for other in self._others(version):
             with suppress(InputError):
-                found += preparing.read_composed(do, other).objects
+                found += self._laid_out(do, preparing.read_composed(do, other)).objects
         return [o for o in found if COPY_OF not in (o["metadata"].get("labels") or {})]
 
     def _last(self, do: Do, version: Version) -> dict[str, Object]:
@@ -301,7 +312,7 @@ class Kubernetes(Inside):
         if keep:
             found = tuple(one.on_the_way_back for one in found)
         else:
-            _require_known(found, version)
+            require_known(found, version)
         if by:
             numbers = {name_of(one.rendered): one.scaling.number for one in found if one.scaling is not None}
             files = applying.with_numbers(do, files, numbers, f"{prefix}/file")
@@ -326,7 +337,7 @@ class Kubernetes(Inside):
         known = {
             s: file for v in (self._before, self._version) if v is not None for s, file in self._started(do, v).items()
         }
-        for one in do(_look(self.kubectl)):
+        for one in do(look(self.kubectl)):
             service, kind = name_of(one), one["kind"]
             if service not in self._names or kind not in WORKLOADS or kind == "DaemonSet":
                 continue
@@ -358,7 +369,7 @@ class Kubernetes(Inside):
 
     def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:  # noqa: ARG002
         """Return what runs now as a version that can be applied again, None if nothing of ours runs."""
-        return adopt(do, self._site, do(_look(self.kubectl)), self._version, prefix)
+        return adopt(do, self._site, do(look(self.kubectl)), self._version, prefix)
 
     def usage(self, do: Do, instances: Sequence[str]) -> dict[str, Usage] | None:
         """Return what the pods ``instances`` use now; None where the cluster has no metrics."""
@@ -376,12 +387,13 @@ class Kubernetes(Inside):
         return "Deployment"
 
 
-def _look(kubectl: Kubectl) -> Any:
+def look(kubectl: Kubectl) -> Any:
+    """Return the read of all workloads, ReplicaSets and pods of the namespace."""
     words = ("get", ",".join(OBSERVED), "-o", "json")
     return kubectl.read(*words, says=f"look what runs in {kubectl.namespace}", parse=items)
 
 
-def _require_known(found: Sequence[owning.Settled], version: Version) -> None:
+def require_known(found: Sequence[owning.Settled], version: Version) -> None:
     """Raise RefusedError if something was set by hand since the version was prepared: the plan has not said that it goes."""
     known = version.extra.get("by_hand", ())
     new = [s.says for one in found for s in one.settings if s.says not in known]
@@ -393,7 +405,8 @@ def _require_known(found: Sequence[owning.Settled], version: Version) -> None:
         )
 
 
-def _images(made: Object) -> dict[str, str]:
+def images_in(made: Object) -> dict[str, str]:
+    """Return {container: image} of a pod, or of a template."""
     return {str(c.get("name")): str(c.get("image")) for c in containers(made.get("spec") or {})}
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 from runwright.engine.actions import Do
 from runwright.platforms.kubernetes.access import reached
 from runwright.platforms.kubernetes.driver import Kubernetes
+from runwright.platforms.kubernetes.slotted import Slotted
 from runwright.platforms.shape import Drafted, Kind
 from runwright.runbook.environment import Environment
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
@@ -32,7 +33,7 @@ class KubernetesKind(Kind):
     ) -> Kubernetes:
         """Return the driver."""
         target = _target(site)
-        return Kubernetes(
+        return (Kubernetes if target.strategy == "rolling" else Slotted)(
             target,
             site.book.services(),
             site.folders.tree,
@@ -52,9 +53,13 @@ class KubernetesKind(Kind):
 
         return drafted(do, directory, files)
 
-    def doors(self, place: Environment) -> tuple[str, ...]:  # noqa: ARG002
-        """Return nothing: what rolls has no door of its own."""
-        return ()
+    def doors(self, place: Environment) -> tuple[str, ...]:
+        """Return the names of addresses that lead to the first Service in `traffic`; what rolls has no door of its own."""
+        assert isinstance(place.target, KubernetesTarget)
+        traffic = place.target.traffic
+        if not traffic:
+            return ()
+        return tuple(next(iter(traffic.values())).urls) or (tuple(place.urls) if len(traffic) == 1 else ())
 
 
 def _target(site: Site) -> KubernetesTarget:

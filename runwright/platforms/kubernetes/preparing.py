@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,17 @@ class Site:
         return {SYSTEM: self.system[:63], ENVIRONMENT: self.environment[:63]}
 
 
-def put_in_place(do: Do, site: Site, version: Version, prefix: str, before: Version | None) -> Version:
+def put_in_place(
+    do: Do,
+    site: Site,
+    version: Version,
+    prefix: str,
+    before: Version | None,
+    laid_out: Callable[[Composed], Composed] = lambda made: made,
+) -> Version:
     """Return ``version`` with what is needed to start it; its manifests are tried by the cluster, and nothing is changed there.
+
+    laid_out: returns the objects as they are where they take the place of what serves.
 
     Raise InputError if the manifests are not right, RefusedError if the cluster is another one, or refuses them.
     """
@@ -84,8 +93,9 @@ def put_in_place(do: Do, site: Site, version: Version, prefix: str, before: Vers
             mode=0o600,
         )
     )
-    found = owning.settled(do, site.kubectl, made.objects)
-    tried(do, site, made, found, folder / TRIED, prefix=prefix)
+    laid = laid_out(made)
+    found = owning.settled(do, site.kubectl, laid.objects)
+    tried(do, site, laid, found, folder / TRIED, prefix=prefix)
     by_hand = [setting.says for one in found for setting in one.settings]
     return replace(version, extra={**version.extra, **facts(made, folder, cluster), "by_hand": by_hand})
 

@@ -1,0 +1,396 @@
+"""The Kubernetes platform where two versions run side by side: Deployments NAME-blue and NAME-green behind one Service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runwright.engine.actions import Do, Output, Read, Wait
+from runwright.errors import RefusedError
+from runwright.platforms.kubernetes import applying, door, owning, preparing
+from runwright.platforms.kubernetes.adopt import adopt
+from runwright.platforms.kubernetes.colours import (
+    SLOTS,
+    arranged,
+    as_plain,
+    counted,
+    guards,
+    in_slot,
+    named,
+    needed_first,
+    service_of,
+)
+from runwright.platforms.kubernetes.driver import Kubernetes, images_in, look, require_known
+from runwright.platforms.kubernetes.kubectl import Object, items, name_of, title
+from runwright.platforms.kubernetes.manifests import COMMIT, RELEASE, SLOT, Composed, marked, template
+from runwright.platforms.kubernetes.ownership import Kind
+from runwright.platforms.kubernetes.pods import workload_of
+from runwright.platforms.kubernetes.preparing import APPLY_SECONDS
+from runwright.platforms.kubernetes.selecting import Selecting
+from runwright.platforms.kubernetes.vanished import identity
+from runwright.platforms.shape import Beside
+from runwright.plural import plural
+from runwright.routing import Router
+from runwright.traffic import Upstream
+from runwright.versions import Version
+
+ENDS_SECONDS = 300.0
+"""How long pods that are ended may take: their own grace period, which is seldom more than a minute."""
+SETTLES_SECONDS = 2.0
+"""After a Service has moved, nodes send new connections to its old pods for about a second; then those can be ended."""
+
+
+class Slotted(Kubernetes):
+    """A namespace in which the Deployments in `traffic` run in one of two places; what else there is is rolled in place."""
+
+    slots = SLOTS
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._exposed = {service: exposed.service for service, exposed in self.target.traffic.items()}
+        self._router = self._selecting(None)
+        self._leaving: tuple[str, ...] | None = None  # what a plan knows of what serves as before there were slots
+
+    def _selecting(self, token: int | None) -> Selecting:
+        return Selecting(self.kubectl, self._exposed, token, leads=self._leads, scaled=self._scaled)
+
+    def own_router(self, token: int | None) -> Router:
+        """Return the Services."""
+        self._router = self._selecting(token)
+        return self._router
+
+    def _called(self, workload: str) -> str:
+        return service_of(workload, self._exposed)
+
+    def _laid_out(self, do: Do, made: Composed) -> Composed:
+        """Return the objects of a version as they are where they take the place of what serves."""
+        slot = self._router.serving(do)
+        if slot is None:
+            slot = "" if self._plain(do) else SLOTS[0]
+        return arranged(made, self._exposed, slot)
+
+    # ------------------------------------------------------------------------------------------------- what is there
+
+    def _in(self, do: Do, slot: str) -> dict[str, Object]:
+        """Return {service: its Deployment in ``slot``} of those that there are."""
+        names = [f"deployment/{named(service, slot)}" for service in self._exposed]
+        words = ("get", *names, "-o", "json", "--ignore-not-found")
+        says = f"look what there is of {slot or 'what runs in no slot'}"
+        found = do(self.kubectl.read(*words, says=says, parse=items, untouched=True))
+        return {service_of(name_of(one), self._exposed): one for one in found}
+
+    def _plain(self, do: Do) -> dict[str, Object]:
+        return self._in(do, "")
+
+    def plain(self, do: Do, *, running: bool = True) -> bool:
+        """Return whether a Deployment in `traffic` is there under its own name, as before there were slots."""
+        return any(not running or one["spec"].get("replicas") != 0 for one in self._plain(do).values())
+
+    def upstream(self, do: Do, slot: str) -> Upstream | None:
+        """Return how the router knows ``slot``; None if nothing runs there."""
+        service, name = next(iter(self._exposed.items()))
+        words = ("get", f"deployment/{named(service, slot)}", f"service/{name}", "-o", "json", "--ignore-not-found")
+
+        def parse(output: Output) -> Upstream | None:
+            found = {one["kind"]: one for one in items(output)}
+            runs = found.get("Deployment", {}).get("spec", {}).get("replicas", 1 if "Deployment" in found else 0)
+            ports: Sequence[Object] = found.get("Service", {}).get("spec", {}).get("ports") or ({},)
+            return Upstream(slot, named(service, slot), int(ports[0].get("port", 0))) if runs else None
+
+        assume = Upstream(slot, named(service, slot), 0)
+        says = f"look whether {named(service, slot)} is there"
+        found: Upstream | None = do(self.kubectl.read(*words, says=says, parse=parse, assume=assume))
+        return found
+
+    def _leads(self, do: Do, slot: str) -> Upstream | None:
+        """Return a port of this machine that leads to the pods of ``slot``, None if there are none."""
+        service, exposed = next(iter(self.target.traffic.items()))
+        deployment = named(service, slot)
+        words = ("get", f"deployment/{deployment}", f"service/{exposed.service}", "-o", "json", "--ignore-not-found")
+        found = do(self.kubectl.read(*words, says=f"look where {deployment} can be asked", parse=items))
+        there = {one["kind"]: one for one in found}
+        if "Deployment" not in there or "Service" not in there:
+            return None
+        target = _port(there["Service"], exposed.port)
+        uid = str(there["Deployment"]["metadata"].get("uid"))
+        port = do(
+            Read(
+                says=f"lead a port of this machine to {deployment}",
+                function=lambda: door.led(self.kubectl, deployment, uid, target),
+                asks=True,
+                deadline_seconds=2 * door.COMES_SECONDS,
+            )
+        )
+        return Upstream(slot, "127.0.0.1", port)
+
+    # ------------------------------------------------------------------------------------------------- new versions
+
+    def staged(self, do: Do, version: Version) -> Beside:
+        """Return what lives beside ``version``, and what becomes of it."""
+        found, serving = super().beside(do, version), self._router.serving(do)
+        says = []
+        if serving == "" and (there := self._plain(do)):
+            names = " and ".join(title(one) for one in there.values())
+            says.append(
+                f"{names} serves as before there were two colours: what runs is started as blue first, its users are moved "
+                "there, and then it is taken away."
+            )
+        if self.target.strategy == "canary":
+            says.append(
+                "A share of the users is a share of the pods behind the Service: with few of them it is larger than the rung says, "
+                "and what it really was is told."
+            )
+        return Beside((*says, *found.says), found.dark, found.refuses, found.what)
+
+    def start(
+        self,
+        do: Do,
+        version: Version,
+        slot: str,
+        prefix: str,
+        release_id: str,
+        *,
+        keep: bool = False,
+        anew: bool = False,
+        beside: Beside | None = None,
+    ) -> None:
+        """Make ``version`` run in ``slot``, with as many pods as serve now, and wait until all of them are ready.
+
+        keep: what runs of it there stays, whichever release started it. Raise VerificationError as soon as it is in vain,
+        DeadlineError if it takes too long, RefusedError if something serves that users would share with it.
+        """
+        if not slot:
+            super().start(do, version, slot, prefix, release_id, keep=keep, anew=anew, beside=beside)
+            return
+        made = preparing.read_composed(do, version)
+        standing, plain = self._router.standings(do), self._plain(do)
+        first = standing.get(next(iter(self._exposed.values())))
+        serving = first.slot if first is not None else None
+        if serving == "":
+            if any(o["spec"].get("replicas") != 0 for o in plain.values()):
+                self._require_the_same(do, version)
+                self._leaving = tuple(plain)
+            else:
+                self._router.stop(do, f"{prefix}/closed")  # nobody serves: nobody may meet a candidate
+        laid = arranged(made, self._exposed, serving if serving is not None else slot)
+        found = owning.settled(do, self.kubectl, laid.objects, self._last(do, version))
+        if not keep and self._version is not None and version.extra["folder"] == self._version.extra.get("folder"):
+            require_known(found, version)
+        there = self._in(do, slot)
+        folder = Path(version.extra["folder"]) / "started" / release_id
+        if self._leaving is None:  # else it is what serves: what it needs is there
+            base = needed_first(arranged(made, self._exposed, slot).base, self._exposed, standing)
+            early = [one for one in found if any(one.rendered == o for o in base)]
+            owning.take_over(do, self.kubectl, early, prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
+            self._apply(
+                do, folder / f"00-first-{slot}.json", base, f"what {version.name} needs", f"{prefix}/first", keep
+            )
+        mine = guards(made, self._exposed, slot)
+        numbers = {title(one.rendered): one.scaling for one in found}
+        laid_workloads = dict(zip(made.workloads, laid.workloads.values(), strict=True))
+        waits = []
+        for service in (s for s in made.workloads if s in self._exposed):
+            scaling = numbers[title(laid_workloads[service])]
+            number = None if scaling is None else scaling.number if scaling.number is not None else scaling.now
+            one = counted(in_slot(made.workloads[service], slot), number)
+            waits.append(one)
+            if service in there and self._stays(there[service], version, service, release_id, keep=keep):
+                continue
+            one = marked(one, {RELEASE: release_id, COMMIT: version.commit})
+            what = f"{title(one)} of {version.name}"
+            self._apply(
+                do, folder / f"{service}-{slot}.json", [one, *mine[service]], what, f"{prefix}/apply/{service}", keep
+            )
+        for one in waits:
+            applying.rolled(do, self.kubectl, one, self.target.ready_timeout)
+
+    def _apply(self, do: Do, file: Path, objects: Sequence[Object], what: str, key: str, forced: bool) -> None:
+        if objects:
+            applying.write_file(do, file, objects, f"{key}/file")
+            applying.apply(do, self.kubectl, file, what, key, forced=forced)
+
+    def _stays(self, found: Object, version: Version, service: str, release_id: str, *, keep: bool) -> bool:
+        """Return whether a Deployment in a slot is as it shall be: of that version, and started by that release if it matters."""
+        marks = (template(found).get("metadata") or {}).get("annotations") or {}
+        runs, wanted = images_in(template(found)), version.extra.get("images", {}).get(service, {})
+        return (
+            found["spec"].get("replicas") != 0
+            and marks.get(COMMIT, "") == version.commit
+            and all(runs.get(name) == image for name, image in wanted.items())
+            and (keep or marks.get(RELEASE) == release_id)
+        )
+
+    def _require_the_same(self, do: Do, version: Version) -> None:
+        """Raise RefusedError if what serves in no slot is another version: its Service finds the pods of both."""
+        expected = self.expected(version)
+        for fact in self.observe(do).running:
+            if fact.service in self._exposed and not fact.slot and fact.identity != expected.get(fact.service):
+                raise RefusedError(
+                    f"Deployment/{fact.service} serves, belongs to no colour, and is not {version.name}: users would reach both.",
+                    state="Nothing was changed.",
+                    next="Deploy with `adopt`, so that it is known as the way back and is moved first.",
+                )
+
+    # ------------------------------------------------------------------------------------------------ round the slots
+
+    def replace_others(
+        self,
+        do: Do,
+        version: Version,
+        prefix: str,
+        release_id: str,
+        *,
+        keep: bool = False,
+        anew: bool = False,  # noqa: ARG002
+    ) -> None:
+        """Apply what follows the users (Services, autoscalers, routes), roll what does not run in slots, and take away what
+        ``version`` does not have."""
+        made = preparing.read_composed(do, version)
+        laid = self._laid_out(do, made)
+        found = owning.settled(do, self.kubectl, laid.objects, self._last(do, version))
+        gone = self._vanished(do, version, laid)
+        folder = Path(version.extra["folder"]) / "started" / release_id
+        rest = [one for one in found if not self._of_slot(one.rendered)]
+        owning.take_over(do, self.kubectl, rest, prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
+        base = [one.applied for one in rest if one.rendered not in laid.workloads.values()]
+        what = f"what {version.name} needs besides its workloads"
+        self._apply(do, folder / "10-base.json", base, what, f"{prefix}/apply/base", keep)
+        for one in rest:
+            service = name_of(one.rendered)
+            if laid.workloads.get(service) is not one.rendered:
+                continue
+            workload = marked(one.applied, self._marks(do, version, service, release_id, keep=keep))
+            what = f"{title(workload)} of {version.name}"
+            self._apply(do, folder / f"20-{service}.json", [workload], what, f"{prefix}/apply/{service}", keep)
+            applying.rolled(do, self.kubectl, workload, self.target.ready_timeout)
+        applying.take_away(do, self.kubectl, gone, f"{prefix}/gone")
+
+    def _of_slot(self, one: Object) -> bool:
+        return one["kind"] == "Deployment" and service_of(name_of(one), self._exposed) in self._exposed
+
+    def _marks(self, do: Do, version: Version, service: str, release_id: str, *, keep: bool) -> dict[str, str]:
+        """Return the marks of a workload that is rolled in place; on the way back those that it has, if it was never replaced."""
+        if keep:
+            fact = next((f for f in self.observe(do).running if f.service == service and not f.slot), None)
+            if (
+                fact is not None
+                and fact.commit == version.commit
+                and fact.identity == self.expected(version).get(service)
+            ):
+                return {RELEASE: fact.release, COMMIT: fact.commit}
+        return {RELEASE: release_id, COMMIT: version.commit}
+
+    def leave(self, do: Do, version: Version, prefix: str) -> None:
+        """Take away what ran of ``version`` under its own name, once nobody is sent there any more."""
+        words = ("get", *(f"deployment/{service}" for service in self._exposed), "-o", "name", "--ignore-not-found")
+
+        def parse(output: Output) -> tuple[str, ...]:
+            return tuple(line.rpartition("/")[2] for line in output.text.split())
+
+        says = "look what runs as before there were two colours"
+        found = do(self.kubectl.read(*words, says=says, parse=parse, assume=self._leaving or ()))
+        serving = self._router.serving(do)
+        if not found or serving in ("", None):
+            return
+        made = preparing.read_composed(do, version)
+        laid = arranged(made, self._exposed, str(serving))
+        moved = [
+            o
+            for o in laid.base
+            if o not in made.base and not (o["kind"] == "Service" or SLOT in (o["metadata"].get("labels") or {}))
+        ]
+        settled = owning.settled(do, self.kubectl, moved)
+        owning.take_over(do, self.kubectl, settled, prefix)
+        folder = Path(version.extra["folder"]) / "started" / "moved"
+        self._apply(do, folder / f"{serving}.json", moved, f"what scales {serving}", f"{prefix}/moved", forced=True)
+        self._settle(do)
+        names = [f"deployment/{service}" for service in found]
+        names += [f"poddisruptionbudget/{name_of(o)}" for some in guards(made, found, "").values() for o in some]
+        says = f"take away {' and '.join(names)}: the pods in {serving} serve now"
+        gone = ("delete", *names, "--ignore-not-found", "--wait=false")
+        do(self.kubectl.change(*gone, says=says, key=f"{prefix}/plain", deadline_seconds=APPLY_SECONDS))
+        self._gone(do, found, "")
+
+    def _settle(self, do: Do) -> None:
+        now: Read[float] = Read(says="look at the clock", function=_clock, assume=0.0)
+        until = do(now) + SETTLES_SECONDS
+        says = "wait until every node sends users there"
+        do(
+            Wait(
+                says=says, read=now, until=lambda at: at >= until, every_seconds=0.2, deadline_seconds=60.0, assume=0.0
+            )
+        )
+
+    def stop(self, do: Do, slot: str, prefix: str) -> None:
+        """Take away what runs in ``slot``, and wait until none of its pods is left."""
+        if not slot:
+            super().stop(do, slot, prefix)
+            return
+        words: tuple[str, ...] = ("get", "deployments,poddisruptionbudgets,pods", "-l", f"{SLOT}={slot}", "-o", "json")
+        says = f"look what there is in {slot}"
+        there = do(self.kubectl.read(*words, says=says, parse=items, untouched=True))
+        mine = [o for o in there if o["kind"] == "PodDisruptionBudget" or self._of_slot(o)]
+        pods = {
+            s for o in there if o["kind"] == "Pod" for s in self._exposed if name_of(o).startswith(f"{named(s, slot)}-")
+        }
+        if mine:
+            names = [identity(one, self.target.namespace).address for one in mine]
+            says = f"stop {slot}: {', '.join(title(one) for one in mine)}"
+            words = ("delete", *names, "--ignore-not-found", "--wait=false")
+            do(self.kubectl.change(*words, says=says, key=f"{prefix}/stop/{slot}", deadline_seconds=APPLY_SECONDS))
+        if mine or pods:
+            self._gone(do, tuple(self._exposed), slot)
+
+    def _gone(self, do: Do, services: Iterable[str], slot: str) -> None:
+        """Wait until no pod of ``services`` is left in ``slot``: what it has begun, it has ended then."""
+        wanted = {named(service, slot) for service in services}
+
+        def parse(output: Output) -> int:
+            found = items(output)
+            owners = [o for o in found if o["kind"] == "ReplicaSet"]
+            return sum(o["kind"] == "Pod" and workload_of(o, owners).partition("/")[2] in wanted for o in found)
+
+        says = f"count the pods of {' and '.join(sorted(wanted))}"
+        read = self.kubectl.read("get", "pods,replicasets", "-o", "json", says=says, parse=parse, assume=0)
+        says = f"wait until no pod of {' and '.join(sorted(wanted))} is left"
+        do(
+            Wait(
+                says=says, read=read, until=lambda n: n == 0, every_seconds=0.5, deadline_seconds=ENDS_SECONDS, assume=0
+            )
+        )
+
+    def stop_beside(self, do: Do, prefix: str) -> None:
+        """Let no pod run of what does not run in slots, and of what serves as before there were any."""
+        super().stop(do, "", prefix)
+        self._gone(do, tuple(self._exposed), "")
+
+    def _scaled(self, do: Do, slot: str, numbers: Mapping[str, int], key: str) -> None:
+        """Let ``slot`` have so many pods, all of them ready."""
+        there = self._in(do, slot)
+        for service, number in numbers.items():
+            one = there.get(service)
+            if one is not None and one["spec"].get("replicas") == number:
+                continue
+            words = ("scale", f"deployment/{named(service, slot)}", f"--replicas={number}")
+            says = f"let {named(service, slot)} have {plural(number, 'pod')}"
+            do(self.kubectl.change(*words, says=says, key=f"{key}/{service}"))
+        for one in there.values():
+            applying.rolled(do, self.kubectl, one, self.target.ready_timeout)
+
+    def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:
+        """Return what runs now as a version: what is in ``slot`` as if it were in none."""
+        found = do(look(self.kubectl))
+        return adopt(do, self._site, as_plain(found, self._exposed, slot) if slot else found, self._version, prefix)
+
+
+def _clock() -> float:
+    return time.monotonic()
+
+
+def _port(service: Object, wanted: int | str | None) -> str:
+    """Return the port of the pods that a Service's port leads to: a number, or a name."""
+    ports = service["spec"].get("ports") or ({"port": 80},)
+    one = next((p for p in ports if wanted in (p.get("port"), p.get("name"))), ports[0])
+    return str(one.get("targetPort") or one["port"])
