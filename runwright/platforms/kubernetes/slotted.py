@@ -9,7 +9,7 @@ from typing import Any
 
 from runwright.engine.actions import Do, Output, Read, Wait
 from runwright.errors import RefusedError
-from runwright.platforms.kubernetes import applying, door, owning, preparing
+from runwright.platforms.kubernetes import applying, door, owning, preparing, watched
 from runwright.platforms.kubernetes.adopt import adopt
 from runwright.platforms.kubernetes.colours import (
     SLOTS,
@@ -204,7 +204,7 @@ class Slotted(Kubernetes):
                 do, folder / f"{service}-{slot}.json", [one, *mine[service]], what, f"{prefix}/apply/{service}", keep
             )
         for one in waits:
-            applying.rolled(do, self.kubectl, one, self.target.ready_timeout)
+            watched.rolled(do, self.kubectl, one, self.target.ready_timeout, f"{prefix}/unblock")
 
     def _apply(self, do: Do, file: Path, objects: Sequence[Object], what: str, key: str, forced: bool) -> None:
         if objects:
@@ -264,7 +264,7 @@ class Slotted(Kubernetes):
             workload = marked(one.applied, self._marks(do, version, service, release_id, keep=keep))
             what = f"{title(workload)} of {version.name}"
             self._apply(do, folder / f"20-{service}.json", [workload], what, f"{prefix}/apply/{service}", keep)
-            applying.rolled(do, self.kubectl, workload, self.target.ready_timeout)
+            watched.rolled(do, self.kubectl, workload, self.target.ready_timeout, f"{prefix}/unblock")
         applying.take_away(do, self.kubectl, gone, f"{prefix}/gone")
 
     def _of_slot(self, one: Object) -> bool:
@@ -377,7 +377,7 @@ class Slotted(Kubernetes):
             says = f"let {named(service, slot)} have {plural(number, 'pod')}"
             do(self.kubectl.change(*words, says=says, key=f"{key}/{service}"))
         for one in there.values():
-            applying.rolled(do, self.kubectl, one, self.target.ready_timeout)
+            watched.rolled(do, self.kubectl, one, self.target.ready_timeout, f"{key}/unblock")
 
     def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:
         """Return what runs now as a version: what is in ``slot`` as if it were in none."""
