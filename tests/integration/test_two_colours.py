@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +44,20 @@ def test_nobody_notices_that_the_version_changes(shop: Shop) -> None:
     assert shop.version_of_jobs() == "v2"
     shares = [key for key in canary["journal"] if key.endswith("/switch/put") and key.split("/")[1].isdigit()]
     assert shares == ["deploy/10/switch/put", "deploy/50/switch/put"]
+    _leaves(shop)
+
+
+def _leaves(shop: Shop) -> None:
+    """Out of the colours again, once with a version that does not serve: it is as if there had never been any."""
+    bad, good = shop.release("recreate", "bad", "v3")
+    assert [one["state"] for one in (bad, good)] == ["rolled_back", "proven"], (bad, good)
+    left = [key for key in bad["journal"] if key.startswith("deploy/leave/") and "/remove" in key]
+    assert left and set(left) <= set(bad["planned"]), (bad["journal"], bad["planned"])
+    assert not [key for key in good["journal"] if key.startswith("deploy/leave/")], "there was nothing to leave"
+    label = f"label=com.docker.compose.project={shop.name}"
+    there = shop.docker.run("ps", "-a", "--format", "{{.Names}}", "--filter", label, "--filter", "name=-web-").split()
+    assert there == [f"{shop.name}-web-1"] and len(shop.named("web")) == 1
+    assert shop.docker.run("ps", "-aq", "--filter", f"label=runwright.switch={shop.name}") == ""
+    with asking(shop.port) as answers:
+        time.sleep(0.5)
+    assert set(answers) == {"200 v3"}, answers
