@@ -201,8 +201,9 @@ def _quota(do: Do, asked: Asked) -> Finding | None:
 
 
 def _unseen(about: str, error: ActionError) -> Finding:
-    next_ = "It may be left so; a ClusterRole of reads lets this account look (docs: Kubernetes, rights)."
-    return Finding(about, "warn", f"nobody could tell: {short(error.what)}", next_)
+    forbidden = "forbidden" in error.what.lower()
+    text = "nobody could tell: " + ("this account may not list them" if forbidden else short(error.what))
+    return Finding(about, "warn", text, "A ClusterRole lets it look; a release does not need it." if forbidden else "")
 
 
 def _some(says: Sequence[str]) -> str:

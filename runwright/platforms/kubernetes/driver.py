@@ -16,6 +16,7 @@ from runwright.platforms.kubernetes.adopt import UNREAD, adopt
 from runwright.platforms.kubernetes.answers import answers
 from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.evidence import evidence
+from runwright.platforms.kubernetes.faults import kill
 from runwright.platforms.kubernetes.inside import Inside, Pod
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of, title
 from runwright.platforms.kubernetes.manifests import (
@@ -33,9 +34,11 @@ from runwright.platforms.kubernetes.manifests import (
 from runwright.platforms.kubernetes.ownership import Kind
 from runwright.platforms.kubernetes.pods import image_of, reference_of, statuses, workload_of
 from runwright.platforms.kubernetes.reading import controller, number
+from runwright.platforms.kubernetes.tidying import tidy
 from runwright.platforms.kubernetes.usage import usage
 from runwright.platforms.kubernetes.vanished import Vanished, identity, still_ours, vanished
-from runwright.platforms.shape import Beside, Finding, Observed, ServiceFact, Usage
+from runwright.platforms.shape import Beside, Finding, Kept, Observed, ServiceFact, Usage
+from runwright.runbook.drill import Break, require_way
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.versions import Version
 
@@ -58,6 +61,8 @@ class Kubernetes(Inside):
     version, before: what is released, and what it replaces, as far as that is known. migrates: the workload, or the Job of the
     manifests, whose pod migrates. enters: whether programs are run inside of pods.
     """
+
+    breaks = frozenset({"kill"})
 
     def __init__(
         self,
@@ -370,6 +375,15 @@ class Kubernetes(Inside):
     def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:  # noqa: ARG002
         """Return what runs now as a version that can be applied again, None if nothing of ours runs."""
         return adopt(do, self._site, do(look(self.kubectl)), self._version, prefix)
+
+    def inject(self, do: Do, slot: str, by: Break, prefix: str) -> None:  # noqa: ARG002
+        """Break the application's Deployments."""
+        require_way(self.breaks, by)
+        kill(do, self.kubectl, do(_look(self.kubectl)), self._names, prefix)
+
+    def tidy(self, do: Do, kept: Kept, prefix: str) -> None:
+        """Remove what earlier releases left here and in the namespace."""
+        tidy(do, self.kubectl, self._site.folder, self._site.marks, kept, prefix)
 
     def usage(self, do: Do, instances: Sequence[str]) -> dict[str, Usage] | None:
         """Return what the pods ``instances`` use now; None where the cluster has no metrics."""

@@ -54,7 +54,7 @@ def run(
     brought = configuration_of(job, made)
     content = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*brought, job]}, indent=1).encode()
     if key is None:
-        do(Read(says=f"write {file}", function=lambda: _written(file, content)))
+        do(Read(says=f"write {file}", function=lambda: _written(file, content), untouched=True))
     else:
         do(WriteFile(says=f"write {file}", key=f"{key}/job", path=file, content=content, mode=0o600))
     follow = (sys.executable, "-I", follow_program.__file__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,8 +10,9 @@ from runwright.engine.actions import Do
 from runwright.platforms.kubernetes.access import reached
 from runwright.platforms.kubernetes.driver import Kubernetes
 from runwright.platforms.kubernetes.slotted import Slotted
-from runwright.platforms.shape import Drafted, Kind
+from runwright.platforms.shape import Drafted, Finding, Kind, Seen
 from runwright.runbook.environment import Environment
+from runwright.runbook.model import Runbook
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.site import Site
 from runwright.versions import Version
@@ -60,6 +61,20 @@ class KubernetesKind(Kind):
         if not traffic:
             return ()
         return tuple(next(iter(traffic.values())).urls) or (tuple(place.urls) if len(traffic) == 1 else ())
+
+    # what follows is imported where it is used: a release does not need it
+
+    def checked(self, do: Do, book: Runbook, environment: str) -> Seen:
+        """Return what the manifests have to do with the runbook."""
+        from runwright.platforms.kubernetes.looking import checked
+
+        return checked(do, book, environment)
+
+    def examined(self, do: Do, *, needed: bool) -> Iterator[Finding]:
+        """Yield whether there is a kubectl."""
+        from runwright.platforms.kubernetes.looking import examined
+
+        yield from examined(do, needed=needed)
 
 
 def _target(site: Site) -> KubernetesTarget:

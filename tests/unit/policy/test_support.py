@@ -103,7 +103,7 @@ def test_an_unknown_environment_is_an_input_error():
     [
         ("cleanwithsnapshot", {"development", "staging", "production"}),
         ("money-flow", {"development"}),
-        ("financial-planning", {"development", "staging"}),
+        ("financial-planning", {"development", "staging", "production"}),
         ("receipt-vault-pro", set()),
         ("invoiceme", set()),
     ],
