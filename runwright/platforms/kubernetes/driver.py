@@ -327,7 +327,8 @@ class Kubernetes(Inside):
                 [o.applied for o in found[len(made.base) :]],
             )
             applying.write(do, files, base, workloads, version, release_id, prefix)
-        owning.take_over(do, self.kubectl, found, prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
+        patches = folder / "own" / release_id
+        owning.take_over(do, self.kubectl, found, patches, prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
         if files.base is not None:
             what = f"what {version.name} needs besides its workloads"
             applying.apply(do, self.kubectl, files.base, what, f"{prefix}/apply/base", forced=keep)

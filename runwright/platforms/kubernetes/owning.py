@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from runwright.engine.actions import Do, Output
+from runwright.engine.actions import Do, Output, WriteFile
 from runwright.errors import ActionError
 from runwright.platforms.kubernetes.by_hand import Setting, by_hand
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, title
@@ -102,8 +103,12 @@ def _scalers(do: Do, kubectl: Kubectl) -> tuple[Object, ...]:
         raise
 
 
-def take_over(do: Do, kubectl: Kubectl, found: Sequence[Settled], prefix: str, kinds: Iterable[Kind] = ()) -> None:
+def take_over(
+    do: Do, kubectl: Kubectl, found: Sequence[Settled], folder: Path, prefix: str, kinds: Iterable[Kind] = ()
+) -> None:
     """Make ours what others own of the objects: it changes no value, and what the manifests do not say goes when they are applied.
+
+    folder: where the patches are kept: they are long.
 
     A controller that writes at the same moment may move the entries: then it is looked again, and tried again.
     Raise ActionError if that does not help either.
@@ -115,10 +120,13 @@ def take_over(do: Do, kubectl: Kubectl, found: Sequence[Settled], prefix: str, k
         for attempt in range(1, TAKES + 1):
             if patch is None:
                 break
-            words = ("patch", who.address, "--type=json", f"--field-manager={MANAGER}", "-p", json.dumps(patch))
+            again = "" if attempt == 1 else f"/{attempt}"
+            file = folder / f"own-{who.kind.lower()}-{who.name}{again.replace('/', '-')}.json"
+            content = json.dumps(patch, indent=1).encode()
+            do(WriteFile(says=f"write {file}", key=f"{key}{again}/file", path=file, content=content, mode=0o600))
+            words = ("patch", who.address, "--type=json", f"--field-manager={MANAGER}", f"--patch-file={file}")
             says = f"take over {title(one.rendered)}: what of it this version does not say goes when it is applied"
             last = attempt == TAKES  # what comes of it is read afterwards; only the last time its failure is one
-            again = "" if attempt == 1 else f"/{attempt}"
             do(kubectl.change(*words, says=says, key=f"{key}{again}", ok=frozenset({0} if last else {0, 1})))
             patch = None if last else _left(do, kubectl, who, one, wanted)
 
