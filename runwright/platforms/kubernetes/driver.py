@@ -377,10 +377,12 @@ class Kubernetes(Inside):
         """Return what runs now as a version that can be applied again, None if nothing of ours runs."""
         return adopt(do, self._site, do(look(self.kubectl)), self._version, prefix)
 
-    def inject(self, do: Do, slot: str, by: Break, prefix: str) -> None:  # noqa: ARG002
-        """Break the application's Deployments."""
+    def inject(self, do: Do, slot: str, by: Break, prefix: str) -> None:
+        """Break the application's Deployments, those of ``slot`` if it has slots."""
         require_way(self.breaks, by)
-        kill(do, self.kubectl, do(_look(self.kubectl)), self._names, prefix)
+        found = do(look(self.kubectl))
+        ours = {name_of(o) for o in found if self._called(name_of(o)) in self._names}
+        kill(do, self.kubectl, found, {n for n in ours if not slot or n.endswith(f"-{slot}")}, prefix)
 
     def tidy(self, do: Do, kept: Kept, prefix: str) -> None:
         """Remove what earlier releases left here and in the namespace."""
