@@ -2,7 +2,7 @@
 
     python -m tests.conformance.releasing SYSTEM ENVIRONMENT VERSION ...
 
-``VERSION:web,worker`` releases only these components, ``VERSION!`` adopts what runs. ``back`` in place of a version takes the live release back, ``recover`` the newest one, whose run was killed. After each it prints a line of JSON: the state of the release that
+``VERSION:web,worker`` releases only these components, ``VERSION!`` adopts what runs, ``VERSION+GATE`` attests to it. ``back`` in place of a version takes the live release back, ``recover`` the newest one, whose run was killed. After each it prints a line of JSON: the state of the release that
 it was about, the plan's changes, the keys of the journal, and the error's first line, "" if there was none.
 """
 
@@ -89,8 +89,10 @@ def deploy(run: Run, system: str, environment: str, version: str) -> None:
     """Release a version, as flows/deploy.py does."""
     version, _, only = version.partition(":")
     components = only.split(",") if only else None
+    version, *stated = version.split("+")
     adopt, version = version.endswith("!"), version.rstrip("!")
-    opened = begin.released(run, system, environment, version, "somebody", {}, None, adopt, components)
+    said = dict.fromkeys(stated, "somebody")
+    opened = begin.released(run, system, environment, version, "somebody", said, None, adopt, components)
     with opened as release_id:
         steps(release_id, run, PREPARATION)
         with put_back.in_hand(release_id, run):
