@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runwright.engine.actions import UNKNOWN, Do, Output, Wait
-from runwright.errors import ActionError, CancelledError, DeadlineError, FencedError, RefusedError, VerificationError
+from runwright.errors import (
+    ActionError,
+    CancelledError,
+    DeadlineError,
+    FencedError,
+    InputError,
+    RefusedError,
+    VerificationError,
+)
 from runwright.platforms.kubernetes.colours import CLOSED, SLOTS, named, pods_for
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of
 from runwright.platforms.kubernetes.manifests import DOMAIN, SLOT, template
@@ -137,6 +145,7 @@ class Selecting:
 
     breaks: frozenset[Break] = frozenset()
     parts = False
+    leaves = False
     drain_seconds = 0.0
 
     def __init__(
@@ -244,6 +253,16 @@ class Selecting:
 
     def ensure(self, do: Do, key: str, first: Upstream | None = None) -> None:
         """Do nothing: a Service is there as soon as it was applied."""
+
+    def make_ready(self, do: Do, key: str) -> None:
+        """Do nothing: there is nothing to start."""
+
+    def begin_with(self, do: Do, first: Upstream, key: str) -> None:
+        """Do nothing: a Service says itself where it sends users."""
+
+    def leave(self, do: Do, key: str) -> None:  # noqa: ARG002
+        """Raise InputError: a Service belongs to the system, and is not taken away with its slots."""
+        raise InputError("The Services of a system are not taken away by a release.")
 
     def stop(self, do: Do, key: str) -> None:
         """Let the Services send nobody anywhere."""
