@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ from runwright.platforms.kubernetes.manifests import (
     in_order,
     template,
 )
-from runwright.platforms.kubernetes.ownership import Kind
+from runwright.platforms.kubernetes.ownership import MANAGER, Kind
 from runwright.platforms.kubernetes.pods import image_of, reference_of, statuses, workload_of
 from runwright.platforms.kubernetes.reading import controller, number
 from runwright.platforms.kubernetes.tidying import tidy
@@ -332,9 +333,10 @@ class Kubernetes(Inside):
         if files.base is not None:
             what = f"what {version.name} needs besides its workloads"
             applying.apply(do, self.kubectl, files.base, what, f"{prefix}/apply/base", forced=keep)
-        for service, workload in made.workloads.items():
+        for (service, workload), one in zip(made.workloads.items(), found[len(made.base) :], strict=True):
             what = f"{title(workload)} of {version.name}"
-            applying.apply(do, self.kubectl, files.workloads[service], what, f"{prefix}/apply/{service}", forced=keep)
+            key = f"{prefix}/apply/{service}{_after(one, release_id)}"
+            applying.apply(do, self.kubectl, files.workloads[service], what, key, forced=keep)
             watched.rolled(do, self.kubectl, workload, self.target.ready_timeout, f"{prefix}/unblock")
         applying.take_away(do, self.kubectl, gone, f"{prefix}/gone")
 
@@ -352,17 +354,10 @@ class Kubernetes(Inside):
             if service in known:
                 applying.stop(do, self.kubectl, known[service], service, f"{prefix}/stop")
                 continue
-            words = (
-                (
-                    "patch",
-                    identity(one, self.target.namespace).address,
-                    "--type=merge",
-                    "-p",
-                    '{"spec":{"suspend":true}}',
-                )
-                if kind == "CronJob"
-                else ("scale", identity(one, self.target.namespace).address, "--replicas=0")
-            )
+            # as ours: what a person has scaled to nothing, the next release would leave at nothing
+            nothing = {"suspend": True} if kind == "CronJob" else {"replicas": 0}
+            address, patch = identity(one, self.target.namespace).address, json.dumps({"spec": nothing})
+            words = ("patch", address, "--type=merge", f"--field-manager={MANAGER}", "-p", patch)
             do(self.kubectl.change(*words, says=f"stop {title(one)}", key=f"{prefix}/stop/{service}"))
 
     def _started(self, do: Do, version: Version) -> dict[str, Path]:
@@ -420,6 +415,16 @@ def require_known(found: Sequence[owning.Settled], version: Version) -> None:
             state="Nothing was applied.",
             next="Find out who works on it, then deploy again.",
         )
+
+
+def _after(one: owning.Settled, release_id: str) -> str:
+    """Return what tells the key of an apply from that of an earlier one, by the same release, of what was stopped since; "" if it
+    was not: a journal that has settled that one must not keep this one from happening."""
+    live = one.found
+    if live is None or live["spec"].get("replicas") != 0 or one.rendered["spec"].get("replicas") == 0:
+        return ""
+    mine = ((template(live).get("metadata") or {}).get("annotations") or {}).get(RELEASE) == release_id
+    return f"-after-{number(live, 'metadata', 'generation')}" if mine else ""
 
 
 def images_in(made: Object) -> dict[str, str]:

@@ -51,15 +51,16 @@ def main(argv: list[str]) -> int:
     """Do it; return the exit code."""
     flags = {word for word in argv if word in ("--only", "--keep")}
     name, container, file, *words = [word for word in argv if word not in flags]
-    cluster = Cluster(words)
+    cluster, uid = Cluster(words), ""
     if "--only" not in flags:
-        made = cluster.run("create", "-f", file)
+        made = cluster.run("create", "-f", file, "-o", "jsonpath={.metadata.uid}")
         if made.returncode != 0:
             sys.stderr.buffer.write(made.stderr)
             if b"AlreadyExists" not in made.stderr:
                 _remove(cluster, name)
             return NEVER_RAN
-    code, why, pod = _followed(cluster, name, container)
+        uid = made.stdout.decode().strip()
+    code, why, pod = _followed(cluster, name, container, uid)
     if pod:
         log = cluster.run("logs", pod, "-c", container, seconds=120.0)
         sys.stdout.buffer.write(log.stdout)
@@ -79,8 +80,11 @@ def _remove(cluster: Cluster, name: str) -> None:
     cluster.run("delete", *words)
 
 
-def _followed(cluster: Cluster, name: str, container: str) -> tuple[int, str, str]:
-    """Return (exit code, why it never ran, the pod) as soon as it is known how the container ended."""
+def _followed(cluster: Cluster, name: str, container: str, uid: str) -> tuple[int, str, str]:
+    """Return (exit code, why it never ran, the pod) as soon as it is known how the container ended.
+
+    uid: the Job's, "" where the one that is there is meant. A pod of an earlier Job of that name, on its way out, tells nothing.
+    """
     begun, answered, seen = time.monotonic(), time.monotonic(), ""
     while True:
         found = cluster.items("jobs,pods", "-l", f"{JOB}={name}")
@@ -90,8 +94,9 @@ def _followed(cluster: Cluster, name: str, container: str) -> tuple[int, str, st
                 return NEVER_RAN, f"The API server has not answered for {AWAY_SECONDS:g} s.", ""
         else:
             answered = now
-            pods = [one for one in found if one["kind"] == "Pod"]
-            jobs = [one for one in found if one["kind"] == "Job"]
+            jobs = [one for one in found if one["kind"] == "Job" and uid in ("", one["metadata"]["uid"])]
+            uid = uid or next((str(one["metadata"]["uid"]) for one in jobs), "")
+            pods = [one for one in found if one["kind"] == "Pod" and (not uid or uid in _owners(one))]
             for pod in pods:
                 seen = str(pod["metadata"]["name"])
                 code = ended(pod, container)
@@ -106,6 +111,10 @@ def _followed(cluster: Cluster, name: str, container: str) -> tuple[int, str, st
             if not pods and now - begun > 2 and (why := _refused(cluster, name)):
                 return NEVER_RAN, why, ""
         time.sleep(EVERY_SECONDS)
+
+
+def _owners(pod: dict[str, Any]) -> list[str]:
+    return [str(one.get("uid")) for one in pod["metadata"].get("ownerReferences") or ()]
 
 
 def ended(pod: dict[str, Any], container: str) -> int | None:
