@@ -240,7 +240,8 @@ def _may_run(known: Known) -> set[str]:
 
 def _identities(release: Release) -> set[str]:
     assert release.version is not None
-    return {a.identity for a in release.version.artifacts} | set(release.version.extra.get("images", {}).values())
+    images = release.version.extra.get("images", {}).values()
+    return {a.identity for a in release.version.artifacts} | {image for image in images if isinstance(image, str)}
 
 
 def _services(known: Known) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from runwright.engine.actions import Do
 from runwright.platforms.kubernetes.access import reached
@@ -16,6 +16,9 @@ from runwright.runbook.model import Runbook
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.site import Site
 from runwright.versions import Version
+
+if TYPE_CHECKING:
+    from runwright.testing.truth import Truth
 
 
 class KubernetesKind(Kind):
@@ -75,6 +78,12 @@ class KubernetesKind(Kind):
         from runwright.platforms.kubernetes.looking import examined
 
         yield from examined(do, needed=needed)
+
+    def truth(self, book: Runbook, environment: str, releases: frozenset[str]) -> Truth:  # noqa: ARG002
+        """Return what the namespace's pods and its database show."""
+        from runwright.platforms.kubernetes.truth import look
+
+        return look(book, environment)
 
 
 def _target(site: Site) -> KubernetesTarget:
