@@ -1,6 +1,6 @@
 """Make the shop's git repository: ``python examples/make_repository.py DEST``.
 
-Seven tagged releases, three good and four bad, as one line of history. Authors and dates are fixed, so that every
+Ten tagged releases, three good and seven bad, as one line of history. Authors and dates are fixed, so that every
 machine makes the same commits: a repository that is there already and holds them is left as it is.
 """
 
@@ -43,6 +43,9 @@ RELEASES = (
     Release("v1.4.0-errors", "Break most requests a while after the start", ("v1.1.0", "v1.4.0-errors")),
     Release("v1.5.0-slow", "Get slower and slower a while after the start", ("v1.1.0", "v1.5.0-slow")),
     Release("v1.6.0", "Be good again", ("v1.1.0",)),
+    Release("v1.7.0-crashes", "End as soon as it is started", ("v1.1.0", "v1.7.0-crashes")),
+    Release("v1.8.0-no-secret", "Need a secret that nobody has made", ("v1.1.0", "v1.8.0-no-secret")),
+    Release("v1.9.0-no-image", "Need an image that nobody has pushed", ("v1.1.0", "v1.9.0-no-image")),
 )  # fmt: skip
 
 
