@@ -106,7 +106,9 @@ def _manifests(do: Do, asked: Asked) -> Finding | None:  # noqa: ARG001
 
 def _rights(do: Do, asked: Asked) -> Finding:
     kinds = {str(o["kind"]) for o in asked.objects}
-    wanted = rights.needed(kinds, jobs=bool(asked.site.migrates), enters=asked.enters)
+    wanted = rights.needed(
+        kinds, jobs=bool(asked.site.migrates), enters=asked.enters, strategy=asked.site.target.strategy
+    )
     lacking = rights.missing(do, asked.kubectl, wanted)
     where = asked.site.target.namespace
     if not lacking:

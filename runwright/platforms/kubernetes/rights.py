@@ -63,7 +63,7 @@ KNOWN = {
 WORKLOADS = ("deployments", "statefulsets", "daemonsets")
 
 
-def needed(kinds: Iterable[str], *, jobs: bool, enters: bool) -> tuple[Right, ...]:
+def needed(kinds: Iterable[str], *, jobs: bool, enters: bool, strategy: str = "rolling") -> tuple[Right, ...]:
     """Return what a release needs. kinds: of the objects that it applies, as far as they are known. jobs: whether it migrates.
     enters: whether a program is run inside of pods (a database, probes)."""
     found = [
@@ -88,6 +88,16 @@ def needed(kinds: Iterable[str], *, jobs: bool, enters: bool) -> tuple[Right, ..
     if enters:
         found += [Right(verb, "", "pods/exec", "programs are run inside of pods") for verb in ("get", "create")]
         found += [Right("get", "", "pods", "programs are run inside of pods")]
+    if strategy != "rolling":
+        found += [Right(verb, "", "services", "users are moved by a Service's selector") for verb in ("get", "patch")]
+        found += [Right("list", "discovery.k8s.io", "endpointslices", "which pods a Service leads to is looked at")]
+        found += [Right("create", "", "pods/portforward", "a candidate is asked before users reach it")]
+        found += [Right("list", "policy", "poddisruptionbudgets", "what there is of a colour is looked at")]
+    if strategy == "canary":
+        found += [
+            Right(verb, "apps", "deployments/scale", "a share of the users is a share of the pods")
+            for verb in ("get", "patch")
+        ]
     unique = {(r.verb, r.group, r.resource, r.name): r for r in reversed(found)}
     return tuple(reversed(unique.values()))
 

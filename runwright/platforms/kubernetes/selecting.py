@@ -25,7 +25,7 @@ from runwright.platforms.kubernetes.colours import CLOSED, SLOTS, named, pods_fo
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of
 from runwright.platforms.kubernetes.manifests import DOMAIN, SLOT, template
 from runwright.platforms.kubernetes.ownership import MANAGER
-from runwright.routing import RouterFacts
+from runwright.routing import Router, RouterFacts
 from runwright.runbook.drill import Break
 from runwright.traffic import Counted, Upstream
 
@@ -136,7 +136,7 @@ def outsiders(slices: tuple[Object, ...], workload: str, slots: tuple[str, ...])
     return ready, others
 
 
-class Selecting:
+class Selecting(Router):
     """The Services of a system, as its router. ``exposed``: {service: its Service}; the first one is what users are said to reach.
 
     token: the fencing token of the lease under which they are changed; None where there is no lease: then nothing is fenced.
