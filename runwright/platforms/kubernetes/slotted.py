@@ -183,7 +183,9 @@ class Slotted(Kubernetes):
         if self._leaving is None:  # else it is what serves: what it needs is there
             base = needed_first(arranged(made, self._exposed, slot).base, self._exposed, standing)
             early = [one for one in found if any(one.rendered == o for o in base)]
-            owning.take_over(do, self.kubectl, early, prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
+            owning.take_over(
+                do, self.kubectl, early, folder / "own", prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ()
+            )
             self._apply(
                 do, folder / f"00-first-{slot}.json", base, f"what {version.name} needs", f"{prefix}/first", keep
             )
@@ -253,7 +255,7 @@ class Slotted(Kubernetes):
         gone = self._vanished(do, version, laid)
         folder = Path(version.extra["folder"]) / "started" / release_id
         rest = [one for one in found if not self._of_slot(one.rendered)]
-        owning.take_over(do, self.kubectl, rest, prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
+        owning.take_over(do, self.kubectl, rest, folder / "own", prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
         base = [one.applied for one in rest if one.rendered not in laid.workloads.values()]
         what = f"what {version.name} needs besides its workloads"
         self._apply(do, folder / "10-base.json", base, what, f"{prefix}/apply/base", keep)
@@ -301,9 +303,8 @@ class Slotted(Kubernetes):
             for o in laid.base
             if o not in made.base and not (o["kind"] == "Service" or SLOT in (o["metadata"].get("labels") or {}))
         ]
-        settled = owning.settled(do, self.kubectl, moved)
-        owning.take_over(do, self.kubectl, settled, prefix)
         folder = Path(version.extra["folder"]) / "started" / "moved"
+        owning.take_over(do, self.kubectl, owning.settled(do, self.kubectl, moved), folder / "own", prefix)
         self._apply(do, folder / f"{serving}.json", moved, f"what scales {serving}", f"{prefix}/moved", forced=True)
         self._settle(do)
         names = [f"deployment/{service}" for service in found]
