@@ -141,6 +141,7 @@ class Selecting(Router):
 
     token: the fencing token of the lease under which they are changed; None where there is no lease: then nothing is fenced.
     leads: returns a port of this machine that leads to a slot's pods. scaled: lets a slot have a number of pods, all ready.
+    shares: whether users are to be shared for a while.
     """
 
     breaks: frozenset[Break] = frozenset()
@@ -155,9 +156,11 @@ class Selecting(Router):
         token: int | None = None,
         leads: Callable[[Do, str], Upstream | None] = lambda _do, _slot: None,
         scaled: Callable[[Do, str, Mapping[str, int], str], None] = lambda _do, _slot, _numbers, _key: None,
+        *,
+        shares: bool = False,
     ) -> None:
         self._kubectl, self._exposed, self._token = kubectl, exposed, token
-        self._leads, self._scaled = leads, scaled
+        self._leads, self._scaled, self._shares = leads, scaled, shares
         self._told: dict[str, Standing] | None = None  # what a plan has told them
 
     # ------------------------------------------------------------------------------------------------------- reading
@@ -220,7 +223,13 @@ class Selecting(Router):
         return 0
 
     def require(self, do: Do) -> None:
-        """Raise RefusedError if a Service cannot be told whom to send users to."""
+        """Raise RefusedError if a Service cannot be told whom to send users to, or a share could not be judged."""
+        if self._shares:
+            raise RefusedError(
+                "A Service counts no requests, so that nobody could judge a share of the users.",
+                state="Nothing was changed.",
+                next="Say `strategy: blue_green`: the new version is asked at a door of its own, and the watch judges it live.",
+            )
         for seen in self.standings(do).values():
             if seen.kind == "ExternalName" or not seen.selector:
                 raise RefusedError(

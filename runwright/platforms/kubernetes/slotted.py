@@ -54,7 +54,14 @@ class Slotted(Kubernetes):
         self._leaving: tuple[str, ...] | None = None  # what a plan knows of what serves as before there were slots
 
     def _selecting(self, token: int | None) -> Selecting:
-        return Selecting(self.kubectl, self._exposed, token, leads=self._leads, scaled=self._scaled)
+        return Selecting(
+            self.kubectl,
+            self._exposed,
+            token,
+            leads=self._leads,
+            scaled=self._scaled,
+            shares=self.target.strategy == "canary",
+        )
 
     def own_router(self, token: int | None) -> Router:
         """Return the Services."""

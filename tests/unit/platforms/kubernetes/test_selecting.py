@@ -192,6 +192,12 @@ def test_a_service_without_a_selector_is_refused_before_anything_is_changed() ->
         router().require(there)
 
 
+def test_a_share_of_the_users_that_nobody_could_judge_is_refused_before_anything_is_changed() -> None:
+    """A Service counts nothing: a canary would wait for requests that it never sees."""
+    with pytest.raises(RefusedError, match="counts no requests"):
+        Selecting(Kubectl("here", "shop"), {"shop": "shop"}, shares=True).require(Cluster(shop("blue")))
+
+
 def test_a_plan_shows_the_patch() -> None:
     """To the letter, with what was seen when the plan was made."""
     there, planner = Cluster(shop("blue")), Planner(Performer())
