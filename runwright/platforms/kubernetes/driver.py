@@ -15,6 +15,7 @@ from runwright.errors import ActionError, InputError, RefusedError
 from runwright.platforms.kubernetes import applying, hashed, jobs, owning, preparing, watched
 from runwright.platforms.kubernetes.adopt import UNREAD, adopt
 from runwright.platforms.kubernetes.answers import answers
+from runwright.platforms.kubernetes.colours import service_of
 from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.evidence import evidence
 from runwright.platforms.kubernetes.faults import kill
@@ -39,6 +40,7 @@ from runwright.platforms.kubernetes.tidying import tidy
 from runwright.platforms.kubernetes.usage import usage
 from runwright.platforms.kubernetes.vanished import Vanished, identity, still_ours, vanished
 from runwright.platforms.shape import Beside, Finding, Kept, Observed, ServiceFact, Usage
+from runwright.plural import few
 from runwright.runbook.drill import Break, require_way
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.versions import Version
@@ -216,9 +218,23 @@ class Kubernetes(Inside):
                 state="Nothing was changed.",
                 next="Release another version; this one cannot be started again.",
             )
+        self._require_one_place(do)
         return preparing.put_in_place(
             do, self._site, version, prefix, self._before, lambda made: self._laid_out(do, made)
         )
+
+    def _require_one_place(self, do: Do) -> None:
+        """Raise RefusedError if the application runs in colours: a Deployment under its own name would be one more beside them."""
+        words = ("get", "deployments", "-l", SLOT, "-o", "json")
+        there = do(self.kubectl.read(*words, says="look whether it runs in colours", parse=items, untouched=True))
+        mine = [name_of(o) for o in there if service_of(name_of(o), self.services) in self.services]
+        if mine:
+            raise RefusedError(
+                f"It runs in colours ({few(mine)}), and `strategy: rolling` would start another one beside them.",
+                state="Nothing was changed.",
+                next="Say `strategy: blue_green` and `traffic`; or delete those Deployments at a moment without users, and take "
+                f"{SLOT} out of the Service's selector.",
+            )
 
     def by_hand(self, do: Do, version: Version) -> tuple[str, ...]:
         """Return what people, and other programs that apply, have set of the objects of ``version``, which was prepared."""
