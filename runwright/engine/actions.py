@@ -19,6 +19,10 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
+PATIENCE_SECONDS = 60.0
+"""How long whoever is asked may be away: a server that is started again is back before that."""
+
+
 class _Unknown:
     """Says that a read has no typed guess for the plan: the plan stops there and says what it depends on."""
 
@@ -100,6 +104,8 @@ class Command(Action[T]):
     stdin / stdin_from: bytes or a file that are its standard input (otherwise empty).
     stdout_to: a file that its standard output is written to, instead of memory.
     ok: the exit codes that are no failure.
+    unreached: whether what it left says that it never reached whom it asks: then nothing was done, and as long as it has time it is
+    tried again for `PATIENCE_SECONDS`. None: it asks nobody.
     last: of what it prints only the end is wanted, however much it is. So it is of everything that changes something.
     parse: from what it left to the small typed fact that is wanted. Its errors become ObservationError.
     """
@@ -111,6 +117,7 @@ class Command(Action[T]):
     stdin_from: Path | None = None
     stdout_to: Path | None = None
     ok: frozenset[int] = frozenset({0})
+    unreached: Callable[[Output], bool] | None = None
     last: bool = False
     parse: Callable[[Output], T] = nothing
     elsewhere: Elsewhere | None = None

@@ -10,6 +10,7 @@ from contextvars import copy_context
 from typing import Any, TypeVar
 
 from runwright.engine.actions import (
+    PATIENCE_SECONDS,
     Action,
     Branch,
     Command,
@@ -57,6 +58,8 @@ def never_lost() -> None:
 SPAWNED_GRACE_SECONDS = 5.0
 READ_SECONDS = 1.0
 """An answer that came at the last moment is read all the same."""
+AGAIN_SECONDS = 1.0
+"""Until whoever was not reached is asked again."""
 SHOWN_LINES = 6
 """How many of a program's last lines an error shows."""
 
@@ -94,10 +97,19 @@ class Performer:
             raise NotBuiltError(f"What is started by us and stays cannot be on another host yet: {action.says}.")
         match action:
             case Command():
-                if login is None:
-                    output = commands.run(action, mark, started, self._lost)
-                else:
-                    output = there.run(login, action, mark, started, self._lost)
+                until = begun + min(PATIENCE_SECONDS, action.deadline_seconds)
+                while True:
+                    if login is None:
+                        output = commands.run(action, mark, started, self._lost)
+                    else:
+                        output = there.run(login, action, mark, started, self._lost)
+                    if action.unreached is None or not output.code or not action.unreached(output):
+                        break
+                    if time.monotonic() + AGAIN_SECONDS > until:
+                        break
+                    time.sleep(AGAIN_SECONDS)
+                    if (lost := self._lost()) is not None:
+                        raise lost
                 if output.code not in action.ok:
                     raise self._failed(action, output)
                 result = self._parsed(action, action.parse, output, begun)

@@ -23,6 +23,8 @@ PATIENCE_SECONDS = 25.0
 """How long a pull may fail and a pod may find no node: the next try may be better."""
 AWAY_SECONDS = 60.0
 """How long the API server may not answer while a Job is followed."""
+_AWAY = (b"connection refused", b"was refused", b"TLS handshake timeout", b"(ServiceUnavailable)")
+"""What kubectl says where nothing was taken on."""
 _FINAL = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError")
 _SLOW = ("ImagePullBackOff", "ErrImagePull")
 
@@ -37,6 +39,15 @@ class Cluster:
         """Run it and return what it left, whatever its exit code."""
         argv = (*self._words, *words, "--request-timeout=20s")
         return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+
+    def patient(self, *words: str, seconds: float = 30.0) -> subprocess.CompletedProcess[bytes]:
+        """Run it; where the API server is not there, and so nothing was done, try again for a while."""
+        until = time.monotonic() + AWAY_SECONDS
+        while True:
+            done = self.run(*words, seconds=seconds)
+            if done.returncode == 0 or not any(word in done.stderr for word in _AWAY) or time.monotonic() > until:
+                return done
+            time.sleep(EVERY_SECONDS)
 
     def items(self, *words: str) -> list[dict[str, Any]] | None:
         """Return objects, None if the cluster does not answer."""
@@ -53,7 +64,7 @@ def main(argv: list[str]) -> int:
     name, container, file, *words = [word for word in argv if word not in flags]
     cluster, uid = Cluster(words), ""
     if "--only" not in flags:
-        made = cluster.run("create", "-f", file, "-o", "jsonpath={.metadata.uid}")
+        made = cluster.patient("create", "-f", file, "-o", "jsonpath={.metadata.uid}")
         if made.returncode != 0:
             sys.stderr.buffer.write(made.stderr)
             if b"AlreadyExists" not in made.stderr:
@@ -62,7 +73,7 @@ def main(argv: list[str]) -> int:
         uid = made.stdout.decode().strip()
     code, why, pod = _followed(cluster, name, container, uid)
     if pod:
-        log = cluster.run("logs", pod, "-c", container, seconds=120.0)
+        log = cluster.patient("logs", pod, "-c", container, seconds=120.0)
         sys.stdout.buffer.write(log.stdout)
         if code != 0:
             sys.stderr.buffer.write(log.stdout[-20_000:])
@@ -77,7 +88,7 @@ def main(argv: list[str]) -> int:
 def _remove(cluster: Cluster, name: str) -> None:
     """Delete the Job, and the configuration that was made for it."""
     words = ("jobs,configmaps,secrets", "-l", f"{JOB}={name}", "--cascade=background", "--wait=false")
-    cluster.run("delete", *words)
+    cluster.patient("delete", *words)
 
 
 def _followed(cluster: Cluster, name: str, container: str, uid: str) -> tuple[int, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,8 +17,18 @@ Object = dict[str, Any]
 
 IN_CLUSTER = "in-cluster"
 """The context of a worker that runs in the cluster: the service account of its pod."""
+_AWAY = re.compile(
+    rb"connection refused|[Tt]he connection to the server \S+ was refused|TLS handshake timeout|no route to host|network is unreachable"
+    rb"|\(ServiceUnavailable\)"
+)
+"""What kubectl says of an API server that took nothing on: its exit code is 1 whatever happened."""
+_SILENT = re.compile(
+    rb"Unable to connect to the server|Client\.Timeout|i/o timeout|unexpected EOF|context deadline exceeded"
+)
 ANSWER_SECONDS = "20s"
 """How long the API server may take for one request; kubectl itself would wait for ever."""
+READ_SECONDS = 90.0
+"""How long a read may take in all, with the tries after the first one."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +56,12 @@ class Kubectl:
     def read(self, *words: str, says: str, parse: Any, assume: Any = UNKNOWN, **more: Any) -> Command[Any]:
         """Return the action that asks the cluster something. parse: takes the `Output`."""
         argv = self.argv(*words, f"--request-timeout={ANSWER_SECONDS}")
-        return Command(says=says, argv=argv, parse=parse, assume=assume, **more)
+        more = {"deadline_seconds": READ_SECONDS, **more}
+        return Command(says=says, argv=argv, parse=parse, assume=assume, unreached=no_answer, **more)
 
     def change(self, *words: str, says: str, key: str, **more: Any) -> Command[Any]:
         """Return the action that changes something."""
-        return Command(says=says, key=key, argv=self.argv(*words), **more)
+        return Command(says=says, key=key, argv=self.argv(*words), unreached=away, **more)
 
     def objects(self, do: Do, kinds: Sequence[str], selector: str = "", *, assume: Any = UNKNOWN) -> tuple[Object, ...]:
         """Return all objects of ``kinds`` ("deployments", "pods", with their group where it is not the usual one), those that
@@ -74,6 +86,16 @@ class Kubectl:
         says = f"look at {', '.join(names[:4])}{' and others' if len(names) > 4 else ''}"
         found: tuple[Object, ...] = do(self.read(*words, says=says, parse=items, assume=assume))
         return found
+
+
+def away(output: Output) -> bool:
+    """Return whether the API server was not there when kubectl asked, so that nothing was done."""
+    return _AWAY.search(output.stderr) is not None
+
+
+def no_answer(output: Output) -> bool:
+    """Return whether it was not there, or did not answer in time: who only reads may ask again."""
+    return away(output) or _SILENT.search(output.stderr) is not None
 
 
 def items(output: Output) -> tuple[Object, ...]:

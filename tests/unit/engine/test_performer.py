@@ -208,3 +208,48 @@ def test_a_program_that_cannot_be_journaled_does_not_stay(tmp_path: Path) -> Non
     with pytest.raises(FencedError):
         Performer().perform(action, Direct(), "test", started)
     assert not alive(seen[0])
+
+
+COMES_BACK = """
+import pathlib, sys
+count = pathlib.Path(sys.argv[1])
+tries = int(count.read_text()) + 1 if count.exists() else 1
+count.write_text(str(tries))
+if tries < 3:
+    sys.exit("connection refused")
+print("there")
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "deadline", "ends"), [(None, 30.0, True), ("apply", 30.0, True), ("apply", 0.5, False)]
+)
+def test_who_was_not_reached_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str | None, deadline: float, ends: bool
+) -> None:
+    """Nothing was done then: whether it reads or changes something, it is tried again, as long as it has time."""
+    monkeypatch.setattr("runwright.engine.performer.AGAIN_SECONDS", 0.01 if ends else 5.0)
+    action: Command[str] = Command(
+        says="ask",
+        key=key,
+        argv=(sys.executable, "-c", COMES_BACK, str(tmp_path / "tries")),
+        deadline_seconds=deadline * 60 if ends else deadline,
+        unreached=lambda output: b"connection refused" in output.stderr,
+        parse=lambda output: output.text.strip(),
+    )
+    if ends:
+        assert Direct()(action) == "there"
+        assert (tmp_path / "tries").read_text() == "3"
+        return
+    with pytest.raises(ActionError):
+        Direct()(action)
+    tries = tmp_path / "tries"
+    assert not tries.exists() or tries.read_text() in ("", "1")  # it may have been ended before it began
+
+
+def test_what_was_reached_and_refused_it_is_not_asked_again(tmp_path: Path) -> None:
+    """It may have been done, or it will be refused again."""
+    argv = (sys.executable, "-c", COMES_BACK, str(tmp_path / "tries"))
+    with pytest.raises(ActionError):
+        Direct()(Command(says="ask", key="apply", argv=argv, unreached=lambda output: b"timeout" in output.stderr))
+    assert (tmp_path / "tries").read_text() == "1"
