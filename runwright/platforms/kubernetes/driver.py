@@ -19,6 +19,7 @@ from runwright.platforms.kubernetes.colours import service_of
 from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.evidence import evidence
 from runwright.platforms.kubernetes.faults import kill
+from runwright.platforms.kubernetes.from_git import from_git
 from runwright.platforms.kubernetes.inside import Inside, Pod
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of, title
 from runwright.platforms.kubernetes.manifests import (
@@ -250,7 +251,8 @@ class Kubernetes(Inside):
         others = owning.strangers(do, self.kubectl, services, [*made.objects, *self._applied_before(do, version)])
         says = [*owning.notes(found), *(f"{one.says}." for one in gone), *(f"{one.says}." for one in others)]
         left = [f"{name} of the manifests is not applied, as the runbook says." for name in made.left]
-        return Beside((*says, *left))
+        applied = from_git(one.found for one in found if one.found is not None)
+        return Beside((*says, *applied, *left))
 
     def _others(self, version: Version) -> list[Version]:
         """Return the other versions that are known: what one of them brought, and ``version`` has not, is taken away."""

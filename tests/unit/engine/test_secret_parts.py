@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 
 import pytest
+import yaml
 
 from runwright.engine.redaction import Redactor
 from runwright.engine.secret_parts import parts
@@ -95,3 +97,58 @@ def test_no_value_is_too_strange_to_be_a_secret(secret: str) -> None:
     begun = time.process_time()
     assert secret.strip() in parts(secret)
     assert time.process_time() - begun < 5
+
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlcm5ldGVz.c2lnbmF0dXJl"
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "clusters": [
+        {
+            "name": "c",
+            "cluster": {"server": "https://k8s.example.com:6443", "certificate-authority-data": "Q0VSVElGSUNBVEU="},
+        }
+    ],
+    "users": [
+        {
+            "name": "u",
+            "user": {
+                "token": TOKEN,
+                "client-key-data": base64.b64encode(KEY.encode()).decode(),
+                "password": "hunter22x",
+            },
+        }
+    ],
+    "contexts": [{"name": "production", "context": {"cluster": "c", "user": "u"}}],
+}
+
+
+@pytest.mark.parametrize("written", [yaml.safe_dump, json.dumps])
+@pytest.mark.parametrize(
+    "printed",
+    [
+        f"Bearer {TOKEN}!",
+        "MIIEvQIBADANBgkq",
+        "pw=hunter22x;",
+        "Q0VSVElGSUNBVEU=",
+        KUBECONFIG["users"][0]["user"]["client-key-data"],
+    ],
+)
+def test_each_secret_of_a_kubeconfig_is_taken_out_and_what_every_kubeconfig_says_is_not(written, printed):
+    """It is mostly YAML: the token alone is what a program prints, and the lines of a private key, decoded."""
+    redactor = Redactor({"kubeconfig": written(KUBECONFIG)})
+    assert "[secret kubeconfig]" in redactor.clean_printed(f"x {printed} y")
+    said = "https://k8s.example.com:6443: apiVersion: v1, kind: Config, production, - name: c"
+    assert redactor.clean_printed(said) == said
+
+
+def test_secrets_in_other_yaml_are_found_and_its_lines_stay_secret():
+    """An application's settings as a file: what has a sensitive name is a secret alone as well."""
+    redactor = Redactor({"settings": "db:\n  user: shop\n  password: Tr0ub4dor3x\nregion: eu-central-1\n"})
+    assert redactor.clean_printed("got Tr0ub4dor3x") == "got [secret settings]"
+    assert redactor.clean_printed("in region: eu-central-1") == "in [secret settings]"
+
+
+@pytest.mark.parametrize("odd", ["a: [\nb: }", "a: b\n" * 9000, "a:\n  &x [*x]\n", "? {}\n: 1\n"])
+def test_what_looks_like_yaml_and_is_none_breaks_nothing(odd):
+    assert parts(odd) is not None
