@@ -6,18 +6,20 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 import yaml
 
 from runwright.cutovers.blue_green import BlueGreen
+from runwright.cutovers.canary import Canary
 from runwright.platforms.kubernetes.slotted import Slotted
 from runwright.platforms.shape import Going
 from runwright.runbook.platforms.kubernetes import Exposed, KubernetesTarget
 from runwright.testing.conformance import CutoverCase, CutoverConformance
 from runwright.testing.conformance.router import asked
-from runwright.testing.conformance.trial import SECOND, Trial
+from runwright.testing.conformance.trial import FIRST, SECOND, Trial, changes, changes_nothing
 from runwright.testing.direct import Direct
 from runwright.versions import Artifact, Version
 from tests.chaos.choice import SLOW
@@ -103,7 +105,7 @@ class TestColours(CutoverConformance):
     @pytest.fixture
     def case(self, place: Place, versions: tuple[Version, Version]) -> CutoverCase:
         """A namespace of its own, and two versions that differ in one file of their image."""
-        return CutoverCase(place.cutover, versions, place.reached, outside=place.seen)
+        return in_place.SettledCutover(place.cutover, versions, place.reached, outside=place.seen)
 
     @SLOW
     def test_the_first_release_is_served(self, case: CutoverCase) -> None:
@@ -124,6 +126,29 @@ class TestColours(CutoverConformance):
     def test_failed_at_every_change_it_comes_right_when_it_is_repeated(self, case: CutoverCase, trial: Trial) -> None:
         """Forwards and back."""
         super().test_failed_at_every_change_it_comes_right_when_it_is_repeated(case, trial)
+
+
+@SLOW
+def test_a_share_of_the_users_is_a_share_of_the_pods(place: Place, versions: tuple[Version, Version]) -> None:
+    """Both colours are behind the Service then, the new one with as many pods as the share is worth; all go back at once."""
+
+    def canary() -> Canary:
+        platform = place.made()
+        return Canary(platform, platform.own_router(None), (50,))
+
+    case = in_place.SettledCutover(canary, versions, lambda: "", outside=place.seen)
+    first = case.release(0, FIRST).served()
+    second = case.release(1, SECOND, first.version, "next")
+    second.stage(Direct())
+    assert changes(partial(second.shift, share=50), "next")
+    changes_nothing(partial(second.shift, share=50), case.look_at_all)
+    assert canary().shares(Direct()) == {first.slot: 50, second.slot: 50}
+    assert canary().served(Direct()) == first.slot
+    service_now = place.namespace.get("service/shop")
+    assert service_now["spec"]["selector"] == {"app": "shop"}
+    second.back(Direct())
+    assert canary().shares(Direct()) == {first.slot: 100}
+    assert place.reached() == COMMITS[0]
 
 
 def test_what_serves_under_its_own_name_is_moved_into_a_colour_first(

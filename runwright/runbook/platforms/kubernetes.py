@@ -110,7 +110,7 @@ class KubernetesTarget(Target):
     ready_timeout: Duration = example("10m", "How long one workload may take until all of its pods are ready.", 600.0)
     strategy: Literal["rolling", "blue_green", "canary"] = example(
         "rolling",
-        "How one version gets the users of another. rolling: as each Deployment's own `strategy` says. blue_green: the workloads in `traffic` run twice for a while, as NAME-blue and NAME-green, and their Service's selector moves when the new ones have proven themselves. canary: the same, but a part of the pods behind the Service is new first.",
+        "How one version gets the users of another. rolling: as each Deployment's own `strategy` says. blue_green: the workloads in `traffic` run twice for a while, as NAME-blue and NAME-green, and their Service's selector moves when the new ones have proven themselves. canary: the same, but a part of the pods behind the Service is new first; it is refused for now, because a Service counts no requests by which that part could be judged.",
         "rolling",
     )
     rungs: Rungs = example([5, 25, 50], SAYS, [], apart=True)
