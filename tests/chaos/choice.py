@@ -16,10 +16,12 @@ DOCKER_SECONDS = 900
 
 def marks(platform: str) -> list[pytest.MarkDecorator]:
     """Return the marks of a test on a platform."""
-    if not WORLDS[platform].needs_docker:
+    world = WORLDS[platform]
+    if not world.needs_docker:
         return []
     # a world takes a minute to make; that its driver survives what strikes is told by tests/conformance, and of releases by the host
-    return [pytest.mark.docker, pytest.mark.timeout(DOCKER_SECONDS), pytest.mark.story]
+    needs = [pytest.mark.docker, *([pytest.mark.kubernetes] if world.needs_cluster else ())]
+    return [*needs, pytest.mark.timeout(DOCKER_SECONDS), pytest.mark.story]
 
 
 SLOW = pytest.mark.skipif(not EVERYTHING, reason="it takes more time than CI has: `make chaos` runs it")

@@ -53,6 +53,9 @@ def world_as_it_is(platform: str, worlds: Callable[[str], World], request: pytes
     """The platform's world, as the test before left it: for a test that puts it back itself."""
     if WORLDS[platform].needs_docker:
         request.getfixturevalue("docker")
+    if WORLDS[platform].needs_cluster:
+        request.getfixturevalue("cluster")
+        request.getfixturevalue("kubernetes_registry")
     world = worlds(platform)
     yield world
     world.end_everything()

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.chaos.procedures import Order, Report, run
 from tests.fixtures.forking import CONTEXT
 
-PATIENCE_SECONDS = 180.0  # a busy machine; a case that hangs is ended and told
+PATIENCE_SECONDS = 300.0  # a busy machine; a case that hangs is ended and told
 
 
 @dataclass(frozen=True)

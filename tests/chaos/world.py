@@ -61,6 +61,7 @@ class World(ABC):
     """Those of them that ``make test`` runs too: one of each scene, and what is killed in a migration. At every change of its own
     each driver is failed and killed in tests/conformance."""
     needs_docker: ClassVar[bool] = False
+    needs_cluster: ClassVar[bool] = False
     modes: ClassVar[tuple[Mode, ...]] = ()
     """How a fault strikes; none: in all ways."""
     signals: ClassVar[tuple[str, ...]] = ("before", "during", "unsettled", "after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.chaos.platforms.colours import ColoursWorld, EntersWorld, RollingWorld
 from tests.chaos.platforms.compose import ComposeWorld
 from tests.chaos.platforms.host import HostWorld
+from tests.chaos.platforms.kubernetes import KubernetesWorld
 from tests.chaos.world import World
 
 WORLDS: dict[str, type[World]] = {
@@ -13,4 +14,5 @@ WORLDS: dict[str, type[World]] = {
     "compose-colours": ColoursWorld,
     "compose-rolling": RollingWorld,
     "compose-enters": EntersWorld,
+    "kubernetes": KubernetesWorld,
 }
