@@ -10,10 +10,11 @@ PYTEST := $(BIN)/python -m pytest
 # A test run starts hundreds of Pythons. Each keeps what it has compiled for the next one, whatever the surroundings say.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo stop test test-all lint chaos fuzz bench
+.PHONY: help setup demo demo-kubernetes stop test test-all lint chaos fuzz bench
 
 help:
 	@echo "make demo      a small shop is released four times, twice badly: see what happens (about three minutes)"
+	@echo "make demo-kubernetes  the same on the current context's cluster, in a namespace of its own that is removed"
 	@echo "make stop      end everything that the demo started"
 	@echo "make test      the tests, and one story of each kind; what needs Docker or Chromium is skipped, with a reason, where there is none"
 	@echo "make test-all  all stories as well, as CI does"
@@ -44,6 +45,9 @@ setup:
 
 demo: setup
 	@$(BIN)/python -m examples.demo
+
+demo-kubernetes: setup
+	@$(BIN)/python -m examples.demo kubernetes
 
 stop:
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m examples.demo stop

@@ -3,14 +3,18 @@
 A small shop is released four times on this machine, while a client asks it for its items. Two releases are bad: one
 fails its migration, one answers errors a while after it got the traffic. Exits 1 if anything ends otherwise than it
 should.
+
+``python -m examples.demo kubernetes`` releases it in a namespace of its own of the current context's cluster, which is removed
+afterwards; six releases are bad there.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -19,8 +23,9 @@ from deployments import server
 from deployments.own_server import login_file
 from examples.demo import surroundings
 from examples.demo.client_beside import Beside
-from examples.demo.story import STORY, Chapter, Seen, wrong
-from examples.demo.surroundings import ENVIRONMENT, ROOT, SYSTEM, Shop
+from examples.demo.kubernetes import InCluster
+from examples.demo.story import IN_A_CLUSTER, STORY, Chapter, Seen, wrong
+from examples.demo.surroundings import ROOT, Shop
 from examples.demo.table import table
 from runwright.engine.effects.processes import alive
 from runwright.errors import RunwrightError
@@ -62,11 +67,13 @@ class Teller:
 def main(words: list[str]) -> int:
     """Run the demo, or end what it started. Return 0 if all was as it should be."""
     surroundings.settle()
-    if words not in ([], ["stop"]):
+    if words not in ([], ["stop"], ["kubernetes"]):
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        return end() if words else demo(Teller())
+        if words == ["kubernetes"]:
+            return in_cluster(Teller())
+        return end() if words else demo(Teller(), Shop(), STORY)
     except RunwrightError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -75,10 +82,22 @@ def main(words: list[str]) -> int:
         return 130
 
 
-def demo(teller: Teller) -> int:
+def in_cluster(teller: Teller) -> int:
+    """Tell the story of a cluster, and remove what was made there, however it ends."""
+    shop = InCluster.found()
+    os.environ["RUNWRIGHT_SYSTEMS"] = str(shop.runbook.parent)
+    teller.line(f"The cluster is {shop.context} ({shop.server}); images go through {shop.registry}.")
+    try:
+        return demo(teller, shop, IN_A_CLUSTER)
+    finally:
+        teller.still()
+        for one in shop.end():
+            teller.line(f"Removed: {one}.")
+
+
+def demo(teller: Teller, shop: Shop, story: Sequence[Chapter]) -> int:
     """Tell the whole story and return 0 if it went as it should."""
     began = time.monotonic()
-    shop = Shop()
     running = start_everything(teller, shop)
     from deployments.cli.prefect_api import Prefect
     from examples.demo.releasing import release
@@ -86,7 +105,7 @@ def demo(teller: Teller) -> int:
     beside = Beside(shop)
     rows: list[tuple[Chapter, Seen]] = []
     with open_ledger() as ledger, Prefect(running.api_url) as prefect:
-        for chapter in STORY:
+        for chapter in story:
             teller.line(f"--- {chapter.version}: {chapter.title} ---", style="bold")
             seen = release(chapter, ledger, prefect, shop, beside, shower(teller, chapter, beside, running))
             rows.append((chapter, seen))
@@ -110,6 +129,7 @@ def start_everything(teller: Teller, shop: Shop) -> server.Running:
     teller.moving("The server makes its database the first time: about twenty seconds.")
     try:
         running = server.start()
+        shop.make()
     finally:
         made = making.wait()
     if made:
@@ -120,11 +140,11 @@ def start_everything(teller: Teller, shop: Shop) -> server.Running:
     from examples.demo.releasing import remove_unfinished
 
     with Prefect(running.api_url) as prefect:
-        remove_unfinished(prefect)
-    names = register(specs_of(load_system(SYSTEM).runbook), environment=server.environment())
+        remove_unfinished(prefect, shop)
+    names = register(specs_of(load_system(shop.system).runbook), environment=server.environment())
     teller.still()
     teller.line(
-        f"Prefect is at {running.ui_url}; registered: {', '.join(n for n in names if n.endswith(ENVIRONMENT))}."
+        f"Prefect is at {running.ui_url}; registered: {', '.join(n for n in names if n.endswith(shop.environment))}."
     )
     return running
 
@@ -178,7 +198,7 @@ def told(teller: Teller, rows: list[tuple[Chapter, Seen]], ui: str, shop: Shop, 
 
 def end() -> int:
     """End the worker, the server, the shop and its front door; what they wrote stays in .runwright."""
-    ended = [*server.end(), *Shop().end()]
+    ended = [*server.end(), *Shop().end(), *InCluster.left()]
     print(f"Ended: {', '.join(ended)}." if ended else "Nothing of the demo is running.")
     return 0
 

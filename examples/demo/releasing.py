@@ -15,7 +15,7 @@ from deployments.cli.prefect_api import Prefect, PrefectRuns
 from deployments.specs import WORK_POOL
 from examples.demo.client_beside import Beside
 from examples.demo.story import PROVEN, Chapter, Seen
-from examples.demo.surroundings import ENVIRONMENT, SYSTEM, Shop
+from examples.demo.surroundings import Shop
 from runwright.ledger import Ledger
 from runwright.ledger.release import Release
 from runwright.ledger.states import FORWARD
@@ -23,7 +23,10 @@ from runwright.ledger.states import FORWARD
 FIRED_SECONDS = 120.0
 """How long it is waited for the rollback run that the automation starts, once the deploy run has failed."""
 
-NAME = f"{SYSTEM}-{ENVIRONMENT}"
+
+def name_of(shop: Shop) -> str:
+    """Return what the deployments of the shop are called."""
+    return f"{shop.system}-{shop.environment}"
 
 
 def release(
@@ -32,7 +35,7 @@ def release(
     """Release ``chapter.version``, wait for the end of everything that it sets off, and return what was seen."""
     began = time.monotonic()
     parameters = {"version": chapter.version, "watch_minutes": chapter.watch_minutes, "deployer": "the demo"}
-    run = run_deployment(f"deploy/{NAME}", parameters=parameters, timeout=0)
+    run = run_deployment(f"deploy/{name_of(shop)}", parameters=parameters, timeout=0)
     follower = Follower(ledger, PrefectRuns(prefect, WORK_POOL), str(run.id), "deploy")
 
     def shown(event: Event) -> None:
@@ -41,7 +44,7 @@ def release(
 
     follow(follower, shown)
     ended = follower.run.type if follower.run else ""
-    rollbacks = fired(prefect, str(run.id), wait=ended != "COMPLETED")
+    rollbacks = fired(prefect, name_of(shop), str(run.id), wait=ended != "COMPLETED")
     took = time.monotonic() - began
     if follower.release is None:
         return Seen("", "", "there is no release of it in the ledger", ended, rollbacks, [], [], shop.version(),
@@ -90,26 +93,22 @@ def late_changes(ledger: Ledger, done: Release) -> list[str]:
     return [entry.key for entry in entries if ends and entry.intent_at > ends[0] and entry.key.startswith("back")]
 
 
-def fired(prefect: Prefect, run_id: str, *, wait: bool) -> list[str]:
+def fired(prefect: Prefect, name: str, run_id: str, *, wait: bool) -> list[str]:
     """Return how the rollback runs that were fired for a run ended; ``wait`` for one, and until all have ended."""
     until = time.monotonic() + FIRED_SECONDS
     while True:
-        found = [run for run in _rollbacks(prefect) if run.parameters.get("failed_run_id") == run_id]
+        found = [run for run in _runs(prefect, name, "rollback") if run.parameters.get("failed_run_id") == run_id]
         ended = all(run.state is not None and run.state.is_final() for run in found)
         if (ended and (found or not wait)) or time.monotonic() > until:
             return [run.state.type.value if run.state else "" for run in found]
         time.sleep(0.5)
 
 
-def _rollbacks(prefect: Prefect) -> list[Any]:
-    return _runs(prefect, "rollback")
-
-
-def remove_unfinished(prefect: Prefect) -> int:
+def remove_unfinished(prefect: Prefect, shop: Shop) -> int:
     """Remove the shop's runs that an earlier demo left unfinished, and return how many: nobody waits for them."""
     left = [
         run
-        for run in _runs(prefect, "deploy", "rollback", "watch", "retire")
+        for run in _runs(prefect, name_of(shop), "deploy", "rollback", "watch", "retire")
         if not (run.state and run.state.is_final())
     ]
     for run in left:
@@ -117,8 +116,8 @@ def remove_unfinished(prefect: Prefect) -> int:
     return len(left)
 
 
-def _runs(prefect: Prefect, *flows: str) -> list[Any]:
+def _runs(prefect: Prefect, name: str, *flows: str) -> list[Any]:
     return prefect.client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=list(flows))),
-        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[NAME])),
+        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[name])),
     )

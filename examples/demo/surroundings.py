@@ -43,13 +43,28 @@ def settle() -> None:
 class Shop:
     """The shop as it runs: its processes and its front door, asked directly and not through Runwright's flows."""
 
+    system, environment = SYSTEM, ENVIRONMENT
+
     def __init__(self) -> None:
-        place = load(ROOT / "examples" / f"{SYSTEM}.yaml").runbook.environments[ENVIRONMENT]
+        place = load(self.runbook).runbook.environments[ENVIRONMENT]
         assert isinstance(place.target, HostTarget) and place.target.directory and place.router
         self.root = Path(place.target.directory)
         self.do = Direct()
         self.host = Host(place.target, self.root, {}, sys.executable)
         self.router = CaddyRouter(place.router, self.root / "caddy", sys.executable)
+
+    @property
+    def runbook(self) -> Path:
+        """Its runbook."""
+        return ROOT / "examples" / f"{self.system}.yaml"
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The folders that a demo begins afresh without."""
+        return ROOT / ".runwright" / "example", ROOT / ".runwright" / "systems" / self.system
+
+    def make(self) -> None:
+        """Make what must be there before the first release: nothing."""
 
     def front(self) -> str:
         """Return the address that clients use, or "" if there is none yet."""
@@ -57,12 +72,12 @@ class Shop:
 
     def version(self) -> str:
         """Return the version that answers behind the front door, as it says itself; "" if none does."""
-        return _version(self.front())
+        return version_at(self.front())
 
     def forwarded_to(self) -> str:
         """Return the version of the process that the front door names as its target, asked without the front door."""
         target = self.router.target(self.do)
-        return _version(target.url) if target else ""
+        return version_at(target.url) if target else ""
 
     def end(self) -> list[str]:
         """End its processes and its front door, and return what was ended."""
@@ -77,7 +92,8 @@ class Shop:
         return ended
 
 
-def _version(url: str) -> str:
+def version_at(url: str) -> str:
+    """Return the version that answers at ``url``, as it says itself; "" if none does."""
     try:
         answer = httpx.get(f"{url}/healthz", timeout=ASK_SECONDS, trust_env=False)
         return f"v{answer.json()['version']}" if url and answer.status_code == 200 else ""
@@ -97,33 +113,33 @@ def begin_afresh(shop: Shop) -> None:
             state="Nothing was done.",
             next="End it with `runwright down`; the demo starts a server of its own.",
         )
-    if holder := _held():
+    if holder := _held(shop):
         raise RunwrightError(
             f"The shop is being released right now: {holder}.",
             state="Nothing was done.",
             next="Wait until that has ended, or run `make stop`.",
         )
     shop.end()
-    forget_releases()
-    for folder in (ROOT / ".runwright" / "example", ROOT / ".runwright" / "systems" / SYSTEM):
+    forget_releases(shop.system, shop.environment)
+    for folder in shop.data:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _held() -> str:
+def _held(shop: Shop) -> str:
     """Return who holds the shop, or "". The lease of a run that was ended expires: it is waited for that long."""
     until = time.monotonic() + LEASE_SECONDS
     with open_ledger() as ledger:
-        while (lease := ledger.leases.holder(SYSTEM, ENVIRONMENT)) and time.monotonic() < until:
+        while (lease := ledger.leases.holder(shop.system, shop.environment)) and time.monotonic() < until:
             time.sleep(0.5)
     return lease.holder if lease else ""
 
 
-def forget_releases() -> None:
+def forget_releases(system: str = SYSTEM, environment: str = ENVIRONMENT) -> None:
     """Remove every row of the shop's releases from the ledger."""
     with open_ledger() as ledger:
 
         def work(connection: Any) -> None:
-            mine = (releases.c.system == SYSTEM) & (releases.c.environment == ENVIRONMENT)
+            mine = (releases.c.system == system) & (releases.c.environment == environment)
             ids = list(connection.execute(select(releases.c.id).where(mine)).scalars())
             connection.execute(releases.update().where(mine).values(previous_id=None))
             for table in reversed(metadata.sorted_tables):  # what refers to a release before the release
@@ -131,7 +147,7 @@ def forget_releases() -> None:
                 if "release_id" in columns:
                     connection.execute(delete(table).where(columns.release_id.in_(ids)))
                 if "system" in columns:
-                    here = (columns.system == SYSTEM) & (columns.environment == ENVIRONMENT)
+                    here = (columns.system == system) & (columns.environment == environment)
                     connection.execute(delete(table).where(here))
 
         ledger.store.write(work)
