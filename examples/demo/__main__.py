@@ -5,7 +5,7 @@ fails its migration, one answers errors a while after it got the traffic. Exits 
 should.
 
 ``python -m examples.demo kubernetes`` releases it in a namespace of its own of the current context's cluster, which is removed
-afterwards; six releases are bad there.
+afterwards; six of its releases are bad there.
 """
 
 from __future__ import annotations

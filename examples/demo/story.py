@@ -61,9 +61,9 @@ IN_A_CLUSTER = (
     ),
     STORY[2],
     Chapter(
-        "v1.7.0-crashes", "it ends as soon as it is started", 0.25, TAKEN_BACK, "switching", r"CrashLoop", "v1.1.0"
+        "v1.7.0-crashes", "it ends as soon as it is started", 0.25, TAKEN_BACK, "switching", r"exit code 1", "v1.1.0"
     ),
-    Chapter("v1.9.0-no-image", "one of its images cannot be pulled", 0.25, TAKEN_BACK, "switching", r"Pull", "v1.1.0"),
+    Chapter("v1.9.0-no-image", "one of its images cannot be pulled", 0.25, REFUSED, "preparing", r"Pull", "v1.1.0"),
     Chapter("v1.2.0-never-ready", "it never gets ready", 0.25, TAKEN_BACK, "switching", r"ready|503", "v1.1.0"),
     STORY[3],
 )
