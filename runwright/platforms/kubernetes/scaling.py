@@ -40,7 +40,7 @@ class Scaling:
     @property
     def number(self) -> int | None:
         """What our apply says; None if it leaves the number as it is."""
-        if self.now == 0 and self.held and self.owner is None:
+        if self.now == 0 and self.held and self.owner is None and self.manifest != 0:
             return self.manifest or self.before or 1  # a release of ours let none run: an autoscaler would leave it so
         if self.now is None or self.manifest is None or self.now == self.manifest:
             return None if self.now is not None and self.autoscaler else self.manifest

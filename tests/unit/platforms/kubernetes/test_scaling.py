@@ -55,6 +55,8 @@ ROWS = [
     ("an autoscaler decides as it is said", shop(2, US), 2, [HPA], None, True, False, ""),
     ("an autoscaler, and the manifests changed", shop(4, US, annotations=NOTED), 3, [HPA], None, True, False, "Deployment/shop: HorizontalPodAutoscaler/shop decides about its replicas (now 4), not the 3 of the manifests"),
     ("an autoscaler of something that is stopped", shop(0, SCALED), None, [HPA], None, True, False, "Deployment/shop: HorizontalPodAutoscaler/shop decides about its replicas (now 0, so nothing of it runs)"),
+    ("none are wanted", shop(0, US), 0, [], 0, False, False, ""),
+    ("none are wanted, nor were before", shop(0, US, annotations={"runwright.dev/replicas": "0"}), 0, [], 0, False, False, ""),
     ("an autoscaler went, and the manifests say it now", shop(4, AUTOSCALER, annotations={}), 2, [], 2, False, True, "Deployment/shop gets the 2 replicas that the manifests say now, in place of 4"),
 ]  # fmt: skip
 
