@@ -22,6 +22,10 @@ KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 _REMOTE = re.compile(r"://|^git@|^git::|^(github|gitlab|bitbucket)\.(com|org)[/:]|\?ref=")
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
+_VERSION = re.compile(r"([a-z0-9][a-z0-9.-]{0,252}/)?[a-z0-9]{1,63}")
+_NAME = re.compile(r"(?!\.{1,2}$)[^/%\s\x00-\x1f\x7f]{1,253}")
+"""What the API takes; more than that, these words are asked of kubectl, and name files."""
 _PINNED = re.compile(r"[?&](ref|version)=[0-9a-f]{40}(&|$)")
 
 
@@ -181,5 +185,11 @@ def _apart(document: Any) -> Iterator[Object]:
     if not isinstance(name, str) or not isinstance(document.get("apiVersion"), str):
         raise InputError(
             f"A {document['kind']} of the manifests has no name or no apiVersion.", next="Mend the manifests."
+        )
+    words = ((_KIND, document["kind"]), (_VERSION, document["apiVersion"]), (_NAME, name))
+    if odd := [word for pattern, word in words if not pattern.fullmatch(word)]:
+        raise InputError(
+            f"The manifests have an object {document['kind'][:80]!r} of the name {name[:80]!r}, and {odd[0][:80]!r} is no word for one.",
+            next="Mend the manifests.",
         )
     yield document

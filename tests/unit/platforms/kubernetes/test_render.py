@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,30 @@ def test_dates_are_text_and_lists_are_taken_apart() -> None:
 def test_what_is_no_object_is_told_and_no_traceback(text: str) -> None:
     with pytest.raises(InputError):
         read(Output(0, text.encode(), b""))
+
+
+@pytest.mark.parametrize(
+    "kind, version, name",
+    [
+        ("--server=https://example.com", "v1", "x"),
+        ("ConfigMap", "v1 --context=other", "x"),
+        ("ConfigMap", "../v1", "x"),
+        ("ConfigMap", "v1", "../../x"),
+        ("ConfigMap", "v1", ".."),
+        ("ConfigMap", "v1", "a b"),
+        ("ConfigMap", "v1", ""),
+    ],
+)
+def test_what_would_be_another_word_for_kubectl_or_another_file_is_no_object(
+    kind: str, version: str, name: str
+) -> None:
+    """The words of manifests are asked of kubectl: none of them is an option, and none leads to another folder."""
+    text = json.dumps({"kind": kind, "apiVersion": version, "metadata": {"name": name}})
+    with pytest.raises(InputError, match="no word for one"):
+        read(Output(0, text.encode(), b""))
+
+
+@pytest.mark.parametrize("name", ["system:shop", "shop.example.com", "Shop_1"])
+def test_names_that_the_cluster_takes_are_taken(name: str) -> None:
+    text = json.dumps({"kind": "Role", "apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": name}})
+    assert read(Output(0, text.encode(), b""))
