@@ -87,8 +87,8 @@ def nothing(_: Any) -> Any:
 class Elsewhere:
     """What a command starts outside of its own process group, such as a one-off container.
 
-    Each is an argv. ``running`` prints something if it still runs, ``wait`` returns when it has ended, ``end`` ends and
-    removes it and succeeds if there is none.
+    Each is an argv. ``running`` prints something if it still runs, nothing if it does not, and fails if that cannot be known;
+    ``wait`` returns when it has ended, ``end`` ends and removes it and succeeds if there is none.
     """
 
     running: tuple[str, ...]

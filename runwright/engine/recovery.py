@@ -20,6 +20,8 @@ from runwright.ledger.journal import Entry
 
 _GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.2
+ANSWER_SECONDS = 60.0
+"""How long whoever runs what was started elsewhere may not answer: Docker, or a cluster, may be starting again itself."""
 
 
 def mark_of(release_id: str, key: str, attempt: int = 1) -> str:
@@ -99,8 +101,19 @@ def _still_runs(entry: Entry) -> ActionError:
 
 
 def _runs(elsewhere: Elsewhere) -> bool:
-    code, said = ask(elsewhere.running)
-    return code == 0 and bool(said.strip())
+    """Return whether it runs. Raise ActionError if nobody answers: what may still run has not ended."""
+    until = time.monotonic() + ANSWER_SECONDS
+    while True:
+        code, said = ask(elsewhere.running)
+        if code == 0:
+            return bool(said.strip())
+        if time.monotonic() > until:
+            raise ActionError(
+                f"Nobody answers whether it still runs: {' '.join(elsewhere.running)} exited with {code}.",
+                state="Nothing more was changed.",
+                next="Run that command by hand; once it answers, run `runwright rollback` again.",
+            )
+        time.sleep(_POLL_SECONDS)
 
 
 def _elsewhere(entry: Entry) -> Elsewhere | None:

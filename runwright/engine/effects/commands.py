@@ -22,18 +22,31 @@ GRACE_SECONDS = 5.0
 SAFE_POINT_SECONDS = 12.0
 """How long a cancelled run waits for a safe point: Prefect kills it after thirty seconds, and we promise twenty."""
 DRAIN_SECONDS = 1.0
+ASK_SECONDS = 75.0
+"""Longer than what is ended elsewhere is given for that: `kubectl delete` waits for a minute."""
 
 
 def ask(argv: Sequence[str]) -> tuple[int, bytes]:
     """Run a short program where things are done now, without any input; return its exit code and its output.
 
+    As in a shell, 124 is one that took longer than ``ASK_SECONDS`` and was ended, and 127 one that is not there.
     Raise UnreachableError if that is another host, and nobody can log in.
     """
     if (login := current()) is not None:
         return login.sh('exec "$@" </dev/null 2>/dev/null', *argv)
-    done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=child_environment({}), check=False
-    )
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=ASK_SECONDS,
+            env=child_environment({}),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 124, b""
+    except OSError:
+        return 127, b""
     return done.returncode, done.stdout
 
 

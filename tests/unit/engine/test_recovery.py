@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from runwright.engine import recovery
 from runwright.engine.actions import Process
 from runwright.engine.effects.processes import MARK, alive, this_process
 from runwright.engine.recovery import end_or_await, mark_of, still_running
@@ -147,7 +148,11 @@ def test_what_was_started_on_another_machine_is_in_doubt(release_id: str) -> Non
 def elsewhere(folder: Path, running: str = "cat") -> dict[str, Any]:
     """Return the detail of an action that started something which the file ``it`` stands for."""
     file = str(folder / "it")
-    words = {"running": ["sh", "-c", f"{running} {file} 2>/dev/null"], "wait": ["true"], "end": ["rm", "-f", file]}
+    words = {
+        "running": ["sh", "-c", f"{running} {file} 2>/dev/null || true"],
+        "wait": ["true"],
+        "end": ["rm", "-f", file],
+    }
     return {"deadline_seconds": 30.0, "elsewhere": words}
 
 
@@ -166,3 +171,18 @@ def test_what_was_started_elsewhere_is_awaited_at_a_safe_point(release_id: str, 
     (tmp_path / "go").touch()
     end_or_await(release_id, entry(safe_point=True, detail=elsewhere(tmp_path)))
     assert (tmp_path / "finished").exists()
+
+
+def test_what_nobody_answers_for_has_not_ended(
+    release_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a migration elsewhere, and an engine or a cluster that does not answer, it is asked again; then it may still run."""
+    monkeypatch.setattr(recovery, "ANSWER_SECONDS", 1.0)
+    asked, back = tmp_path / "asked", tmp_path / "back"
+    words = ("sh", "-c", f"echo x >> {asked}; test -e {back}")
+    detail = {"deadline_seconds": 30.0, "elsewhere": {"running": words, "wait": ("true",), "end": ("false",)}}
+    with pytest.raises(ActionError, match="Nobody answers whether it still runs"):
+        end_or_await(release_id, entry(safe_point=True, detail=detail))
+    assert asked.read_text().count("x") > 1
+    back.touch()
+    end_or_await(release_id, entry(safe_point=True, detail=detail))

@@ -91,6 +91,15 @@ def test_what_it_started_elsewhere_is_ended_on_the_deadline(tmp_path: Path) -> N
     assert proof.exists()
 
 
+@pytest.mark.parametrize("argv, code", [(("sleep", "60"), 124), (("/nowhere/kubectl",), 127), (("false",), 1)])
+def test_who_is_asked_and_hangs_or_is_not_there_has_not_answered(
+    argv: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an exit code like any other, and no error of Python's own."""
+    monkeypatch.setattr(commands, "ASK_SECONDS", 0.3)
+    assert commands.ask(argv) == (code, b"")
+
+
 def test_a_daemon_that_it_leaves_behind_does_not_hold_us_up() -> None:
     """Given a program that ends but leaves a child with its outputs open, we go on after a moment."""
     begun = time.monotonic()
