@@ -1,10 +1,11 @@
 """Run a one-off Job to its end, as a program: apply it, follow the container that matters, print its log, and exit as it did.
 
-    python -I follow.py [--only] [--keep] NAME CONTAINER FILE KUBECTL WORDS...
+    python -I follow.py [--only] [--keep] [--log] NAME CONTAINER FILE KUBECTL WORDS...
 
 A Job alone does not tell: one whose pods are refused, or whose sidecar goes on, becomes neither complete nor failed. So the
 container is asked, and, as long as there is none, the events of the Job. Exit 125: it never came to run; why is on standard error.
 ``--only`` follows what runs already; ``--keep`` leaves the Job, with its pods, where it is; else it is deleted at the end.
+``--log`` is for what is run for what it prints: if its log cannot be read it has said nothing, and that is no success.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ AWAY_SECONDS = 60.0
 """How long the API server may not answer while a Job is followed."""
 _AWAY = (b"connection refused", b"was refused", b"TLS handshake timeout", b"(ServiceUnavailable)")
 """What kubectl says where nothing was taken on."""
+TIMED_OUT = 124
+LOGS = 5
+"""How often the log is asked for: the node's kubelet may be starting again."""
 _FINAL = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError")
 _SLOW = ("ImagePullBackOff", "ErrImagePull")
 
@@ -36,9 +40,13 @@ class Cluster:
         self._words = words
 
     def run(self, *words: str, seconds: float = 30.0) -> subprocess.CompletedProcess[bytes]:
-        """Run it and return what it left, whatever its exit code."""
+        """Run it and return what it left, whatever its exit code; 124 if it hung and was ended."""
         argv = (*self._words, *words, "--request-timeout=20s")
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+        try:
+            return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired:
+            says = f"kubectl did not end within {seconds:g} s: {words[0]}.\n".encode()
+            return subprocess.CompletedProcess(argv, TIMED_OUT, b"", says)
 
     def patient(self, *words: str, seconds: float = 30.0) -> subprocess.CompletedProcess[bytes]:
         """Run it; where the API server is not there, and so nothing was done, try again for a while."""
@@ -60,20 +68,22 @@ class Cluster:
 
 def main(argv: list[str]) -> int:
     """Do it; return the exit code."""
-    flags = {word for word in argv if word in ("--only", "--keep")}
+    flags = {word for word in argv if word in ("--only", "--keep", "--log")}
     name, container, file, *words = [word for word in argv if word not in flags]
     cluster, uid = Cluster(words), ""
     if "--only" not in flags:
         made = cluster.patient("create", "-f", file, "-o", "jsonpath={.metadata.uid}")
-        if made.returncode != 0:
+        uid = made.stdout.decode().strip()
+        if made.returncode != 0 and (b"AlreadyExists" in made.stderr or not (uid := _there(cluster, name))):
             sys.stderr.buffer.write(made.stderr)
             if b"AlreadyExists" not in made.stderr:
                 _remove(cluster, name)
             return NEVER_RAN
-        uid = made.stdout.decode().strip()
     code, why, pod = _followed(cluster, name, container, uid)
     if pod:
-        log = cluster.patient("logs", pod, "-c", container, seconds=120.0)
+        log = _log(cluster, pod, container)
+        if log.returncode != 0 and code == 0 and "--log" in flags:
+            code, why = NEVER_RAN, f"Its log cannot be read: {log.stderr.decode('utf-8', 'replace').strip()}"
         sys.stdout.buffer.write(log.stdout)
         if code != 0:
             sys.stderr.buffer.write(log.stdout[-20_000:])
@@ -83,6 +93,24 @@ def main(argv: list[str]) -> int:
     if "--keep" not in flags:
         _remove(cluster, name)
     return code
+
+
+def _there(cluster: Cluster, name: str) -> str:
+    """Return the uid of the Job, "" if there is none: whether it was made is not known of one whose making was not answered."""
+    until = time.monotonic() + AWAY_SECONDS
+    while (found := cluster.items("jobs", "-l", f"{JOB}={name}")) is None and time.monotonic() < until:
+        time.sleep(EVERY_SECONDS)
+    return next((str(one["metadata"]["uid"]) for one in found or ()), "")
+
+
+def _log(cluster: Cluster, pod: str, container: str) -> subprocess.CompletedProcess[bytes]:
+    """Return the log of a container that has ended."""
+    for left in reversed(range(LOGS)):
+        log = cluster.patient("logs", pod, "-c", container, seconds=120.0)
+        if log.returncode == 0 or not left:
+            break
+        time.sleep(EVERY_SECONDS)
+    return log
 
 
 def _remove(cluster: Cluster, name: str) -> None:

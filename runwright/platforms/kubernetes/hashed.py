@@ -26,7 +26,8 @@ def pod(found: Object) -> Object:
     """Return a pod with the same hashes in place of its values: the rest of it is as it is."""
     spec = found.get("spec") or {}
     kinds = {
-        kind: [{**c, **_program(c), "env": _variables(c)} for c in spec.get(kind) or ()] for kind in ("initContainers", "containers")
+        kind: [{**c, **_program(c), "env": _variables(c)} for c in spec.get(kind) or ()]
+        for kind in ("initContainers", "containers")
     }
     return {**found, "spec": {**spec, **kinds}}
 

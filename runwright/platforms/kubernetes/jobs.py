@@ -15,7 +15,7 @@ from typing import Any
 from runwright.engine.actions import Command, Do, Elsewhere, Output, Read, WriteFile, nothing
 from runwright.platforms.kubernetes import follow as follow_program
 from runwright.platforms.kubernetes.follow import JOB
-from runwright.platforms.kubernetes.kubectl import Kubectl, Object, name_of
+from runwright.platforms.kubernetes.kubectl import ANSWER_SECONDS, Kubectl, Object, name_of
 from runwright.platforms.kubernetes.manifests import CONFIGURATION, Composed, named_configuration, template
 
 KEPT_SECONDS = 24 * 3600
@@ -23,6 +23,14 @@ KEPT_SECONDS = 24 * 3600
 READ_KEPT_SECONDS = 600
 LONGEST_NAME = 52
 """A Job gives its pods six more characters; a label holds 63."""
+RUNNING = (
+    'go-template={{range .items}}{{if eq .kind "Pod"}}'
+    '{{if and (ne .status.phase "Succeeded") (ne .status.phase "Failed")}}{{.metadata.name}} {{end}}'
+    "{{else}}{{$over := false}}{{range .status.conditions}}"
+    '{{if and (eq .status "True") (or (eq .type "Complete") (eq .type "Failed"))}}{{$over = true}}{{end}}{{end}}'
+    "{{if not $over}}{{.metadata.name}} {{end}}{{end}}{{end}}"
+)
+"""What kubectl prints of Jobs and their pods that have not ended. A Job whose pod is not made yet will still run."""
 _UNLIKE_SERVING = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "ports")
 
 
@@ -60,20 +68,21 @@ def run(
     follow = (sys.executable, "-I", follow_program.__file__)
     words = (name, chosen, str(file), *kubectl.argv())
     selector = ("-l", f"{JOB}={name}")
-    running = "--field-selector=status.phase!=Succeeded,status.phase!=Failed"
     try:
         printed: bytes | None = do(
             Command(
                 says=says,
                 key=key,
-                argv=(*follow, *words),
+                argv=(*follow, *(() if key else ("--log",)), *words),
                 deadline_seconds=deadline_seconds,
                 repeatable=key is None,
                 safe_point=key is not None,
                 stdout_to=folder / f"{name}.log" if key else None,
                 parse=nothing if key else _stdout,
                 elsewhere=Elsewhere(
-                    running=kubectl.argv("get", "pods", *selector, running, "-o", "name"),
+                    running=kubectl.argv(
+                        *("get", "jobs,pods", *selector, f"--request-timeout={ANSWER_SECONDS}", "-o", RUNNING)
+                    ),
                     wait=(*follow, "--only", "--keep", *words),
                     end=kubectl.argv(
                         *("delete", "jobs,configmaps,secrets", *selector, "--cascade=foreground", "--timeout=60s")

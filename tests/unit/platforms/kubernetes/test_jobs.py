@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from runwright.platforms.kubernetes import follow
 from runwright.platforms.kubernetes.follow import JOB, ended, stuck
 from runwright.platforms.kubernetes.jobs import configuration_of, job_name, job_of, main_container
 from runwright.platforms.kubernetes.manifests import Composed
@@ -127,3 +132,62 @@ def test_configuration_of_a_version_that_is_not_applied_yet_goes_with_the_job():
     assert spec["volumes"][0]["projected"]["sources"][0]["secret"]["name"] == names[0]
     assert brought["data"] == {"a": "eA=="} and brought["metadata"]["labels"] == found["metadata"]["labels"]
     assert given["metadata"]["name"] == "keys-1"
+
+
+def fake(folder: Path, text: str) -> str:
+    """Return a kubectl that is a script: $verb is what it is asked to do."""
+    path = folder / "kubectl"
+    path.write_text(f'#!/bin/sh\nverb="$1"\ncd {folder}\n{text}\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+ENDED = {
+    "kind": "Pod",
+    "metadata": {"name": "it-1", "ownerReferences": [{"uid": "u"}]},
+    "status": {"containerStatuses": [{"name": "shop", "state": {"terminated": {"exitCode": 0}}}]},
+}
+JOB_AND_POD = json.dumps({"kind": "List", "items": [{"kind": "Job", "metadata": {"uid": "u"}}, ENDED]})
+LISTED = json.dumps({"kind": "List", "items": [{"kind": "Job", "metadata": {"uid": "u"}}]})
+CREATES = "case $verb in create) touch made; printf u;; get) cat all;; delete) touch deleted;; "
+
+
+def test_a_log_that_cannot_be_read_is_no_answer(tmp_path, capfd):
+    """Given a program that was run for what it prints: nothing would mean that there is no revision, or nothing pending."""
+    (tmp_path / "all").write_text(JOB_AND_POD)
+    kubectl = fake(tmp_path, CREATES + "logs) echo gone >&2; exit 1;; esac")
+    assert follow.main(["--log", "it", "shop", "file", kubectl]) == follow.NEVER_RAN
+    assert "Its log cannot be read: gone" in capfd.readouterr().err
+    assert follow.main(["it", "shop", "file", kubectl]) == 0, "what has changed something has done so"
+
+
+def test_a_log_is_asked_for_again(tmp_path, capfd):
+    (tmp_path / "all").write_text(JOB_AND_POD)
+    kubectl = fake(tmp_path, CREATES + "logs) if test -e asked; then echo hello; else touch asked; exit 1; fi;; esac")
+    assert follow.main(["--log", "it", "shop", "file", kubectl]) == 0
+    assert capfd.readouterr().out == "hello\n"
+
+
+def test_a_job_that_was_made_and_not_answered_is_followed(tmp_path, capfd):
+    """Given an API server that went away while it made the Job: it runs, so it is followed and not left alone."""
+    (tmp_path / "all").write_text(LISTED)
+    kubectl = fake(
+        tmp_path,
+        f"case $verb in create) touch made; echo 'Unable to connect to the server: EOF' >&2; exit 1;; "
+        f"get) if test -e seen; then printf '%s' '{JOB_AND_POD}'; else touch seen; cat all; fi;; "
+        "logs) echo done;; delete) touch deleted;; esac",
+    )
+    assert follow.main(["it", "shop", "file", kubectl]) == 0
+    assert capfd.readouterr().out == "done\n"
+
+
+def test_a_kubectl_that_hangs_is_ended_and_told(tmp_path, capfd, monkeypatch):
+    """It is no traceback, and no end of the program that was to run."""
+    monkeypatch.setattr(follow, "AWAY_SECONDS", 0.0)
+    monkeypatch.setattr(follow.subprocess, "run", hangs)
+    assert follow.main(["it", "shop", "file", "kubectl"]) == follow.NEVER_RAN
+    assert "kubectl did not end within 30 s: create." in capfd.readouterr().err
+
+
+def hangs(argv, *, timeout, **_):
+    raise subprocess.TimeoutExpired(argv, timeout)
