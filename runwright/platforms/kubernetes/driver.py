@@ -280,7 +280,8 @@ class Kubernetes(Inside):
         names = [one.identity.address for one in gone]
         words = ("get", *names, "-o", "json", "--show-managed-fields", "--ignore-not-found")
         says = "look what is there of what this version does not have"
-        return still_ours(gone, do(self.kubectl.read(*words, says=says, parse=items, untouched=True)), namespace)
+        there = do(self.kubectl.read(*words, says=says, parse=items, untouched=True))
+        return still_ours(gone, there, namespace, self._site.marks)
 
     def run_job(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from runwright.platforms.kubernetes import hashed, owning
 from runwright.platforms.kubernetes.compared import compared, mutating
 from runwright.platforms.kubernetes.kubectl import Kubectl, Object, items, name_of, title
 from runwright.platforms.kubernetes.manifests import (
+    CLUSTER_WIDE,
     ENVIRONMENT,
     SYSTEM,
     Composed,
@@ -25,6 +27,7 @@ from runwright.platforms.kubernetes.manifests import (
 )
 from runwright.platforms.kubernetes.ownership import MANAGER
 from runwright.platforms.kubernetes.render import rendered
+from runwright.platforms.kubernetes.vanished import of_another
 from runwright.plural import few
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 from runwright.versions import Version
@@ -95,9 +98,31 @@ def put_in_place(
     )
     laid = laid_out(made)
     found = owning.settled(do, site.kubectl, laid.objects)
+    _require_ours(site, found)
     tried(do, site, laid, found, folder / TRIED, prefix=prefix)
     by_hand = [setting.says for one in found for setting in one.settings]
     return replace(version, extra={**version.extra, **facts(made, folder, cluster), "by_hand": by_hand})
+
+
+def _require_ours(site: Site, found: Sequence[owning.Settled]) -> None:
+    """Raise RefusedError if an object of the namespace is another system's or environment's that we release: the field manager is
+    the same, so that no conflict would tell."""
+    others = {
+        title(one.rendered): whose
+        for one in found
+        if one.found is not None
+        and one.rendered["kind"] not in CLUSTER_WIDE
+        and (whose := of_another(one.found, site.marks))
+    }
+    if others:
+        name, whose = next(iter(others.items()))
+        raise RefusedError(
+            f"{few(list(others))} in the namespace {site.target.namespace} {'is' if len(others) == 1 else 'are'} of {whose}, and this is "
+            f"a release of {site.system}/{site.environment}.",
+            state="Nothing was changed.",
+            next=f"Correct `context` or `namespace`. If it was renamed, take the marks off: `kubectl label {name.lower()} -n "
+            f"{site.target.namespace} {' '.join(f'{key}-' for key in site.marks)}`.",
+        )
 
 
 def _require_jobs(made: Composed, migrates: str) -> None:
@@ -322,7 +347,7 @@ def _pod_of(workload: Object, name: str, namespace: str) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-_CANNOT_TRY = ("does not support dry run", "cannot create resource")
+_CANNOT_TRY = re.compile(r'does not support dry run|cannot create resource "pods"')
 """What is said where it cannot be tried: a webhook with side effects, or no right to make pods. The rollout shows it then."""
 
 
@@ -330,9 +355,13 @@ def _try(do: Do, site: Site, words: Sequence[str], says: str, what: str, content
     """Return what the cluster says that it would make. Raise RefusedError, in its own words, if it would not."""
 
     def parse(output: Output) -> tuple[str, bytes]:
-        return (
-            output.stderr.decode("utf-8", "replace").strip() or "no reason was given"
-        ) if output.code else "", output.stdout
+        if not output.code:
+            return "", output.stdout
+        said = output.stderr.decode("utf-8", "replace").strip()
+        # of many objects one may not be tried, and another may be refused
+        lines = [line for line in said.splitlines() if line.strip() and not line.startswith("Warning:")]
+        refused = [line for line in lines if not _CANNOT_TRY.search(line)]
+        return "\n".join(refused) if lines else "no reason was given", output.stdout
 
     refused, printed = do(
         site.kubectl.read(
@@ -345,7 +374,7 @@ def _try(do: Do, site: Site, words: Sequence[str], says: str, what: str, content
             deadline_seconds=APPLY_SECONDS,
         )
     )
-    if refused and not any(said in refused for said in _CANNOT_TRY):
+    if refused:
         raise RefusedError(
             f"The cluster refuses {what}: {reason(refused) or refused[:1000]}",
             state="Nothing was changed.",

@@ -6,7 +6,7 @@ new version is ready. Nothing is taken away that no release of ours applied, nor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -113,14 +113,17 @@ def vanished(before: Iterable[Object], now: Iterable[Object], namespace: str) ->
     return tuple(sorted(found, key=lambda one: (bool(one.kept), _turn(one.identity), one.title)))
 
 
-def still_ours(gone: Iterable[Vanished], found: Iterable[Object], namespace: str) -> tuple[Vanished, ...]:
+def still_ours(
+    gone: Iterable[Vanished], found: Iterable[Object], namespace: str, marks: Mapping[str, str]
+) -> tuple[Vanished, ...]:
     """Return what of it is there still; what somebody else has made anew, or wants kept, is kept.
 
-    found: the objects in the cluster, with their managed fields.
+    found: the objects in the cluster, with their managed fields. marks: the labels of what is this system's, in this environment:
+    another one of ours is somebody else, too.
     """
     live = {identity(one, namespace): one for one in found}
     return tuple(
-        Vanished(one.identity, one.kept or _kept_in_the_cluster(one.identity, live[one.identity]))
+        Vanished(one.identity, one.kept or _kept_in_the_cluster(one.identity, live[one.identity], marks))
         for one in gone
         if one.identity in live
     )
@@ -150,8 +153,19 @@ def _kept(who: Identity, found: Object) -> str:
     return ""
 
 
-def _kept_in_the_cluster(who: Identity, found: Object) -> str:
-    return _kept(who, found) or ("" if applied_by_us(found) else "no release of ours applied it as it is now")
+def _kept_in_the_cluster(who: Identity, found: Object, marks: Mapping[str, str]) -> str:
+    if reason := _kept(who, found):
+        return reason
+    if whose := of_another(found, marks):
+        return f"{whose} has applied it since"
+    return "" if applied_by_us(found) else "no release of ours applied it as it is now"
+
+
+def of_another(found: Object, marks: Mapping[str, str]) -> str:
+    """Return which other system or environment of ours an object in the cluster is of ("shop/staging"), "" if it is of none."""
+    labels = at(found, ("f:metadata", "f:labels"))
+    told = [labels.get(key) for key in marks] if isinstance(labels, dict) else []
+    return "/".join(map(str, told)) if any(told) and told != list(marks.values()) else ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from runwright.platforms.kubernetes.vanished import Identity, identity, selected_by, still_ours, vanished
 
 Object = dict[str, Any]
+MARKS = {"runwright.dev/system": "shop", "runwright.dev/environment": "production"}
 US = [{"manager": "runwright", "operation": "Apply", "fieldsV1": {}}]
 
 
@@ -99,7 +100,7 @@ def test_what_somebody_else_made_anew_is_kept_and_what_is_gone_is_gone() -> None
         thing("Deployment", namespace="production", managedFields=US),
         thing("Service", version="v1", namespace="production", managedFields=[]),
     ]
-    assert [(one.title, one.kept) for one in still_ours(gone, live, "production")] == [
+    assert [(one.title, one.kept) for one in still_ours(gone, live, "production", MARKS)] == [
         ("Deployment/shop", ""),
         ("Service/shop", "no release of ours applied it as it is now"),
     ]
@@ -109,8 +110,24 @@ def test_what_somebody_asked_to_keep_in_the_cluster_is_kept() -> None:
     """An annotation by hand counts as one in the manifests."""
     gone = vanished([DEPLOYMENT], [], "production")
     live = thing("Deployment", managedFields=US, annotations={"helm.sh/resource-policy": "keep"})
-    (one,) = still_ours(gone, [live], "production")
+    (one,) = still_ours(gone, [live], "production", MARKS)
     assert one.kept
+
+
+@pytest.mark.parametrize(
+    "labels, kept",
+    [
+        (MARKS, ""),
+        ({}, ""),
+        ({**MARKS, "runwright.dev/system": "billing"}, "billing/production has applied it since"),
+        ({**MARKS, "runwright.dev/environment": "staging"}, "shop/staging has applied it since"),
+    ],
+)
+def test_what_another_system_of_ours_has_applied_since_is_kept(labels: dict[str, str], kept: str) -> None:
+    """The field manager is the same, and two systems may live in one namespace."""
+    live = thing("Deployment", managedFields=US, labels=labels)
+    (one,) = still_ours(vanished([DEPLOYMENT], [], "production"), [live], "production", MARKS)
+    assert one.kept == kept
 
 
 def test_kubectl_finds_an_object_by_its_address() -> None:

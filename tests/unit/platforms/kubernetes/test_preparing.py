@@ -1,0 +1,100 @@
+"""A version put in place: whose the objects are that it would change, and what the cluster would refuse of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runwright.engine.actions import Output
+from runwright.errors import InputError, RefusedError
+from runwright.platforms.kubernetes import preparing
+from runwright.platforms.kubernetes.driver import Kubernetes
+from runwright.platforms.kubernetes.kubectl import Kubectl
+from runwright.testing.replies import Replies
+from runwright.versions import Artifact, Version
+from tests.unit.platforms.kubernetes.objects import DIGEST, REFERENCE, configuration, target, workload
+
+MARKS = {"runwright.dev/system": "shop", "runwright.dev/environment": "dev"}
+VERSION = Version("shop", "dev", "v1", "1" * 40, (Artifact("shop", REFERENCE, DIGEST),))
+NO_DRY_RUN = 'Error from server (BadRequest): admission webhook "w.example.com" does not support dry run'
+NO_PODS = 'Error from server (Forbidden): pods is forbidden: User "x" cannot create resource "pods" in API group ""'
+NO_DEPLOYMENTS = 'Error from server (Forbidden): deployments.apps is forbidden: User "x" cannot create resource "deployments" in API group "apps"'
+IMMUTABLE = 'The Deployment "shop" is invalid: spec.selector: Invalid value: field is immutable'
+
+
+def site(tmp_path: Path) -> preparing.Site:
+    return preparing.Site(
+        target(), {"shop": "shop"}, tmp_path / "tree", tmp_path, Kubectl("here", "shop"), "shop", "dev"
+    )
+
+
+def listed(*objects: dict[str, Any]) -> Output:
+    return Output(0, json.dumps({"kind": "List", "apiVersion": "v1", "items": list(objects)}).encode(), b"")
+
+
+def cluster(*there: dict[str, Any], manifests: str = "", pods: str = "", uid: str = "uid-1") -> Replies:
+    """Return a cluster that has ``there``, and that refuses the manifests, or their pods, in these words."""
+    return Replies(
+        {
+            "ask which cluster": Output(0, uid.encode(), b""),
+            "render k8s": listed(workload(), configuration("settings", A="1")),
+            "whose it is": listed(*there),
+            "who scales": Output(0, b"", b""),
+            "try the manifests": Output(1 if manifests else 0, b"", manifests.encode()),
+            "try a pod": Output(1 if pods else 0, b"", pods.encode()),
+        },
+        lenient=True,
+    )
+
+
+def prepare(do: Replies, tmp_path: Path) -> Version:
+    return preparing.put_in_place(do, site(tmp_path), VERSION, "stage", None)
+
+
+def labelled(labels: dict[str, str]) -> dict[str, Any]:
+    one = workload()
+    return {**one, "metadata": {**one["metadata"], "namespace": "shop", "labels": labels}}
+
+
+@pytest.mark.parametrize("labels", [{}, MARKS, {"app": "shop"}])
+def test_what_is_ours_or_nobody_s_is_released(labels: dict[str, str], tmp_path: Path) -> None:
+    assert prepare(cluster(labelled(labels)), tmp_path).extra["cluster"] == "uid-1"
+
+
+@pytest.mark.parametrize(
+    "other, whose",
+    [
+        ({"runwright.dev/environment": "production"}, "shop/production"),
+        ({"runwright.dev/system": "billing"}, "billing/dev"),
+    ],
+)
+def test_an_object_of_another_environment_is_not_overwritten(other: dict[str, str], whose: str, tmp_path: Path) -> None:
+    """Given a context or a namespace that leads to another one's, nothing is tried there: no conflict would tell of it."""
+    do = cluster(labelled({**MARKS, **other}))
+    with pytest.raises(RefusedError, match=f"Deployment/shop in the namespace shop is of {whose}"):
+        prepare(do, tmp_path)
+    assert not any("try" in action.says for action in do.actions)
+
+
+@pytest.mark.parametrize(
+    "manifests, pods, refused",
+    [
+        (NO_DRY_RUN, "", ""),
+        (f"Warning: deprecated\n{NO_DRY_RUN}", NO_PODS, ""),
+        (f"{NO_DRY_RUN}\n{IMMUTABLE}", "", "field is immutable"),
+        (NO_DEPLOYMENTS, "", "deployments"),
+    ],
+)
+def test_what_cannot_be_tried_hides_nothing_that_would_be_refused(
+    manifests: str, pods: str, refused: str, tmp_path: Path
+) -> None:
+    """Given many objects, one that a webhook keeps from being tried says nothing of the others."""
+    do = cluster(manifests=manifests, pods=pods)
+    if not refused:
+        prepare(do, tmp_path)
+        return
+    with pytest.raises(RefusedError, match=refused):
+        prepare(do, tmp_path)
