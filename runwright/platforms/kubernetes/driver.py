@@ -328,6 +328,7 @@ class Kubernetes(Inside):
         have, and another version of ours brought, is taken away at the end.
         Raise VerificationError as soon as a rollout is in vain, DeadlineError if it takes too long.
         """
+        self._require_cluster(do, version)
         made = preparing.read_composed(do, version)
         folder = Path(version.extra["folder"])
         by = applying.newest_start(do, folder, release_id) if keep else ""
@@ -361,6 +362,7 @@ class Kubernetes(Inside):
 
     def stop(self, do: Do, slot: str, prefix: str) -> None:  # noqa: ARG002
         """Let no pod of the application run: its Deployments and StatefulSets at none, its CronJobs suspended."""
+        self._require_cluster(do, self._version or self._before)
         known = {
             s: file for v in (self._before, self._version) if v is not None for s, file in self._started(do, v).items()
         }
@@ -379,11 +381,21 @@ class Kubernetes(Inside):
             words = ("patch", address, "--type=merge", f"--field-manager={MANAGER}", "-p", patch)
             do(self.kubectl.change(*words, says=f"stop {title(one)}", key=f"{prefix}/stop/{service}"))
 
+    def _require_cluster(self, do: Do, version: Version | None) -> None:
+        """Raise RefusedError if the context leads to another cluster by now than when ``version`` was prepared: days may lie
+        between, and a kubeconfig is changed in a moment."""
+        if version is not None and version.extra.get("cluster"):
+            preparing.require_cluster(do, self._site, version)
+
     def _started(self, do: Do, version: Version) -> dict[str, Path]:
         """Return {service: the file that it was started with last} of a version, nothing if it never was."""
         if not version.extra.get("folder"):
             return {}
-        folder, made = Path(version.extra["folder"]), preparing.read_composed(do, version)
+        folder = Path(version.extra["folder"])
+        try:
+            made = preparing.read_composed(do, version)
+        except InputError:
+            return {}  # without its files it can be stopped all the same
         by = applying.newest_start(do, folder, "")
         return applying.files_of(folder, by, made).workloads if by else {}
 

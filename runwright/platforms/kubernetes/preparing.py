@@ -155,7 +155,7 @@ def facts(made: Composed, folder: Path, cluster: str) -> dict[str, Any]:
         "images": {service: dict(found) for service, found in made.images.items()},
         "main": {s: next(iter(_main_first(o, made.images.get(s, {}))), "") for s, o in made.workloads.items()},
         "runs": {service: hashed.template(template(o)) for service, o in made.workloads.items()},
-        "none": [s for s, o in made.workloads.items() if o["spec"].get("replicas") == 0],
+        "none": [s for s, o in made.workloads.items() if o["spec"].get("replicas") == 0 or o["spec"].get("suspend")],
         "jobs": sorted(made.jobs),
         "left": list(made.left),
     }
@@ -194,7 +194,7 @@ def require_cluster(do: Do, site: Site, before: Version | None) -> str:
     found = identity(do, site.kubectl)
     wanted = site.target.cluster or (before.extra.get("cluster") if before is not None else None)
     if wanted and found != wanted:
-        whose = "the runbook names" if site.target.cluster else "the release before went to"
+        whose = "the runbook names" if site.target.cluster else f"{before.name if before else 'the release before'} went to"
         raise RefusedError(
             f"The context {site.target.context} leads to the cluster {found}, and {whose} {wanted}.",
             state="Nothing was changed there.",

@@ -67,6 +67,7 @@ class Slotted(TwoPlaces):
         if not slot:
             super().start(do, version, slot, prefix, release_id, keep=keep, anew=anew, beside=beside)
             return
+        self._require_cluster(do, version)
         made = preparing.read_composed(do, version)
         standing, plain = self._router.standings(do), self._plain(do)
         first = standing.get(next(iter(self._exposed.values())))
@@ -152,6 +153,7 @@ class Slotted(TwoPlaces):
     ) -> None:
         """Apply what follows the users (Services, autoscalers, routes), roll what does not run in slots, and take away what
         ``version`` does not have."""
+        self._require_cluster(do, version)
         made = preparing.read_composed(do, version)
         laid = self._laid_out(do, made)
         found = owning.settled(do, self.kubectl, laid.objects, self._last(do, version))

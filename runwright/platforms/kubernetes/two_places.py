@@ -22,7 +22,7 @@ from runwright.platforms.kubernetes.manifests import SLOT, Composed
 from runwright.platforms.kubernetes.pods import workload_of
 from runwright.platforms.kubernetes.preparing import APPLY_SECONDS
 from runwright.platforms.kubernetes.selecting import Selecting
-from runwright.platforms.kubernetes.vanished import identity
+from runwright.platforms.kubernetes.vanished import identity, of_another
 from runwright.plural import plural
 from runwright.routing import Router
 from runwright.traffic import Upstream
@@ -147,9 +147,12 @@ class TwoPlaces(Kubernetes):
         if not slot:
             super().stop(do, slot, prefix)
             return
+        self._require_cluster(do, self._version or self._before)
         words: tuple[str, ...] = ("get", "deployments,poddisruptionbudgets,pods", "-l", f"{SLOT}={slot}", "-o", "json")
         says = f"look what there is in {slot}"
-        there = do(self.kubectl.read(*words, says=says, parse=items, untouched=True))
+        found = do(self.kubectl.read(*words, says=says, parse=items, untouched=True))
+        # another system of ours in this namespace has colours of its own
+        there = [o for o in found if not of_another(o, self._site.marks)]
         mine = [o for o in there if o["kind"] == "PodDisruptionBudget" or self._of_slot(o)]
         pods = {
             s for o in there if o["kind"] == "Pod" for s in self._exposed if name_of(o).startswith(f"{named(s, slot)}-")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runwright.engine.actions import Output
-from runwright.errors import InputError, RefusedError
+from runwright.errors import RefusedError
 from runwright.platforms.kubernetes import preparing
 from runwright.platforms.kubernetes.driver import Kubernetes
 from runwright.platforms.kubernetes.kubectl import Kubectl
@@ -98,3 +98,46 @@ def test_what_cannot_be_tried_hides_nothing_that_would_be_refused(
         return
     with pytest.raises(RefusedError, match=refused):
         prepare(do, tmp_path)
+
+
+def driver(tmp_path: Path, version: Version) -> Kubernetes:
+    tree, kubectl = tmp_path / "tree", Kubectl("here", "shop")
+    return Kubernetes(
+        target(), {"shop": "shop"}, tree, tmp_path, kubectl, system="shop", environment="dev", version=version
+    )
+
+
+@pytest.mark.parametrize("what", ["start", "take back", "stop"])
+def test_nothing_is_changed_in_another_cluster_than_it_was_prepared_for(what: str, tmp_path: Path) -> None:
+    """Given a context that leads elsewhere by now, in mid-release or days after it, nobody's workloads are touched there."""
+    version = prepare(cluster(), tmp_path)
+    do = cluster(uid="uid-2")
+    with pytest.raises(RefusedError, match=r"leads to the cluster uid-2, and v1 .* went to uid-1"):
+        if what == "stop":
+            driver(tmp_path, version).stop(do, "", "drain")
+        else:
+            driver(tmp_path, version).start(do, version, "", "up", "r1", keep=what == "take back")
+    assert not do.changes
+
+
+def test_what_runs_is_stopped_although_its_files_are_gone(tmp_path: Path) -> None:
+    version = prepare(cluster(), tmp_path)
+    one = labelled(MARKS)
+    do = Replies(
+        {
+            "ask which cluster": Output(0, b"uid-1", b""),
+            "what runs": listed({**one, "spec": {**one["spec"], "replicas": 2}}),
+        },
+        lenient=True,
+    )
+    driver(tmp_path, version).stop(do, "", "drain")
+    assert do.keys == ["drain/stop/shop"]
+
+
+def test_a_cron_job_that_is_suspended_in_the_manifests_is_not_expected_to_run(tmp_path: Path) -> None:
+    """It is nothing that is missing."""
+    suspended = workload(kind="CronJob")
+    suspended["spec"]["suspend"] = True
+    do = cluster()
+    do._table["render k8s"] = listed(suspended)
+    assert driver(tmp_path, prepare(do, tmp_path)).expected(prepare(do, tmp_path)) == {}
