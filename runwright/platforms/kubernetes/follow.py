@@ -72,8 +72,8 @@ def main(argv: list[str]) -> int:
     name, container, file, *words = [word for word in argv if word not in flags]
     cluster, uid = Cluster(words), ""
     if "--only" not in flags:
-        made = cluster.patient("create", "-f", file, "-o", "jsonpath={.metadata.uid}")
-        uid = made.stdout.decode().strip()
+        made = cluster.patient("create", "-f", file, "-o", 'jsonpath={.kind}={.metadata.uid}{"\\n"}')
+        uid = _uid(made.stdout)
         if made.returncode != 0 and (b"AlreadyExists" in made.stderr or not (uid := _there(cluster, name))):
             sys.stderr.buffer.write(made.stderr)
             if b"AlreadyExists" not in made.stderr:
@@ -93,6 +93,12 @@ def main(argv: list[str]) -> int:
     if "--keep" not in flags:
         _remove(cluster, name)
     return code
+
+
+def _uid(made: bytes) -> str:
+    """Return the uid of the Job among what was made: its configuration is made with it. "" if it was not."""
+    lines = made.decode().split()
+    return next((uid for kind, _, uid in (line.partition("=") for line in lines) if kind == "Job"), "")
 
 
 def _there(cluster: Cluster, name: str) -> str:

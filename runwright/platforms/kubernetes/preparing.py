@@ -194,7 +194,9 @@ def require_cluster(do: Do, site: Site, before: Version | None) -> str:
     found = identity(do, site.kubectl)
     wanted = site.target.cluster or (before.extra.get("cluster") if before is not None else None)
     if wanted and found != wanted:
-        whose = "the runbook names" if site.target.cluster else f"{before.name if before else 'the release before'} went to"
+        whose = (
+            "the runbook names" if site.target.cluster else f"{before.name if before else 'the release before'} went to"
+        )
         raise RefusedError(
             f"The context {site.target.context} leads to the cluster {found}, and {whose} {wanted}.",
             state="Nothing was changed there.",

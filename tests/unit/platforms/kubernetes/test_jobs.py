@@ -149,7 +149,7 @@ ENDED = {
 }
 JOB_AND_POD = json.dumps({"kind": "List", "items": [{"kind": "Job", "metadata": {"uid": "u"}}, ENDED]})
 LISTED = json.dumps({"kind": "List", "items": [{"kind": "Job", "metadata": {"uid": "u"}}]})
-CREATES = "case $verb in create) touch made; printf u;; get) cat all;; delete) touch deleted;; "
+CREATES = "case $verb in create) touch made; printf 'ConfigMap=c\\nJob=u\\n';; get) cat all;; delete) touch deleted;; "
 
 
 def test_a_log_that_cannot_be_read_is_no_answer(tmp_path, capfd):
