@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from runwright.engine.actions import Do, Read, WriteFile
-from runwright.platforms.kubernetes.kubectl import Kubectl, Object
+from runwright.platforms.kubernetes.kubectl import Kubectl, Object, name_of
 from runwright.platforms.kubernetes.manifests import COMMIT, RELEASE, Composed, marked
 from runwright.platforms.kubernetes.ownership import MANAGER
 from runwright.platforms.kubernetes.preparing import APPLY_SECONDS
@@ -103,6 +103,24 @@ def with_numbers(do: Do, files: Files, numbers: Mapping[str, int | None], key: s
             says = f"write {workloads[service]}"
             do(WriteFile(says=says, key=f"{key}/{service}", path=workloads[service], content=content, mode=0o600))
     return replace(files, workloads=workloads)
+
+
+def without(do: Do, files: Files, stay: Collection[tuple[str, str]], key: str) -> Files:
+    """Return the files of a start without the objects that ``stay`` as they are, (kind, name), among what is applied first."""
+    if files.base is None or not stay:
+        return files
+    base = files.base
+
+    def less() -> list[Object]:
+        listed = json.loads(base.read_bytes())["items"]
+        return [one for one in listed if (one["kind"], name_of(one)) not in stay]
+
+    left: list[Object] = do(Read(says=f"read {base}", function=less, untouched=True, assume=[]))
+    if not left:
+        return replace(files, base=None)
+    file = base.with_name(f"{base.stem}-back.json")
+    write_file(do, file, left, f"{key}/back")
+    return replace(files, base=file)
 
 
 def _numbered(file: Path, number: int | None) -> bytes | None:

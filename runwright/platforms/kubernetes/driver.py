@@ -348,6 +348,9 @@ class Kubernetes(Inside):
                 [o.applied for o in found[len(made.base) :]],
             )
             applying.write(do, files, base, workloads, version, release_id, prefix)
+        if keep:
+            stay = {(one.rendered["kind"], name_of(one.rendered)) for one in found if one.only_forward}
+            files = applying.without(do, files, stay, f"{prefix}/file")
         patches = folder / "own" / release_id
         owning.take_over(do, self.kubectl, found, patches, prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
         if files.base is not None:

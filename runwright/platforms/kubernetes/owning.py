@@ -19,6 +19,7 @@ from runwright.platforms.kubernetes.vanished import Identity, Selected, identity
 
 TAKES = 4
 """How often an object is tried to be taken over: each try is refused only if somebody else wrote it in the moment before."""
+_ONLY_FORWARD = frozenset({"PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition"})
 SCALERS = ("horizontalpodautoscalers.autoscaling",)
 
 
@@ -48,6 +49,14 @@ class Settled:
         if scaling is None or scaling.owner is None:
             return self
         return replace(self, scaling=replace(scaling, before=scaling.manifest))
+
+    @property
+    def only_forward(self) -> bool:
+        """Whether the cluster takes no way back of it: a claim does not shrink, a kind's stored version does not go, and what was
+        made immutable stays so. Pods name copies of their configuration, so none of them misses it."""
+        if self.found is None:
+            return False
+        return self.found["kind"] in _ONLY_FORWARD or self.found.get("immutable") is True
 
     @property
     def taken(self) -> bool:

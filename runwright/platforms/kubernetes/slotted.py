@@ -161,7 +161,8 @@ class Slotted(TwoPlaces):
         folder = Path(version.extra["folder"]) / "started" / release_id
         rest = [one for one in found if not self._of_slot(one.rendered)]
         owning.take_over(do, self.kubectl, rest, folder / "own", prefix, {Kind.PERSON, Kind.UNKNOWN} if keep else ())
-        base = [one.applied for one in rest if one.rendered not in laid.workloads.values()]
+        first = [one for one in rest if one.rendered not in laid.workloads.values()]
+        base = [one.applied for one in first if not (keep and one.only_forward)]
         what = f"what {version.name} needs besides its workloads"
         self._apply(do, folder / "10-base.json", base, what, f"{prefix}/apply/base", keep)
         for one in rest:

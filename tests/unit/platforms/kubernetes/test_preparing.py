@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runwright.engine.actions import Output
+from runwright.engine.actions import Command, Output, Wait, WriteFile
 from runwright.errors import RefusedError
 from runwright.platforms.kubernetes import preparing
 from runwright.platforms.kubernetes.driver import Kubernetes
@@ -141,3 +141,43 @@ def test_a_cron_job_that_is_suspended_in_the_manifests_is_not_expected_to_run(tm
     do = cluster()
     do._table["render k8s"] = listed(suspended)
     assert driver(tmp_path, prepare(do, tmp_path)).expected(prepare(do, tmp_path)) == {}
+
+
+def live(one: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {**one, "metadata": {**one["metadata"], "namespace": "shop", "labels": MARKS}, **more}
+
+
+def test_what_cannot_go_back_is_left_as_it_is_on_the_way_back(tmp_path: Path) -> None:
+    """Given a claim that the failed version enlarged, and configuration that it made immutable: users wait for the old pods."""
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {}}
+    settings, other = configuration("settings", A="1"), configuration("other", A="1")
+    rendered = listed(workload(), claim, settings, other)
+    with_claim = cluster(live(claim), live(settings), live(other))
+    with_claim._table["render k8s"] = rendered
+    version = prepare(with_claim, tmp_path)
+    Path(version.extra["folder"]).mkdir(parents=True)
+    made = next(a for a in with_claim.actions if getattr(a, "path", Path()).name == preparing.COMPOSED)
+    (Path(version.extra["folder"]) / preparing.COMPOSED).write_bytes(made.content)
+
+    def applied(*, keep: bool) -> set[str]:
+        """Return what is applied besides the workloads, by the files that are written."""
+        files: dict[Path, bytes] = {}
+
+        def do(action: Any) -> Any:
+            if isinstance(action, WriteFile):
+                files[action.path] = action.content
+                action.path.parent.mkdir(parents=True, exist_ok=True)
+                action.path.write_bytes(action.content)
+            elif isinstance(action, Wait):
+                return None if action.assume is None else action.assume
+            elif isinstance(action, Command) and action.key and action.key.endswith("apply/base"):
+                seen.update(o["metadata"]["name"] for o in json.loads(files[Path(action.argv[-1])])["items"])
+            return with_claim(action)
+
+        seen: set[str] = set()
+        with_claim._table["whose it is"] = listed(live(claim), live(settings, immutable=True), live(other))
+        driver(tmp_path, version).start(do, version, "", "back" if keep else "up", "r2" if keep else "r1", keep=keep)
+        return seen
+
+    assert applied(keep=False) == {"data", "settings", "other"}
+    assert applied(keep=True) == {"other"}
