@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,8 +47,11 @@ class Kubectl:
     @property
     def cluster(self) -> tuple[str, ...]:
         """The words that name the cluster."""
+        if self.context == IN_CLUSTER:
+            # without a file kubectl takes the pod's account; with one, whatever context is the current one there
+            return ("--kubeconfig", os.devnull)
         file = ("--kubeconfig", self.config) if self.config else ()
-        return file if self.context == IN_CLUSTER else (*file, "--context", self.context)
+        return (*file, "--context", self.context)
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """Return the command, in the namespace."""
