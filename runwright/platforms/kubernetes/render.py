@@ -17,6 +17,8 @@ from runwright.plural import plural
 from runwright.runbook.platforms.kubernetes import KubernetesTarget
 
 RENDER_SECONDS = 120.0
+MOST_VALUES = 2_000_000
+"""Far more than any application has; aliases of aliases make billions of a few lines, once they are written out."""
 MANIFESTS = (".yaml", ".yml", ".json")
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -60,9 +62,12 @@ def rendered(
     manifests = target.manifests
     if manifests.kustomize is not None:
         folder = tree / manifests.kustomize
+        do(Read(says="look where the kustomization is", function=lambda: _inside(tree, folder)))
         do(Read(says="look what the kustomization is made of", function=lambda: require_own(folder, tree)))
         return do(_kustomized(kubectl, tree / manifests.kustomize, f"render {manifests.kustomize}"))
     if manifests.helm is not None:
+        helm = manifests.helm
+        do(Read(says="look where the chart is", function=lambda: _require_inside(tree, [helm.chart, *helm.values])))
         return do(_templated(target, tree))
     files = do(Read(says="look for the manifests", function=lambda: list(_files(tree, manifests.files))))
     made = (scratch or tree.parent) / "manifests"
@@ -122,7 +127,15 @@ def _templated(target: KubernetesTarget, tree: Path) -> Command[tuple[Object, ..
             next="Install Helm 3 where Runwright runs; it only renders, and needs no access to the cluster.",
         )
     values = [word for file in helm.values for word in ("--values", str(tree / file))]
-    words = ("template", helm.release, str(tree / helm.chart), "--namespace", target.namespace, "--include-crds")
+    words = (
+        "template",
+        helm.release,
+        str(tree / helm.chart),
+        "--namespace",
+        target.namespace,
+        "--include-crds",
+        "--skip-tests",
+    )
     argv = ("helm", *words, *values)
     return Command(says=f"render the chart {helm.chart}", argv=argv, deadline_seconds=RENDER_SECONDS, parse=read)
 
@@ -153,6 +166,15 @@ def _inside(tree: Path, file: Path) -> Path:
     return file
 
 
+def _require_inside(tree: Path, named: list[str]) -> None:
+    """Raise InputError if something of a chart, or a file of values, is a link that leads out of the commit: Helm follows it."""
+    for path in (tree / name for name in named):
+        _inside(tree, path)
+        for deeper in path.rglob("*") if path.is_dir() else ():
+            if deeper.is_symlink():
+                _inside(tree, deeper)
+
+
 def _listed(folder: Path, files: list[Path]) -> None:
     """Write, beside the checkout, a kustomization of nothing but ``files``: they are read as kubectl reads them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,10 +190,26 @@ def read(output: Output) -> tuple[Object, ...]:
         raise InputError(
             f"What the manifests were rendered to is no YAML: {error}.", next="Mend the manifests."
         ) from error
+    if sum(_size(document, {}) for document in documents) > MOST_VALUES:
+        raise InputError(
+            f"The manifests have more than {MOST_VALUES} values: their aliases (`*name`) repeat each other.",
+            next="Write out what is meant.",
+        )
     objects = tuple(one for document in documents if document for one in _apart(document))
     if not objects:
         raise InputError("The manifests render to nothing.", next="Correct `manifests` of the target.")
     return objects
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """Return how many values one has, each alias counted as what it stands for; of one that holds itself too many."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MOST_VALUES + 1  # until it is counted, so that it is met again only in itself
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(one, known) for one in inner)
+    return known[id(value)]
 
 
 def _apart(document: Any) -> Iterator[Object]:

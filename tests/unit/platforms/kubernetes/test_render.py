@@ -130,3 +130,39 @@ def test_what_would_be_another_word_for_kubectl_or_another_file_is_no_object(
 def test_names_that_the_cluster_takes_are_taken(name: str) -> None:
     text = json.dumps({"kind": "Role", "apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": name}})
     assert read(Output(0, text.encode(), b""))
+
+
+def test_a_chart_that_leads_out_of_the_repository_is_not_rendered(tmp_path: Path) -> None:
+    """Helm follows links, and a template may put any file of the chart into a ConfigMap."""
+    (tmp_path / "secret").write_text("token: x")
+    tree = write(tmp_path / "tree", chart__values="a: 1", chart__files__a="a: 1")
+    (tree / "chart" / "files" / "b.yaml").symlink_to(tmp_path / "secret")
+    with pytest.raises(InputError, match="leads out of the repository"):
+        render(tree, helm={"chart": "chart", "release": "shop"})
+    (tree / "chart" / "files" / "b.yaml").unlink()
+    (tree / "own.yaml").symlink_to(tmp_path / "secret")
+    with pytest.raises(InputError, match="leads out of the repository"):
+        render(tree, helm={"chart": "chart", "release": "shop", "values": ["own.yaml"]})
+
+
+def test_a_kustomization_that_is_a_link_out_of_the_repository_is_not_rendered(tmp_path: Path) -> None:
+    write(tmp_path / "other", kustomization="resources: [a.yaml]", a=ONE)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "k8s").symlink_to(tmp_path / "other")
+    with pytest.raises(InputError, match="leads out of the repository"):
+        render(tmp_path / "tree", kustomize="k8s")
+
+
+@pytest.mark.parametrize("last", ["*h", "[*h, *h]"])
+def test_aliases_that_repeat_each_other_are_refused_before_they_are_written_out(last: str) -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in zip("abcdefg", "bcdefgh", strict=True)]
+    text = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}\n" + "\n".join([*lines, f"z: {last}"])
+    with pytest.raises(InputError, match="repeat each other"):
+        read(Output(0, text.encode(), b""))
+
+
+def test_a_value_that_holds_itself_is_refused() -> None:
+    text = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}\na: &a [*a]"
+    with pytest.raises(InputError, match="repeat each other"):
+        read(Output(0, text.encode(), b""))
