@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from runwright.engine.effects.files import write_file
@@ -13,7 +16,8 @@ from runwright.site import Site
 
 KUBECONFIG = "kubeconfig"
 """The secret of an environment's block that is a kubeconfig."""
-_written: set[Path] = set()
+_held: dict[Path, int] = {}
+"""The files that this process holds, open and locked."""
 
 
 def reached(site: Site, target: KubernetesTarget) -> Kubectl:
@@ -23,19 +27,43 @@ def reached(site: Site, target: KubernetesTarget) -> Kubectl:
 
 
 def _config(site: Site) -> str:
-    """Write the block's kubeconfig, if it has one, where each release finds it again; it goes when this process ends."""
+    """Write the block's kubeconfig, if it has one, where each release finds it again; it goes with the last process that needs it."""
     text = site.secrets.get(KUBECONFIG)
     if not text:
         return ""
     # by release: what is recovered after a crash is asked by the words that the journal kept
     path = site.folders.tree.parent.with_name(f"{site.folders.tree.parent.name}.kubeconfig")
-    if path not in _written or not path.exists():
-        write_file(path, text.encode(), 0o600)
-        _written.add(path)
+    hold(Path(path), text.encode())
     return str(path)
 
 
+def hold(path: Path, content: bytes) -> None:
+    """Let ``path`` hold ``content`` until the last process that holds it ends: whoever looks at a release in its middle must not
+    take it away from the release."""
+    while not (path in _held and _same(_held[path], path) and path.read_bytes() == content):
+        if not path.exists() or path.read_bytes() != content:
+            write_file(path, content, 0o600)
+        with suppress(FileNotFoundError):  # whoever had it has ended just now
+            file = os.open(path, os.O_RDONLY)
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if path in _held:
+                os.close(_held.pop(path))
+            _held[path] = file
+
+
+def _same(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 @atexit.register
-def _forget() -> None:
-    for path in _written:
-        path.unlink(missing_ok=True)
+def forget() -> None:
+    """Remove what no other process holds."""
+    for path, file in _held.items():
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+        os.close(file)
+    _held.clear()
