@@ -305,19 +305,25 @@ def tried(do: Do, site: Site, made: Composed, found: Sequence[owning.Settled], f
 
     Raise RefusedError, in the cluster's own words, if it would refuse an object, or a pod of one.
     """
-    content = json.dumps(
-        {"apiVersion": "v1", "kind": "List", "items": [one.applied for one in found]}, indent=1
-    ).encode()
-    do(WriteFile(says=f"write {file}", key=f"{prefix}/all", path=file, content=content, mode=0o600))
-    force = ("--force-conflicts",) if any(one.taken for one in found) else ()
-    words = ("apply", "--server-side", f"--field-manager={MANAGER}", *force, "--dry-run=server", "-f", str(file))
-    _try(do, site, words, "let the cluster try the manifests", "the manifests")
+    # apart: what is forced for the one would hide a conflict of the other, until it is applied
+    for forced in (False, True):
+        if some := [one.applied for one in found if one.taken is forced]:
+            _tried_all(do, site, some, file.with_name(f"taken-{file.name}") if forced else file, prefix, forced)
     for number, (service, workload) in enumerate(made.workloads.items()):
         # a dry run of a Deployment does not show that its pods will be refused, or changed: by a quota, by a webhook
         pod = _pod_of(workload, f"{service[:40]}-try-{number}", site.target.namespace)
         words = ("create", "--dry-run=server", "-o", "json", "-f", "-")
         says, what = f"let the cluster try a pod of {service}", f"the pods of {service}"
         _require_unchanged(do, site, _try(do, site, words, says, what, json.dumps(pod).encode()), pod)
+
+
+def _tried_all(do: Do, site: Site, objects: Sequence[Object], file: Path, prefix: str, forced: bool) -> None:
+    content = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}, indent=1).encode()
+    key = f"{prefix}/all/taken" if forced else f"{prefix}/all"
+    do(WriteFile(says=f"write {file}", key=key, path=file, content=content, mode=0o600))
+    force = ("--force-conflicts",) if forced else ()
+    words = ("apply", "--server-side", f"--field-manager={MANAGER}", *force, "--dry-run=server", "-f", str(file))
+    _try(do, site, words, "let the cluster try the manifests", "the manifests")
 
 
 def _require_unchanged(do: Do, site: Site, printed: bytes, wanted: Object) -> None:

@@ -181,3 +181,27 @@ def test_what_cannot_go_back_is_left_as_it_is_on_the_way_back(tmp_path: Path) ->
 
     assert applied(keep=False) == {"data", "settings", "other"}
     assert applied(keep=True) == {"other"}
+
+
+def test_what_is_taken_over_hides_no_conflict_of_another_object(tmp_path: Path) -> None:
+    """Given one object that kubectl applied before, and another that a controller has changed, the second is told before anything
+    is written."""
+    by_kubectl = [
+        {
+            "manager": "kubectl-client-side-apply",
+            "operation": "Update",
+            "apiVersion": "apps/v1",
+            "fieldsV1": {"f:spec": {"f:template": {}}},
+        }
+    ]
+    taken = live(workload())
+    taken["metadata"]["managedFields"] = by_kubectl
+    do = cluster(taken, live(configuration("settings", A="2")))
+    prepare(do, tmp_path)
+    tried = [a.argv for a in do.actions if isinstance(a, Command) and "apply" in a.argv]
+    forced = {argv[argv.index("-f") + 1]: "--force-conflicts" in argv for argv in tried}
+    written = {str(a.path): json.loads(a.content).get("items") for a in do.actions if isinstance(a, WriteFile)}
+    assert {one["kind"]: how for path, how in forced.items() for one in written[path]} == {
+        "Deployment": True,
+        "ConfigMap": False,
+    }
