@@ -69,12 +69,17 @@ def apply(do: Do, kubectl: Kubectl, file: Path, what: str, key: str, *, forced: 
     do(kubectl.change(*words, says=f"apply {what}", key=key, deadline_seconds=APPLY_SECONDS))
 
 
-def newest_start(do: Do, folder: Path, besides: str) -> str:
-    """Return the release that started a version last, of those whose files are here; ``besides`` is none of them. "" if none is."""
+def newest_start(do: Do, folder: Path, made: Composed, besides: str) -> str:
+    """Return the release that started a version last, of those whose files are all here: one that died while it wrote them has
+    started nothing. ``besides`` is none of them. "" if none is."""
+
+    def whole(release_id: str) -> bool:
+        files = files_of(folder, release_id, made)
+        return all(file.is_file() for file in (files.base, *files.workloads.values()) if file is not None)
 
     def look() -> str:
         started = folder / "started"
-        there = [d for d in started.iterdir() if d.is_dir() and d.name != besides] if started.is_dir() else []
+        there = [d for d in started.iterdir() if d.name != besides and whole(d.name)] if started.is_dir() else []
         return max(there, key=lambda d: d.stat().st_mtime, default=Path()).name
 
     return do(Read(says=f"look which release started this version last, in {folder}", function=look, untouched=True))

@@ -331,7 +331,7 @@ class Kubernetes(Inside):
         self._require_cluster(do, version)
         made = preparing.read_composed(do, version)
         folder = Path(version.extra["folder"])
-        by = applying.newest_start(do, folder, release_id) if keep else ""
+        by = applying.newest_start(do, folder, made, release_id) if keep else ""
         files = applying.files_of(folder, by or release_id, made)
         found = owning.settled(do, self.kubectl, made.objects, self._last(do, version))
         gone = self._vanished(do, version, made)
@@ -399,7 +399,7 @@ class Kubernetes(Inside):
             made = preparing.read_composed(do, version)
         except InputError:
             return {}  # without its files it can be stopped all the same
-        by = applying.newest_start(do, folder, "")
+        by = applying.newest_start(do, folder, made, "")
         return applying.files_of(folder, by, made).workloads if by else {}
 
     def adopt(self, do: Do, prefix: str, slot: str = "") -> Version | None:  # noqa: ARG002
