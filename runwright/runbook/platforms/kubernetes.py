@@ -87,7 +87,7 @@ class KubernetesTarget(Target):
         "production",
         "The context of the kubeconfig (of the block's secret `kubeconfig`, else the worker's own); never the current one. `in-cluster`: the service account of the worker's pod.",
     )
-    namespace: Namespace = example("shop", "The namespace. It must be there, unless the manifests make it.")
+    namespace: Namespace = example("shop", "The namespace. It must be there.")
     cluster: Text | None = example(
         "5f1c3f0e-8f57-4b8e-9a57-6a1f2f0a4f0e",
         "The cluster's identity (`kubectl get namespace kube-system -o jsonpath={.metadata.uid}`). Default: that of the release before; a context that leads to another cluster is refused.",
