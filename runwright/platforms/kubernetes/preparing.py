@@ -239,6 +239,8 @@ def require_configuration(do: Do, site: Site, made: Composed) -> None:
                     state="Nothing was changed.",
                     next=f"Add the key to {kind}/{name}, or take it out of the pods.",
                 )
+    coming = _made_by_others(made)
+    wanted = {(kind, name): keys for (kind, name), keys in wanted.items() if (kind, name) not in coming}
     if not wanted:
         return
     missing = list(_missing(do, site, wanted))
@@ -248,6 +250,25 @@ def require_configuration(do: Do, site: Site, made: Composed) -> None:
             state="Nothing was changed.",
             next=f"Make what is missing in the namespace {site.target.namespace}, then deploy again.",
         )
+
+
+def _made_by_others(made: Composed) -> set[tuple[str, str]]:
+    """Return what an operator will make of the manifests' own objects (an ExternalSecret, a SealedSecret, a Certificate): whether
+    that comes in time the pods tell."""
+    found: set[tuple[str, str]] = set()
+    for one in made.base:
+        if not str(one["apiVersion"]).partition("/")[0].count("."):
+            continue
+        spec: dict[str, Any] = one.get("spec") or {}
+        parts = [spec.get(key) for key in ("target", "destination")]
+        metadata = (spec.get("template") or {}).get("metadata") if isinstance(spec.get("template"), dict) else None
+        names = {
+            name_of(one),
+            spec.get("secretName"),
+            *(p.get("name") for p in (*parts, metadata) if isinstance(p, dict)),
+        }
+        found |= {("Secret", str(name)) for name in names if name}
+    return found
 
 
 def _missing(do: Do, site: Site, wanted: Mapping[tuple[str, str], set[str]]) -> Iterable[str]:

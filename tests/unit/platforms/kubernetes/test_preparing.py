@@ -13,9 +13,10 @@ from runwright.errors import RefusedError
 from runwright.platforms.kubernetes import preparing
 from runwright.platforms.kubernetes.driver import Kubernetes
 from runwright.platforms.kubernetes.kubectl import Kubectl
+from runwright.platforms.kubernetes.manifests import composed
 from runwright.testing.replies import Replies
 from runwright.versions import Artifact, Version
-from tests.unit.platforms.kubernetes.objects import DIGEST, REFERENCE, configuration, target, workload
+from tests.unit.platforms.kubernetes.objects import DIGEST, REFERENCE, configuration, container, target, workload
 
 MARKS = {"runwright.dev/system": "shop", "runwright.dev/environment": "dev"}
 VERSION = Version("shop", "dev", "v1", "1" * 40, (Artifact("shop", REFERENCE, DIGEST),))
@@ -205,3 +206,34 @@ def test_what_is_taken_over_hides_no_conflict_of_another_object(tmp_path: Path) 
         "Deployment": True,
         "ConfigMap": False,
     }
+
+
+@pytest.mark.parametrize(
+    "maker",
+    [
+        {
+            "apiVersion": "external-secrets.io/v1",
+            "kind": "ExternalSecret",
+            "metadata": {"name": "x"},
+            "spec": {"target": {"name": "keys"}},
+        },
+        {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": {"name": "keys"}, "spec": {}},
+        {
+            "apiVersion": "cert-manager.io/v1",
+            "kind": "Certificate",
+            "metadata": {"name": "x"},
+            "spec": {"secretName": "keys"},
+        },
+    ],
+    ids=lambda one: one["kind"],
+)
+def test_a_secret_that_an_operator_makes_of_the_manifests_is_not_missing(maker: dict[str, Any], tmp_path: Path) -> None:
+    """Nothing is asked of it: whether it comes in time the pods tell. Without the maker it is missing."""
+    pods = workload(container(envFrom=[{"secretRef": {"name": "keys"}}]))
+    given = composed([pods, maker], target(), {"shop": "shop"}, {"shop": REFERENCE}, {})
+    do = Replies({" get ": listed()})
+    preparing.require_configuration(do, site(tmp_path), given)
+    assert do.actions == []
+    alone = composed([pods], target(), {"shop": "shop"}, {"shop": REFERENCE}, {})
+    with pytest.raises(RefusedError, match="there is no Secret/keys"):
+        preparing.require_configuration(do, site(tmp_path), alone)
