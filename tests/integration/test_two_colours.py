@@ -49,7 +49,7 @@ def test_nobody_notices_that_the_version_changes(shop: Shop) -> None:
 
 def _leaves(shop: Shop) -> None:
     """Out of the colours again, once with a version that does not serve: it is as if there had never been any."""
-    bad, good = shop.release("recreate", "bad", "v3")
+    bad, good = shop.release("recreate", "worse", "v3")
     assert [one["state"] for one in (bad, good)] == ["rolled_back", "proven"], (bad, good)
     left = [key for key in bad["journal"] if key.startswith("deploy/leave/") and "/remove" in key]
     assert left and set(left) <= set(bad["planned"]), (bad["journal"], bad["planned"])

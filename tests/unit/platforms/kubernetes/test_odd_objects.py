@@ -56,7 +56,7 @@ def test_no_object_is_too_odd_to_be_looked_at(found: Any, rendered: Any) -> None
     scaling = scaled(found, rendered, [found, rendered])
     assert isinstance(scaling.says, str)
     json.dumps(taken_over(found, owners(found), let_go=scaling.let_go, freed=scaling.freed))
-    gone = still_ours(vanished([rendered], [], "here"), [found], "here")
+    gone = still_ours(vanished([rendered], [], "here"), [found], "here", {})
     assert all("\n" not in one.says for one in gone)
     selected_by(found, [rendered], [], "here")
     if isinstance(rendered.get("spec"), dict):
