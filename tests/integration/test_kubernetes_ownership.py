@@ -328,7 +328,7 @@ def test_a_renamed_deployment_is_taken_away_and_a_guest_is_told(place: Namespace
     guest = nowhere()
     guest["metadata"]["name"] = "guest"
     created(place, guest)
-    gone = still_ours(vanished([old, door], [new, door], place.name), [place.get("deployment/shop")], place.name)
+    gone = still_ours(vanished([old, door], [new, door], place.name), [place.get("deployment/shop")], place.name, {})
     assert [(one.identity.address, one.kept) for one in gone] == [("deployment.apps/shop", "")]
     place.run("wait", "pods", "--all", "--for=create", "--timeout=30s")
     live = json.loads(place.run("get", "deployments,replicasets,pods", "-o", "json"))["items"]
@@ -338,6 +338,6 @@ def test_a_renamed_deployment_is_taken_away_and_a_guest_is_told(place: Namespace
         "Service/shop selects the pods of Deployment/guest (2 pods) too, which is in no manifest of this release: "
         "it answers users beside the new version, and is not touched"
     ]
-    assert [one.kept for one in still_ours(vanished([guest], [new], place.name), live, place.name)] == [
+    assert [one.kept for one in still_ours(vanished([guest], [new], place.name), live, place.name, {})] == [
         "no release of ours applied it as it is now"
     ]
