@@ -126,7 +126,7 @@ def test_what_a_version_no_longer_sets_is_gone_from_its_pods(
     live = namespace.get("deployment/shop")
     assert env(live) == {"SET_COLOUR": "blue"}
     assert by_hand(live, v2) == ()
-    assert namespace.asked("v2")["settings"] == {"SET_COLOUR": "blue"}
+    assert namespace.asked("v2", {"SET_COLOUR": "blue"})["settings"] == {"SET_COLOUR": "blue"}
 
 
 def test_an_object_that_kubectl_created_is_taken_over_as_well(place: Namespace) -> None:
