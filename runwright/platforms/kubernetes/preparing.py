@@ -348,19 +348,20 @@ def _tried_all(do: Do, site: Site, objects: Sequence[Object], file: Path, prefix
 
 
 def _require_unchanged(do: Do, site: Site, printed: bytes, wanted: Object) -> None:
-    """Raise RefusedError if a pod as the cluster would make it is not of the images that it was asked for."""
+    """Raise RefusedError if a pod as the cluster would make it is not what it was asked for: another image, variable or command. What a
+    webhook adds (a container, a variable of a cloud's identity) is none of that."""
     try:
         pod = json.loads(printed)
     except ValueError:
-        return  # a plan that comes to no answer
+        return  # it could not be tried
     rendered = hashed.template(wanted)
-    if not compared(hashed.pod(pod), rendered, {}).differs:
+    if not compared(hashed.pod(pod), rendered, {}, rendered).differs:
         return
-    found = compared(hashed.pod(pod), rendered, {}, webhooks=mutating(do, site.kubectl, pod))
+    found = compared(hashed.pod(pod), rendered, {}, rendered, mutating(do, site.kubectl, pod))
     raise RefusedError(
         f"The pods would not be what is released: {'; '.join(found.differs)}.",
         state="Nothing was changed.",
-        next="Ask whoever runs that webhook, or take the image that it gives as the version.",
+        next="Ask whoever runs the webhook that changes pods here; what it sets for good belongs into the manifests.",
     )
 
 

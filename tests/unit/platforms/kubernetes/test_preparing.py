@@ -36,8 +36,12 @@ def listed(*objects: dict[str, Any]) -> Output:
     return Output(0, json.dumps({"kind": "List", "apiVersion": "v1", "items": list(objects)}).encode(), b"")
 
 
-def cluster(*there: dict[str, Any], manifests: str = "", pods: str = "", uid: str = "uid-1") -> Replies:
-    """Return a cluster that has ``there``, and that refuses the manifests, or their pods, in these words."""
+def cluster(
+    *there: dict[str, Any], manifests: str = "", pods: str = "", uid: str = "uid-1", made: dict[str, Any] | None = None
+) -> Replies:
+    """Return a cluster that has ``there``, and that refuses the manifests, or their pods, in these words. made: the pod that it would
+    make, whatever it was asked for."""
+    pod = json.dumps(made).encode() if made is not None else b""
     return Replies(
         {
             "ask which cluster": Output(0, uid.encode(), b""),
@@ -45,7 +49,9 @@ def cluster(*there: dict[str, Any], manifests: str = "", pods: str = "", uid: st
             "whose it is": listed(*there),
             "who scales": Output(0, b"", b""),
             "try the manifests": Output(1 if manifests else 0, b"", manifests.encode()),
-            "try a pod": Output(1 if pods else 0, b"", pods.encode()),
+            "try a pod": Output(1 if pods else 0, pod, pods.encode()),
+            "which webhooks change pods": Output(0, b"", b""),
+            "look at the namespace": Output(0, b"", b""),
         },
         lenient=True,
     )
@@ -237,3 +243,29 @@ def test_a_secret_that_an_operator_makes_of_the_manifests_is_not_missing(maker: 
     alone = composed([pods], target(), {"shop": "shop"}, {"shop": REFERENCE}, {})
     with pytest.raises(RefusedError, match="there is no Secret/keys"):
         preparing.require_configuration(do, site(tmp_path), alone)
+
+
+@pytest.mark.parametrize(
+    "changed, told",
+    [
+        ({"env": [{"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::1:role/shop"}]}, ""),
+        ({"image": f"localhost:5000/shop@sha256:{'b' * 64}"}, "shop is to run"),
+        ({"command": ["sleep", "1"]}, "shop has other command than rendered"),
+    ],
+    ids=["a variable that a cloud's webhook adds", "another image", "another command"],
+)
+def test_a_webhook_that_only_adds_to_pods_keeps_no_release_from_happening(
+    changed: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    """The dry run of a pod gives the pod as the cluster would make it."""
+    made = {
+        "kind": "Pod",
+        "metadata": {},
+        "spec": {"containers": [{**container(image=REFERENCE), **changed}, container("mesh", "m:1")]},
+    }
+    do = cluster(made=made)
+    if not told:
+        assert prepare(do, tmp_path).extra["workloads"] == {"shop": "Deployment"}
+        return
+    with pytest.raises(RefusedError, match=told):
+        prepare(do, tmp_path)
