@@ -92,13 +92,15 @@ def _names(one: Object) -> Iterator[tuple[str, str]]:
 
 
 def _jobs(there: Iterable[Object], marks: Mapping[str, str], now: datetime) -> Iterator[str]:
-    for one in there:
+    objects = list(there)
+    running = {name_of(one) for one in objects if one["kind"] == "Job" and at(one, "status", "active")}
+    for one in objects:
         labels = at(one, "metadata", "labels") or {}
-        if JOB not in labels or not _marked(labels, marks):
+        # what a Job has brought with it is its own as long as it runs
+        if JOB not in labels or not _marked(labels, marks) or labels[JOB] in running:
             continue
         made = when(at(one, "metadata", "creationTimestamp")) or now
-        over = one["kind"] != "Job" or not at(one, "status", "active")
-        if one["kind"] in ("Job", "ConfigMap", "Secret") and over and now - made > YOUNG:
+        if one["kind"] in ("Job", "ConfigMap", "Secret") and now - made > YOUNG:
             yield f"{one['kind'].lower()}/{name_of(one)}"
 
 

@@ -91,3 +91,20 @@ def test_a_job_of_ours_that_has_ended_goes_after_a_while(tmp_path):
     changes = tidied(tmp_path, job("old", 2), job("young", 0.1), job("runs", 2, active=1), theirs)
     assert [w for w in changes["tidy/objects"] if "/" in w] == ["job/old"]
     assert not tidied(tmp_path, job("young", 0.1))
+
+
+def test_what_a_job_has_brought_stays_as_long_as_it_runs_however_long_that_is(tmp_path):
+    """A migration of hours reads its Secret again when a sidecar is restarted."""
+    made = (datetime.now(UTC) - timedelta(hours=3)).isoformat()
+
+    def of(name, found, **status):
+        found["metadata"] |= {"labels": {**MARKS, JOB: name}, "creationTimestamp": made}
+        return {**found, "status": status}
+
+    runs = (
+        of("runs", workload(kind="Job", name="runs"), active=1),
+        of("runs", configuration("runs-0", "Secret", a="1")),
+    )
+    left = of("gone", configuration("gone-0", "Secret", a="1"))
+    changes = tidied(tmp_path, *runs, left)
+    assert [w for w in changes["tidy/objects"] if "/" in w] == ["secret/gone-0"]
