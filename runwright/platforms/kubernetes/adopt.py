@@ -76,8 +76,18 @@ def adopt(
     do(WriteFile(says=says, key=f"{prefix}/manifests", path=folder / preparing.COMPOSED, content=content, mode=0o600))
     applying.write_files(do, applying.files_of(folder, STARTED, made), made.base, list(workloads.values()), prefix)
     extra = {**preparing.facts(made, folder, cluster), UNREAD: unread}
+    extra["main"] = {service: _main(site, version, service, o) for service, o in workloads.items()}
     artifacts = tuple(_artifacts(site.services, images, extra["main"]))
     return Version(site.system, site.environment, name, "", artifacts, adopted=True, extra=extra)
+
+
+def _main(site: preparing.Site, version: Version | None, service: str, workload: Object) -> str:
+    """Return the container that runs the component's image: as the new version has it, or as the runbook or its name says."""
+    there = [str(c["name"]) for c in template(workload)["spec"].get("containers") or ()]
+    component = site.services[service]
+    known = version.extra.get("main", {}).get(service) if version is not None else None
+    named = (known, site.target.containers.get(component), service, component)
+    return next((name for name in named if name in there), next(iter(there), ""))
 
 
 def _artifacts(

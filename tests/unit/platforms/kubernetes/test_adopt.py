@@ -105,3 +105,15 @@ def test_two_versions_at_once_are_none_that_could_be_gone_back_to(tmp_path: Path
 
 def test_where_no_pod_runs_there_is_nothing_to_adopt(tmp_path: Path) -> None:
     assert adopt(Cluster(), site(tmp_path), [live()], None, "adopt") is None
+
+
+def test_the_component_s_container_is_known_also_where_a_sidecar_comes_first(tmp_path: Path) -> None:
+    """Its digest is the version's, and no sidecar's."""
+    found = live()
+    found["spec"]["template"]["spec"]["containers"].insert(0, container("mesh", "envoy:1"))
+    made, pod = running("a")
+    pod["spec"]["containers"].insert(0, container("mesh", "envoy:1"))
+    pod["status"]["containerStatuses"].insert(0, {"name": "mesh", "imageID": f"docker.io/envoy@sha256:{'e' * 64}"})
+    version = adopt(Cluster(), site(tmp_path), [found, made, pod], None, "adopt")
+    assert version is not None and version.extra["main"] == {"shop": "shop"}
+    assert version.artifacts[0].identity == DIGEST
