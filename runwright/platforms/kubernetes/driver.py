@@ -446,7 +446,7 @@ def require_known(found: Sequence[owning.Settled], version: Version) -> None:
     if new:
         raise RefusedError(
             f"It was changed by hand while the release was under way: {'; '.join(new)}.",
-            state="Nothing was applied.",
+            state="Nothing more was applied.",
             next="Find out who works on it, then deploy again.",
         )
 
