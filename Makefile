@@ -16,7 +16,7 @@ help:
 	@echo "make demo      a small shop is released four times, twice badly: see what happens (about three minutes)"
 	@echo "make demo-kubernetes  the same on the current context's cluster, in a namespace of its own that is removed"
 	@echo "make stop      end everything that the demo started"
-	@echo "make test      the tests, and one story of each kind; what needs Docker or Chromium is skipped, with a reason, where there is none"
+	@echo "make test      the tests, and one story of each kind; what needs Docker, Chromium or Kubernetes is skipped, with a reason, where there is none"
 	@echo "make test-all  all stories as well, as CI does"
 	@echo "make lint      formatting, lint, types, and which room may import which"
 	@echo "make chaos     kill and fail a release at every action"
